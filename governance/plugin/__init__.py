@@ -1,0 +1,50 @@
+"""What a plugin may import: hook specifications, the vocabulary of money and usage, wire helpers, the testing kit.
+
+This package is pure: it imports neither Django nor any other room. A plugin imports `governance.plugin` and nothing
+else of Bursar's.
+"""
+
+from governance.plugin.errors import ConnectionInvalid, PluginError, RequestUnbounded, UsageUnreadable
+from governance.plugin.hooks import hookimpl
+from governance.plugin.notifier import Notice, Notifier
+from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceSource
+from governance.plugin.provider import (
+    AfterDisconnect,
+    Billing,
+    Bound,
+    ConnectionSettings,
+    ErrorReading,
+    GoverningFields,
+    Provider,
+    StreamMeter,
+    Upstream,
+    Wire,
+)
+from governance.plugin.usage import TokenClass, Usage, UsageReport
+
+__all__ = [
+    "AfterDisconnect",
+    "Billing",
+    "Bound",
+    "ConnectionInvalid",
+    "ConnectionSettings",
+    "ErrorReading",
+    "GoverningFields",
+    "ModelFact",
+    "Notice",
+    "Notifier",
+    "PluginError",
+    "PriceCatalogue",
+    "PriceFact",
+    "PriceSource",
+    "Provider",
+    "RequestUnbounded",
+    "StreamMeter",
+    "TokenClass",
+    "Upstream",
+    "Usage",
+    "UsageReport",
+    "UsageUnreadable",
+    "Wire",
+    "hookimpl",
+]

@@ -1,0 +1,74 @@
+"""Collects what plugins offer, once, at start-up."""
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from typing import Protocol, TypeVar
+
+import pluggy
+
+from governance.plugin import hooks
+from governance.plugin.notifier import Notifier
+from governance.plugin.prices import PriceSource
+from governance.plugin.provider import Provider
+
+
+class PluginConflict(Exception):
+    """Two plugins offer the same name, or a plugin implements a hook that does not exist."""
+
+
+class _Named(Protocol):
+    name: str
+
+
+Offer = TypeVar("Offer", bound=_Named)
+
+
+class Plugins:
+    """What the installed plugins offer: typed objects by name. Read-only after construction."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._manager = manager
+        self.providers: dict[str, Provider] = _collect("provider", manager.hook.bursar_providers)
+        self.price_sources: dict[str, PriceSource] = _collect("price source", manager.hook.bursar_price_sources)
+        self.notifiers: dict[str, Notifier] = _collect("notifier", manager.hook.bursar_notifiers)
+
+    def distributions(self) -> list[tuple[str, str, str]]:
+        """Return (plugin name, distribution, version) of every loaded plugin, sorted."""
+        found = self._manager.list_plugin_distinfo()
+        return sorted((self._manager.get_name(plugin) or "", dist.project_name, dist.version) for plugin, dist in found)
+
+
+def load_plugins(*, blocked: Iterable[str] = (), allowed: Iterable[str] | None = None) -> Plugins:
+    """Load every plugin of the entry-point group, except blocked ones; with `allowed`, only those.
+
+    Raises PluginConflict when two offers share a name or a hook implementation matches no specification.
+    """
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    for name in blocked:
+        manager.set_blocked(name)
+    for name in _installed() if allowed is None else set(allowed):
+        manager.load_setuptools_entrypoints(hooks.ENTRY_POINT_GROUP, name=name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise PluginConflict(f"A plugin implements an unknown hook: {error}. Update the plugin or block it.") from error
+    return Plugins(manager)
+
+
+def _installed() -> set[str]:
+    return {entry.name for entry in entry_points(group=hooks.ENTRY_POINT_GROUP)}
+
+
+def _collect(kind: str, hook: Callable[..., object]) -> dict[str, Offer]:
+    offers: dict[str, Offer] = {}
+
+    def register(offer: Offer) -> None:
+        if offer.name in offers:
+            raise PluginConflict(
+                f"Two plugins offer a {kind} named {offer.name!r}: block one of them with BURSAR_PLUGINS_BLOCKED."
+            )
+        offers[offer.name] = offer
+
+    hook(register=register)
+    return offers

@@ -1,0 +1,58 @@
+"""What a price source hands over: models and dated prices with where they were read."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from governance.plugin.usage import TokenClass
+
+
+class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of one vendor. Token limits in tokens, dates in UTC; None means the source does not say."""
+
+    provider: str
+    name: str
+    title: str
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    released_on: date | None = None
+    retires_on: date | None = None
+    successor: str | None = None
+
+
+class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
+    """One price. `usd_per_million` is exact USD per million tokens (per thousand calls for call classes would be
+    converted by the source to per million calls). Applies to requests whose total input is at least
+    `from_input_tokens`, at `service_tier`, from `effective_from` (None: since ever) until `effective_to`, half-open.
+    """
+
+    provider: str
+    model: str
+    token_class: TokenClass
+    usd_per_million: Decimal
+    from_input_tokens: int = 0
+    service_tier: str = "standard"
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
+
+
+class PriceCatalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """A dated snapshot: what it says, where it comes from, and the SHA-256 (hex) of the data it was read from."""
+
+    source: str
+    snapshot_sha256: str
+    as_of: date
+    models: tuple[ModelFact, ...]
+    prices: tuple[PriceFact, ...]
+
+
+class PriceSource(Protocol):
+    """An importer of prices. Called by a command, never on the request path."""
+
+    name: str
+
+    def read(self, *, providers: Iterable[str]) -> PriceCatalogue:
+        """Return the catalogue for these providers (empty: for all it knows)."""

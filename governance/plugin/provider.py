@@ -1,0 +1,138 @@
+"""The provider contract: a plugin describes requests and reads replies; it never sends anything itself."""
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from governance.plugin.usage import UsageReport
+
+
+class Wire(StrEnum):
+    """A request format that clients speak and vendors serve."""
+
+    OPENAI_CHAT = "openai.chat"
+
+
+class Billing(StrEnum):
+    """What is known about the cost of an attempt that ended in an error."""
+
+    UNBILLED = "unbilled"
+    """The vendor documents that it does not charge for this: the reservation is released."""
+    UNKNOWN = "unknown"
+    """Nothing proves that it was free: the reservation stays held as suspense."""
+
+
+class AfterDisconnect(StrEnum):
+    """What to do with the vendor's stream when the client has gone."""
+
+    DRAIN = "drain"
+    """Read on, within a bound, until the vendor reports usage."""
+    CANCEL = "cancel"
+    """Close the vendor's stream; the attempt is settled from what was seen and marked estimated."""
+
+
+class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One account at a vendor, as the gateway sees it. `credential` is secret: it never enters a log or an error."""
+
+    id: int
+    name: str
+    base_url: str
+    credential: str
+    options: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"ConnectionSettings(id={self.id}, name={self.name!r}, base_url={self.base_url!r})"
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how to send one wire's requests: computed once when the policy snapshot is compiled, not per call."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    method: str = "POST"
+
+
+class GoverningFields(msgspec.Struct, kw_only=True):
+    """What decides the cost of a request, read from its body by the wire; the body itself stays bytes.
+
+    `body_bytes` is the length of the body in bytes, `messages` the number of conversation items. `remote_media` and
+    `inline_media` count images, audio and files by reference and by value. `paid_tools` names server-side tools.
+    """
+
+    model: str
+    stream: bool
+    body_bytes: int
+    messages: int
+    choices: int = 1
+    max_output_tokens: int | None = None
+    service_tier: str | None = None
+    modalities: tuple[str, ...] = ()
+    remote_media: int = 0
+    inline_media: int = 0
+    paid_tools: tuple[str, ...] = ()
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """An upper bound of what one attempt can use: counts the vendor cannot report more than.
+
+    `input_tokens` may end in any input class and `output_tokens_per_choice` in any output class, at any tier in
+    `service_tiers` (empty: the standard tier alone). `calls` bounds per-call fees by class name.
+    """
+
+    input_tokens: int
+    choices: int
+    calls: dict[str, int] = {}
+    service_tiers: tuple[str, ...] = ()
+
+
+class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor's error reply means for the money and for a retry."""
+
+    billing: Billing
+    is_retryable: bool
+
+
+class StreamMeter(Protocol):
+    """Watches one streamed reply. Fed every event's data once, in order; must not raise on unknown events."""
+
+    def feed(self, data: bytes) -> bool:
+        """Take the data of one event (without framing). Return whether the client should see the event."""
+
+    def report(self) -> UsageReport | None:
+        """Return the vendor's final usage, or None while it has not been seen."""
+
+    def seen_output_bytes(self) -> int:
+        """Return how many bytes of visible output have passed: the basis of an estimate when usage never comes."""
+
+
+class Provider(Protocol):
+    """One vendor. Stateless after construction and safe to share between requests."""
+
+    name: str
+    title: str
+    wires: frozenset[Wire]
+    after_disconnect: AfterDisconnect
+    needs_credential: bool
+    default_base_url: str
+
+    def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
+        """Describe where requests of this wire go, with authorisation. Raises ConnectionInvalid."""
+
+    def bound(self, *, wire: Wire, fields: GoverningFields) -> Bound:
+        """Return an upper bound of the request's use. Raises RequestUnbounded when there is none."""
+
+    def body_edits(self, *, wire: Wire, fields: GoverningFields) -> dict[str, object]:
+        """Return top-level body fields the vendor needs set, beyond model and maximum (for example stream options)."""
+
+    def maximum_field(self, *, wire: Wire) -> str:
+        """Return the body field that caps output tokens at this vendor."""
+
+    def read_reply(self, *, wire: Wire, body: bytes) -> UsageReport | None:
+        """Read usage from a whole successful reply; None when it reports none. Raises UsageUnreadable."""
+
+    def stream_meter(self, *, wire: Wire, client_wants_usage: bool) -> StreamMeter:
+        """Return a meter for one streamed reply."""
+
+    def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
+        """Say what an error reply (HTTP status >= 400) means."""

@@ -1,0 +1,106 @@
+"""What one attempt used, in one convention for every vendor."""
+
+from enum import StrEnum
+
+import msgspec
+
+from governance.plugin.errors import UsageUnreadable
+
+MAX_COUNT = 2**40
+"""No vendor reports more than this many tokens or calls for one attempt; a larger number is a broken report."""
+
+
+class TokenClass(StrEnum):
+    """What is priced. The classes are disjoint: a token is counted in exactly one of them."""
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE = "cache_write"
+    CACHE_WRITE_LONG = "cache_write_long"
+    INPUT_AUDIO = "input_audio"
+    INPUT_IMAGE = "input_image"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    OUTPUT_AUDIO = "output_audio"
+    OUTPUT_IMAGE = "output_image"
+    REQUEST = "request"
+    WEB_SEARCH = "web_search"
+
+
+INPUT_CLASSES = frozenset(
+    {
+        TokenClass.INPUT,
+        TokenClass.CACHE_READ,
+        TokenClass.CACHE_WRITE,
+        TokenClass.CACHE_WRITE_LONG,
+        TokenClass.INPUT_AUDIO,
+        TokenClass.INPUT_IMAGE,
+    }
+)
+OUTPUT_CLASSES = frozenset({TokenClass.OUTPUT, TokenClass.REASONING, TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE})
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one attempt, named as OpenTelemetry's gen_ai conventions name them.
+
+    `input_tokens` includes every cached, audio and image input token; `output_tokens` includes reasoning, audio and
+    image output tokens. The other fields are parts of those two totals. `web_search_calls` counts calls, not tokens.
+    A plugin declares what its vendor reports by how it builds this object; there is no default convention.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int = 0
+    cache_write_input_tokens: int = 0
+    cache_write_long_input_tokens: int = 0
+    audio_input_tokens: int = 0
+    image_input_tokens: int = 0
+    reasoning_output_tokens: int = 0
+    audio_output_tokens: int = 0
+    image_output_tokens: int = 0
+    web_search_calls: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            count = getattr(self, name)
+            if type(count) is not int or not 0 <= count <= MAX_COUNT:
+                raise UsageUnreadable(f"The vendor reported {name}={count!r}, which is not a count.")
+
+    def counts(self) -> dict[TokenClass, int]:
+        """Return the disjoint counts. Where details exceed their total (seen at OpenRouter), the details win."""
+        written_short = max(0, self.cache_write_input_tokens - self.cache_write_long_input_tokens)
+        input_parts = {
+            TokenClass.CACHE_READ: self.cache_read_input_tokens,
+            TokenClass.CACHE_WRITE: written_short,
+            TokenClass.CACHE_WRITE_LONG: self.cache_write_long_input_tokens,
+            TokenClass.INPUT_AUDIO: self.audio_input_tokens,
+            TokenClass.INPUT_IMAGE: self.image_input_tokens,
+        }
+        output_parts = {
+            TokenClass.REASONING: self.reasoning_output_tokens,
+            TokenClass.OUTPUT_AUDIO: self.audio_output_tokens,
+            TokenClass.OUTPUT_IMAGE: self.image_output_tokens,
+        }
+        return {
+            TokenClass.INPUT: max(0, self.input_tokens - sum(input_parts.values())),
+            **input_parts,
+            TokenClass.OUTPUT: max(0, self.output_tokens - sum(output_parts.values())),
+            **output_parts,
+            TokenClass.REQUEST: 1,
+            TokenClass.WEB_SEARCH: self.web_search_calls,
+        }
+
+
+class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor said about one attempt.
+
+    `served_model` is the model the vendor says it ran; `service_tier` the tier it says it billed. `raw` is the
+    vendor's own usage object as JSON bytes, kept for audits. `vendor_cost` is the cost in USD as the vendor's decimal
+    string, where it reports one.
+    """
+
+    usage: Usage
+    raw: bytes
+    served_model: str | None = None
+    service_tier: str | None = None
+    vendor_cost: str | None = None
