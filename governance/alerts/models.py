@@ -1,0 +1,61 @@
+"""What was noticed and to whom it was told."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from governance.budgets.models import Account, Threshold
+from governance.teams.models import Organisation
+
+
+class Recipient(models.Model):
+    """Where an organisation's alerts go: a notifier plugin's name and a destination in its own form."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="recipients")
+    notifier = models.TextField()
+    destination = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "notifier", "destination"], name="a_recipient_is_named_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.notifier}: {self.destination}"
+
+
+class Crossing(models.Model):
+    """A threshold that was passed in a period. One row per account and threshold: told once."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="crossings")
+    threshold = models.ForeignKey(Threshold, on_delete=models.CASCADE, related_name="crossings")
+    settled_nano = models.BigIntegerField()
+    limit_nano = models.BigIntegerField()
+    crossed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "threshold"], name="a_threshold_is_crossed_once_a_period")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.threshold} in {self.account}"
+
+
+class Delivery(models.Model):
+    """One attempt to tell one recipient of one crossing."""
+
+    crossing = models.ForeignKey(Crossing, on_delete=models.CASCADE, related_name="deliveries")
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="deliveries")
+    delivered_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.TextField(default="", blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["crossing", "recipient"], name="a_recipient_is_told_once_per_crossing")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.crossing} to {self.recipient}"

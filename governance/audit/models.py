@@ -1,0 +1,34 @@
+"""Who changed what, when, from where and why: rows that can only be added, each chained to the one before."""
+
+import pgtrigger
+from django.contrib.postgres.functions import TransactionNow
+from django.db import models
+
+
+class AuditEvent(models.Model):
+    """One change. `digest` is SHA-256 over the previous digest and this row's content, so that a gap shows."""
+
+    id = models.BigAutoField(primary_key=True)
+    occurred_at = models.DateTimeField(db_default=TransactionNow())
+    actor = models.TextField(help_text="Who: a user's e-mail address, or the name of a command or task.")
+    origin = models.TextField(default="", help_text="From where: an address, or the machine's name.")
+    action = models.TextField(help_text="What, as noun.verb: key.issued, budget.limit_changed.")
+    subject = models.TextField(help_text="The thing, as kind:id.")
+    reason = models.TextField(default="")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    previous_digest = models.BinaryField(max_length=32)
+    digest = models.BinaryField(max_length=32, unique=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["subject", "-id"], name="audit_events_by_subject")]
+        triggers = [
+            pgtrigger.Protect(
+                name="audit_event_is_append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete | pgtrigger.Truncate,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.subject}"
