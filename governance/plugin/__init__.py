@@ -4,7 +4,7 @@ This package is pure: it imports neither Django nor any other room. A plugin imp
 else of Bursar's.
 """
 
-from governance.plugin.errors import ConnectionInvalid, PluginError, RequestUnbounded, UsageUnreadable
+from governance.plugin.errors import ConnectionInvalid, PluginError, RequestInvalid, RequestUnbounded, UsageUnreadable
 from governance.plugin.hooks import hookimpl
 from governance.plugin.notifier import Notice, Notifier
 from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceSource
@@ -38,6 +38,7 @@ __all__ = [
     "PriceFact",
     "PriceSource",
     "Provider",
+    "RequestInvalid",
     "RequestUnbounded",
     "StreamMeter",
     "TokenClass",

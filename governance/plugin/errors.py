@@ -2,6 +2,7 @@
 
 PluginError
 ├── UsageUnreadable    the vendor's usage report cannot be believed: the attempt's cost is unknown
+├── RequestInvalid     the client's request body cannot be read as its wire says: it is refused with 400
 ├── RequestUnbounded   no upper bound of the request's cost is known: it must be refused
 └── ConnectionInvalid  a provider connection's settings cannot work
 """
@@ -13,6 +14,14 @@ class PluginError(Exception):
 
 class UsageUnreadable(PluginError):
     """The vendor's usage report is missing, negative, fractional or absurd."""
+
+
+class RequestInvalid(PluginError):
+    """The request body is not what its wire says. `field` names the top-level field at fault, where there is one."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class RequestUnbounded(PluginError):

@@ -11,7 +11,9 @@ from governance.plugin.usage import TokenClass
 
 
 class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One model of one vendor. Token limits in tokens, dates in UTC; None means the source does not say."""
+    """One model of one vendor. Token limits in tokens, dates in UTC; None means the source does not say. `origin` says
+    where this row was read, where that differs from row to row.
+    """
 
     provider: str
     name: str
@@ -21,6 +23,7 @@ class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     released_on: date | None = None
     retires_on: date | None = None
     successor: str | None = None
+    origin: str = ""
 
 
 class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,22 +40,29 @@ class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str = "standard"
     effective_from: datetime | None = None
     effective_to: datetime | None = None
+    origin: str = ""
 
 
 class PriceCatalogue(msgspec.Struct, frozen=True, kw_only=True):
-    """A dated snapshot: what it says, where it comes from, and the SHA-256 (hex) of the data it was read from."""
+    """A dated snapshot: what it says, where it comes from, and the SHA-256 (hex) of the data it was read from.
+    `skipped` lists, in words, what the source knows and this vocabulary cannot say (for example hours of the day).
+    """
 
     source: str
     snapshot_sha256: str
     as_of: date
     models: tuple[ModelFact, ...]
     prices: tuple[PriceFact, ...]
+    skipped: tuple[str, ...] = ()
 
 
 class PriceSource(Protocol):
-    """An importer of prices. Called by a command, never on the request path."""
+    """An importer of prices. Called by a command, never on the request path. Where two sources price the same model,
+    the one with the higher `precedence` is taken for that model, whole.
+    """
 
     name: str
+    precedence: int
 
     def read(self, *, providers: Iterable[str]) -> PriceCatalogue:
         """Return the catalogue for these providers (empty: for all it knows)."""

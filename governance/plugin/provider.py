@@ -56,8 +56,11 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 class GoverningFields(msgspec.Struct, kw_only=True):
     """What decides the cost of a request, read from its body by the wire; the body itself stays bytes.
 
-    `body_bytes` is the length of the body in bytes, `messages` the number of conversation items. `remote_media` and
-    `inline_media` count images, audio and files by reference and by value. `paid_tools` names server-side tools.
+    `body_bytes` is the length of the body in bytes, `messages` the number of conversation items, `schema_bytes` the
+    part of the body that defines tools and reply formats (templates write those out anew). `max_output_tokens` is the
+    smallest of the caps the client gave in `maximum_fields`. `stream_options` is the client's own JSON value, kept as
+    bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
+    and by value. `paid_tools` names server-side tools and other features that cost extra.
     """
 
     model: str
@@ -66,6 +69,10 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     messages: int
     choices: int = 1
     max_output_tokens: int | None = None
+    maximum_fields: tuple[str, ...] = ()
+    schema_bytes: int = 0
+    stream_options: bytes | None = None
+    client_wants_usage: bool = False
     service_tier: str | None = None
     modalities: tuple[str, ...] = ()
     remote_media: int = 0
@@ -76,8 +83,9 @@ class GoverningFields(msgspec.Struct, kw_only=True):
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
     """An upper bound of what one attempt can use: counts the vendor cannot report more than.
 
-    `input_tokens` may end in any input class and `output_tokens_per_choice` in any output class, at any tier in
-    `service_tiers` (empty: the standard tier alone). `calls` bounds per-call fees by class name.
+    `input_tokens` may end in any input class, at any tier in `service_tiers` (empty: the standard tier alone). Output
+    is bounded by the request's maximum (or the model's, where the request has none) times `choices`. `calls` bounds
+    per-call fees by the name of their token class.
     """
 
     input_tokens: int
@@ -107,7 +115,11 @@ class StreamMeter(Protocol):
 
 
 class Provider(Protocol):
-    """One vendor. Stateless after construction and safe to share between requests."""
+    """One vendor. Stateless after construction and safe to share between requests.
+
+    `connection` is passed wherever an option of the connection may decide (for example which counts its server sends);
+    `upstream` refuses a connection whose options cannot work, so that the other methods may rely on them.
+    """
 
     name: str
     title: str
@@ -119,19 +131,23 @@ class Provider(Protocol):
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Describe where requests of this wire go, with authorisation. Raises ConnectionInvalid."""
 
-    def bound(self, *, wire: Wire, fields: GoverningFields) -> Bound:
+    def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Return an upper bound of the request's use. Raises RequestUnbounded when there is none."""
 
-    def body_edits(self, *, wire: Wire, fields: GoverningFields) -> dict[str, object]:
-        """Return top-level body fields the vendor needs set, beyond model and maximum (for example stream options)."""
+    def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
+        """Return top-level body fields the vendor needs set, beyond model and clamped maximum (for example stream
+        options). A value is anything msgspec can encode, or `msgspec.Raw` for JSON that is already encoded.
+        """
 
-    def maximum_field(self, *, wire: Wire) -> str:
-        """Return the body field that caps output tokens at this vendor."""
+    def maximum_field(self, *, wire: Wire, connection: ConnectionSettings) -> str:
+        """Return the body field that caps output tokens at this vendor, for a request that has none. A request that
+        is clamped gets its new maximum in this field and in every field of `GoverningFields.maximum_fields`.
+        """
 
-    def read_reply(self, *, wire: Wire, body: bytes) -> UsageReport | None:
+    def read_reply(self, *, wire: Wire, connection: ConnectionSettings, body: bytes) -> UsageReport | None:
         """Read usage from a whole successful reply; None when it reports none. Raises UsageUnreadable."""
 
-    def stream_meter(self, *, wire: Wire, client_wants_usage: bool) -> StreamMeter:
+    def stream_meter(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> StreamMeter:
         """Return a meter for one streamed reply."""
 
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
