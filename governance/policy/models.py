@@ -1,4 +1,4 @@
-"""Who may call what. A level without rules adds no restriction; a level with rules allows only what one of them does."""
+"""Who may call what. A level without rules restricts nothing; one with rules allows only what one of them does."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
