@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from governance.plugin.usage import UsageReport
+from governance.plugin.usage import TokenClass, UsageReport
 
 
 class Wire(StrEnum):
@@ -90,7 +90,8 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     input_tokens: int
     choices: int
-    calls: dict[str, int] = {}
+    calls: dict[TokenClass, int] = {}
+    has_media: bool = False
     service_tiers: tuple[str, ...] = ()
 
 

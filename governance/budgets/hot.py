@@ -1,0 +1,83 @@
+"""Budgets as the request path sees them: plain structs, SQL through psycopg, no Django."""
+
+from fnmatch import fnmatchcase
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from governance.core.windows import Window, WindowKind
+
+
+class BudgetPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """One live budget. `scope` says whose it is, for error messages: "team default"."""
+
+    id: int
+    name: str
+    scope: str
+    window: Window
+    is_hard: bool
+    model_pattern: str = ""
+
+    def applies_to(self, alias: str) -> bool:
+        """Return whether calls to this alias are paid from this budget."""
+        return not self.model_pattern or fnmatchcase(alias, self.model_pattern)
+
+
+_COLUMNS = """
+    SELECT b.id, b.name,
+           CASE WHEN b.key_id IS NOT NULL THEN 'key ' || k.name
+                WHEN b.user_id IS NOT NULL THEN 'person ' || p.email
+                WHEN b.team_id IS NOT NULL THEN 'team ' || t.name
+                WHEN b.unit_id IS NOT NULL THEN 'unit ' || u.name
+                ELSE 'organisation ' || o.name END,
+           b."window", b.zone, b.first_month, b.enforcement, b.model_pattern
+      FROM budgets_budget b
+      JOIN teams_organisation o ON o.id = b.organisation_id
+      LEFT JOIN teams_businessunit u ON u.id = b.unit_id
+      LEFT JOIN teams_team t ON t.id = b.team_id
+      LEFT JOIN teams_user p ON p.id = b.user_id
+      LEFT JOIN keys_virtualkey k ON k.id = b.key_id
+     WHERE b.retired_at IS NULL AND b.organisation_id = %(organisation_id)s
+"""
+# A budget narrows to every scope it names: one of a team and a person is "that person in that team".
+_ON_PATH = """
+       AND (b.unit_id IS NULL OR b.unit_id = %(unit_id)s)
+       AND (b.team_id IS NULL OR b.team_id = %(team_id)s)
+       AND (b.key_id IS NULL OR b.key_id = %(key_id)s)
+       AND (b.user_id IS NULL OR b.user_id = %(user_id)s)
+     ORDER BY b.id
+"""
+
+
+async def load_path(
+    connection: AsyncConnection[TupleRow],
+    *,
+    organisation_id: int,
+    unit_id: int,
+    team_id: int,
+    key_id: int,
+    user_id: int | None,
+) -> tuple[BudgetPolicy, ...]:
+    """Return the live budgets that pay for calls with this key, ascending by id, whatever the model."""
+    names = {
+        "organisation_id": organisation_id,
+        "unit_id": unit_id,
+        "team_id": team_id,
+        "key_id": key_id,
+        "user_id": user_id,
+    }
+    cursor = await connection.execute(_COLUMNS + _ON_PATH, names)
+    return tuple(_policy(row) for row in await cursor.fetchall())
+
+
+def _policy(row: TupleRow) -> BudgetPolicy:
+    budget_id, name, scope, window, zone, first_month, enforcement, model_pattern = row
+    return BudgetPolicy(
+        id=budget_id,
+        name=name,
+        scope=scope,
+        window=Window(kind=WindowKind(window), zone=zone, first_month=first_month),
+        is_hard=enforcement == "hard",
+        model_pattern=model_pattern,
+    )

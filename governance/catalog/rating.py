@@ -1,0 +1,250 @@
+"""Usage times price, pure and exact: the one function that turns usage into cost, and the bound of what it can be.
+
+Inside, money is an integer of 1/scale nano-USD, where the scale is a power of ten that makes every price of the card
+an integer: sums and products are exact, and fast enough for the request path.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from governance.core.errors import BursarError, RequestUnpriced
+from governance.core.windows import END
+from governance.plugin.provider import Bound
+from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage
+
+RATING_RULE = 1
+"""The version of the rules in this file, kept on every usage record."""
+
+STANDARD = "standard"
+
+_MEDIA_CLASSES = frozenset(
+    {TokenClass.INPUT_AUDIO, TokenClass.INPUT_IMAGE, TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE}
+)
+
+_SAME_PRICE = {TokenClass.CACHE_READ: TokenClass.INPUT, TokenClass.REASONING: TokenClass.OUTPUT}
+"""A vendor that lists no price for these bills them as the class they belong to."""
+
+_ASSUMED_PRICE = {
+    TokenClass.CACHE_WRITE: TokenClass.INPUT,
+    TokenClass.CACHE_WRITE_LONG: TokenClass.CACHE_WRITE,
+    TokenClass.INPUT_AUDIO: TokenClass.INPUT,
+    TokenClass.INPUT_IMAGE: TokenClass.INPUT,
+    TokenClass.OUTPUT_AUDIO: TokenClass.OUTPUT,
+    TokenClass.OUTPUT_IMAGE: TokenClass.OUTPUT,
+}
+"""Without a listed price these are rated as their neighbour, and the record is marked estimated."""
+
+
+class NoPrice(BursarError):
+    """No price is in force for the model at that instant."""
+
+    code = "price_missing"
+    http_status = 400
+
+
+class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One price as the catalogue has it: exact nano-USD per token or call, in force `[effective_from, effective_to)`."""
+
+    id: int
+    token_class: TokenClass
+    nano_per_unit: Decimal
+    from_input_tokens: int
+    service_tier: str
+    effective_from: datetime
+    effective_to: datetime | None
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """One class's price at one step: `amount` in 1/scale nano-USD per unit. `is_assumed`: a neighbour's price."""
+
+    amount: int
+    price_id: int
+    is_assumed: bool
+
+
+class Step(msgspec.Struct, frozen=True):
+    """The rates that apply to the whole request when its input is at least `from_input_tokens`."""
+
+    from_input_tokens: int
+    rates: Mapping[TokenClass, Rate]
+
+
+class RatedLine(msgspec.Struct, frozen=True):
+    """One class of one attempt. `cost_nano` is exact. `price_id` is None where no price was known."""
+
+    token_class: TokenClass
+    quantity: int
+    price_id: int | None
+    cost_nano: Decimal
+
+
+class Rated(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt cost. `charge_nano` is the ceiling of the exact `cost_nano`."""
+
+    lines: tuple[RatedLine, ...]
+    cost_nano: Decimal
+    charge_nano: int
+    is_assumed: bool
+
+
+class WorstCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A linear bound in 1/scale nano-USD: `fixed + per_output_token * maximum` per attempt, all choices included."""
+
+    fixed: int
+    per_output_token: int
+    scale: int
+
+    def nano(self, max_output_tokens: int) -> int:
+        """Return the bound in nano-USD, rounded up."""
+        return -(-(self.fixed + self.per_output_token * max_output_tokens) // self.scale)
+
+    def affordable_output_tokens(self, nano: int) -> int:
+        """Return the largest maximum whose bound fits into this much money; negative when even none does."""
+        left = nano * self.scale - self.fixed
+        if left < 0:
+            return -1
+        return left // self.per_output_token if self.per_output_token else 2**40
+
+
+class RateCard:
+    """The prices of one model in force from `valid_from` until `valid_to`. Immutable."""
+
+    def __init__(self, lines: Iterable[PriceLine], *, at: datetime) -> None:
+        every = list(lines)
+        current = [line for line in every if line.effective_from <= at and at < (line.effective_to or END)]
+        changes = [edge for line in every for edge in (line.effective_from, line.effective_to or END)]
+        self.valid_from = max((edge for edge in changes if edge <= at), default=at)
+        self.valid_to = min((edge for edge in changes if edge > at), default=END)
+        self._digits = max((_digits(line.nano_per_unit) for line in current), default=0)
+        self.scale = 10**self._digits
+        tiers = {line.service_tier for line in current}
+        self._tiers = {tier: _steps([x for x in current if x.service_tier == tier], self._digits) for tier in tiers}
+
+    @property
+    def tiers(self) -> frozenset[str]:
+        """Return the service tiers that have prices."""
+        return frozenset(self._tiers)
+
+    def worst_case(self, bound: Bound) -> WorstCase:
+        """Return the dearest this bound can become, over every reachable tier and step.
+
+        Raises RequestUnpriced when a reachable tier or a paid call has no price.
+        """
+        fixed = per_output = 0
+        for tier in bound.service_tiers or (STANDARD,):
+            for step in self._reachable(tier, bound.input_tokens):
+                fixed = max(fixed, _fixed(step, bound))
+                per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
+        return WorstCase(fixed=fixed, per_output_token=per_output, scale=self.scale)
+
+    def rate(self, usage: Usage, *, service_tier: str = STANDARD) -> Rated:
+        """Return the exact cost of this usage. A tier without prices is rated as the dearest one and marked."""
+        steps = self._tiers.get(service_tier)
+        if steps is None:
+            every = [self._rate_at(_step_for(steps, usage), usage, True) for steps in self._tiers.values()]
+            if not every:
+                raise NoPrice("No price is in force for this model: add one with `bursar models add`.")
+            return max(every, key=lambda rated: rated.cost_nano)
+        return self._rate_at(_step_for(steps, usage), usage, False)
+
+    def _reachable(self, tier: str, input_tokens: int) -> list[Step]:
+        steps = self._tiers.get(tier)
+        if not steps:
+            raise RequestUnpriced(
+                f"The model has no price for the service tier {tier!r}: ask for another tier, or add its prices."
+            )
+        return [step for step in steps if step.from_input_tokens <= input_tokens]
+
+    def _rate_at(self, step: Step, usage: Usage, is_assumed: bool) -> Rated:
+        total = 0
+        lines = []
+        for token_class, quantity in usage.counts().items():
+            rate = step.rates.get(token_class)
+            if not quantity or (rate is None and token_class is TokenClass.REQUEST):
+                continue
+            amount = quantity * rate.amount if rate else 0
+            is_assumed = is_assumed or rate is None or rate.is_assumed
+            total += amount
+            cost = Decimal(amount).scaleb(-self._digits)
+            lines.append(RatedLine(token_class, quantity, rate.price_id if rate else None, cost))
+        return Rated(
+            lines=tuple(lines),
+            cost_nano=Decimal(total).scaleb(-self._digits),
+            charge_nano=-(-total // self.scale),
+            is_assumed=is_assumed,
+        )
+
+
+class RateTable:
+    """All dated prices of one model; hands out the card in force."""
+
+    def __init__(self, lines: Iterable[PriceLine]) -> None:
+        self._lines = tuple(lines)
+        self._card: RateCard | None = None
+
+    def card_at(self, at: datetime) -> RateCard:
+        """Return the card in force at this instant. Raises NoPrice when no standard price is."""
+        card = self._card
+        if card is None or not card.valid_from <= at < card.valid_to:
+            card = self._card = RateCard(self._lines, at=at)
+        if STANDARD not in card.tiers:
+            raise NoPrice("The model has no price in force, so it cannot be called: add one with `bursar models add`.")
+        return card
+
+
+def _digits(price: Decimal) -> int:
+    exponent = price.normalize().as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise TypeError(f"A price is a finite number, not {price}.")
+    return max(0, -exponent)
+
+
+def _steps(lines: list[PriceLine], digits: int) -> tuple[Step, ...]:
+    starts = sorted({0, *(line.from_input_tokens for line in lines)})
+    steps = []
+    for start in starts:
+        rates: dict[TokenClass, Rate] = {}
+        for line in sorted(lines, key=lambda line: line.from_input_tokens):
+            if line.from_input_tokens <= start:
+                rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits)), line.id, False)
+        steps.append(Step(start, _with_neighbours(rates)))
+    return tuple(steps)
+
+
+def _with_neighbours(listed: dict[TokenClass, Rate]) -> dict[TokenClass, Rate]:
+    rates = dict(listed)
+    for token_class, neighbour in _SAME_PRICE.items():
+        if neighbour in rates:
+            rates.setdefault(token_class, rates[neighbour])
+    for token_class, neighbour in _ASSUMED_PRICE.items():
+        if token_class not in rates and neighbour in rates:
+            rates[token_class] = Rate(rates[neighbour].amount, rates[neighbour].price_id, True)
+    return rates
+
+
+def _step_for(steps: tuple[Step, ...], usage: Usage) -> Step:
+    counts = usage.counts()
+    whole_input = sum(counts[token_class] for token_class in INPUT_CLASSES)
+    return [step for step in steps if step.from_input_tokens <= whole_input][-1]
+
+
+def _dearest(step: Step, classes: frozenset[TokenClass], bound: Bound) -> int:
+    reachable = classes if bound.has_media else classes - _MEDIA_CLASSES
+    amounts = [step.rates[token_class].amount for token_class in reachable if token_class in step.rates]
+    if not amounts:
+        raise RequestUnpriced("The model has no price for what this request can use: add its prices.")
+    return max(amounts)
+
+
+def _fixed(step: Step, bound: Bound) -> int:
+    fixed = bound.input_tokens * _dearest(step, INPUT_CLASSES, bound)
+    if TokenClass.REQUEST in step.rates:
+        fixed += step.rates[TokenClass.REQUEST].amount
+    for token_class, calls in bound.calls.items():
+        if token_class not in step.rates:
+            raise RequestUnpriced(f"The model has no price for {token_class}: leave that tool out, or add its price.")
+        fixed += calls * step.rates[token_class].amount
+    return fixed

@@ -1,0 +1,30 @@
+"""The door of metering on the request path.
+
+`Books` is the seam: exact mode (one database round trip per reservation) stands behind it today; leases with a journal
+take its place without a change on this side.
+"""
+
+from typing import Protocol
+
+from governance.metering.attempt import Attribution, Claim, Ending, Hold, Outcome
+
+__all__ = ["Attribution", "Books", "Claim", "Ending", "Hold", "Outcome"]
+
+
+class Books(Protocol):
+    """Reserves money before an attempt and books its outcome after."""
+
+    async def open(self) -> None:
+        """Become a worker: take an epoch, recover what dead processes of this host left. Raises GovernanceUnavailable."""
+
+    async def reserve(self, claim: Claim) -> Hold:
+        """Hold money on every budget of the path, all or none.
+
+        Raises BudgetExceeded, BudgetHeld or GovernanceUnavailable; then nothing is held and nothing may be sent.
+        """
+
+    def book(self, hold: Hold, outcome: Outcome) -> None:
+        """Queue the outcome; it is written within about a second. Exactly one outcome per hold; never blocks."""
+
+    async def close(self) -> None:
+        """Write everything queued, give the epoch up. Called once, after the last request has ended."""
