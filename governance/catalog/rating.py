@@ -46,7 +46,7 @@ class NoPrice(BursarError):
 
 
 class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One price as the catalogue has it: exact nano-USD per token or call, in force `[effective_from, effective_to)`."""
+    """One price of the catalogue: exact nano-USD per token or call, in force `[effective_from, effective_to)`."""
 
     id: int
     token_class: TokenClass
@@ -144,11 +144,11 @@ class RateCard:
         """Return the exact cost of this usage. A tier without prices is rated as the dearest one and marked."""
         steps = self._tiers.get(service_tier)
         if steps is None:
-            every = [self._rate_at(_step_for(steps, usage), usage, True) for steps in self._tiers.values()]
+            every = [self._rate_at(_step_for(steps, usage), usage, is_assumed=True) for steps in self._tiers.values()]
             if not every:
                 raise NoPrice("No price is in force for this model: add one with `bursar models add`.")
             return max(every, key=lambda rated: rated.cost_nano)
-        return self._rate_at(_step_for(steps, usage), usage, False)
+        return self._rate_at(_step_for(steps, usage), usage, is_assumed=False)
 
     def _reachable(self, tier: str, input_tokens: int) -> list[Step]:
         steps = self._tiers.get(tier)
@@ -158,7 +158,7 @@ class RateCard:
             )
         return [step for step in steps if step.from_input_tokens <= input_tokens]
 
-    def _rate_at(self, step: Step, usage: Usage, is_assumed: bool) -> Rated:
+    def _rate_at(self, step: Step, usage: Usage, *, is_assumed: bool) -> Rated:
         total = 0
         lines = []
         for token_class, quantity in usage.counts().items():
@@ -209,7 +209,7 @@ def _steps(lines: list[PriceLine], digits: int) -> tuple[Step, ...]:
         rates: dict[TokenClass, Rate] = {}
         for line in sorted(lines, key=lambda line: line.from_input_tokens):
             if line.from_input_tokens <= start:
-                rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits)), line.id, False)
+                rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits)), line.id, is_assumed=False)
         steps.append(Step(start, _with_neighbours(rates)))
     return tuple(steps)
 
@@ -221,7 +221,7 @@ def _with_neighbours(listed: dict[TokenClass, Rate]) -> dict[TokenClass, Rate]:
             rates.setdefault(token_class, rates[neighbour])
     for token_class, neighbour in _ASSUMED_PRICE.items():
         if token_class not in rates and neighbour in rates:
-            rates[token_class] = Rate(rates[neighbour].amount, rates[neighbour].price_id, True)
+            rates[token_class] = Rate(rates[neighbour].amount, rates[neighbour].price_id, is_assumed=True)
     return rates
 
 

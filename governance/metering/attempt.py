@@ -1,4 +1,4 @@
-"""The words of one attempt: what is claimed, what is held, how it ended. Plain structs, shared by every kind of books."""
+"""The words of one attempt: what is claimed, what is held, how it ended. Plain structs for every kind of books."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -15,7 +15,7 @@ class Books(Protocol):
     """Reserves money before an attempt and books its outcome after."""
 
     async def open(self) -> None:
-        """Become a worker: take an epoch, recover what dead processes of this host left. Raises GovernanceUnavailable."""
+        """Take an epoch and recover what dead processes of this host left. Raises GovernanceUnavailable."""
 
     async def reserve(self, claim: Claim) -> Hold:
         """Hold money on every budget of the path, all or none.
