@@ -1,0 +1,50 @@
+# One command per chore. The README shows the plain commands behind the two that matter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
+
+.DEFAULT_GOAL := help
+.PHONY: help install up test check format bench browser test-brokers migrations clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+install: $(STAMP)  ## Make the virtual environment .venv from the hash-locked requirements
+
+$(STAMP): requirements/development.txt pyproject.toml $(PLUGINS)
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Bursar needs Python 3.11 or later: set PYTHON=python3.11.")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps $(EDITABLE)
+	@touch $(STAMP)
+
+up: $(STAMP)  ## Start everything on this machine
+	@$(BIN)/bursar up
+
+test: $(STAMP)  ## Run all tests (starts its own PostgreSQL)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(STAMP)  ## Run the checks that CI runs beside the tests
+	@./.ci/checks
+
+format: $(STAMP)  ## Format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+migrations: $(STAMP)  ## Write the migrations that the models need
+	@$(BIN)/bursar makemigrations
+
+bench: $(STAMP)  ## Measure the gateway beside nginx (BENCH_SECONDS per case, BENCH_OUT for the JSON)
+	@$(BIN)/python -m tests.bench
+
+browser: $(STAMP)  ## Run the console's tests in a real browser
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
+	@$(BIN)/python -m pytest tests/browser
+
+test-brokers: $(STAMP)  ## Run the task queue's tests against Redis and RabbitMQ (REDIS_URL, RABBITMQ_URL)
+	@$(BIN)/python -m pytest tests/brokers
+
+clean:  ## Remove the virtual environment and caches (never the data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,64 @@
+"""The roles of one database, made by its owner.
+
+owner: migrations only. gateway: the hot path. console: pages and commands. worker: background work. A limited role
+owns nothing, so it cannot undo a revoke.
+"""
+
+import secrets
+
+import psycopg
+from psycopg import sql
+
+from governance.core.database_url import LIMITED_ROLES, LimitedRole, role_name
+
+
+class RolesMissing(Exception):
+    """The owner may not make roles. The message holds the SQL that an administrator of the server runs once."""
+
+
+def ensure_roles(connection: psycopg.Connection, passwords: dict[LimitedRole, str]) -> None:
+    """Make the limited roles of the connection's database, or give those that exist these passwords.
+
+    Raises RolesMissing when the connection's user may not.
+    """
+    database = connection.info.dbname
+    existing = _existing_roles(connection, database)
+    try:
+        with connection.transaction():
+            for role in LIMITED_ROLES:
+                _give_role(connection, role_name(database, role), passwords[role], is_new=role not in existing)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise RolesMissing(_sql_to_run(connection)) from error
+
+
+def _existing_roles(connection: psycopg.Connection, database: str) -> set[LimitedRole]:
+    names = {role_name(database, role): role for role in LIMITED_ROLES}
+    rows = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(names)]).fetchall()
+    return {names[row[0]] for row in rows}
+
+
+def _give_role(connection: psycopg.Connection, name: str, password: str, *, is_new: bool) -> None:
+    template = "CREATE ROLE {} LOGIN PASSWORD {}" if is_new else "ALTER ROLE {} LOGIN PASSWORD {}"
+    connection.execute(sql.SQL(template).format(sql.Identifier(name), sql.Literal(password)))
+
+
+def _sql_to_run(connection: psycopg.Connection) -> str:
+    database, owner = connection.info.dbname, connection.info.user
+    statements = [
+        sql.SQL("CREATE ROLE {} LOGIN PASSWORD {};")
+        .format(sql.Identifier(role_name(database, role)), sql.Literal(secrets.token_urlsafe(24)))
+        .as_string(connection)
+        for role in LIMITED_ROLES
+    ]
+    return (
+        f"The user {owner} of the database {database} may not make roles. "
+        "Run this once as an administrator of the server, with passwords of your own, and set "
+        "BURSAR_GATEWAY_DATABASE_URL, BURSAR_CONSOLE_DATABASE_URL and BURSAR_WORKER_DATABASE_URL to them:\n"
+        + "\n".join(statements)
+    )
+
+
+def drop_roles(connection: psycopg.Connection, database: str) -> None:
+    """Remove the limited roles of a database that is gone (the test databases)."""
+    for role in LIMITED_ROLES:
+        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role_name(database, role))))
