@@ -1,8 +1,9 @@
 """Who changed what, when, from where and why: rows that can only be added, each chained to the one before."""
 
-import pgtrigger
 from django.contrib.postgres.functions import TransactionNow
 from django.db import models
+
+from governance.audit.append_only import append_only
 
 
 class AuditEvent(models.Model):
@@ -23,12 +24,7 @@ class AuditEvent(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["subject", "-id"], name="audit_events_by_subject")]
-        triggers = [
-            pgtrigger.Protect(
-                name="audit_event_is_append_only",
-                operation=pgtrigger.Update | pgtrigger.Delete | pgtrigger.Truncate,
-            )
-        ]
+        triggers = [append_only("audit_event_is_append_only")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.subject}"

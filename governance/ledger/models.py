@@ -1,19 +1,14 @@
 """The truth about money: usage records, and balanced postings. Rows are added, never changed."""
 
-import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.audit.append_only import append_only
 from governance.catalog.models import Deployment, LanguageModel
 from governance.connections.models import Connection
 from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, CostCentre, Organisation, Team, User
-
-
-def append_only(name: str) -> pgtrigger.Protect:
-    """Return a trigger that rejects UPDATE, DELETE and TRUNCATE for every role."""
-    return pgtrigger.Protect(name=name, operation=pgtrigger.Update | pgtrigger.Delete | pgtrigger.Truncate)
 
 
 class AccountingPeriod(models.Model):
