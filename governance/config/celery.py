@@ -25,13 +25,13 @@ app.conf.beat_schedule = {
 __all__ = ["app", "crontab"]
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator] # celery carries no types
 def die_with_the_worker(**_: Any) -> None:
     """Keep a pool process from outliving a worker that was killed: its task is redelivered."""
     follow_parent_to_death(os.getppid(), signal.SIGKILL)
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]
 def say_that_the_worker_is_ready(**_: Any) -> None:
     """Write the first sign of life, which `bursar up` waits for."""
     with psycopg.connect(settings.ENVIRONMENT.database_url("worker"), connect_timeout=5) as session:
