@@ -13,7 +13,8 @@ class Worker(models.Model):
         DEAD = "dead"
 
     epoch = models.BigAutoField(primary_key=True)
-    host = models.TextField(help_text="Which host's lock file proves it dead.")
+    host = models.TextField(help_text="Only processes of this host can prove it dead.")
+    lock_name = models.TextField(unique=True, help_text="The file it keeps locked while it lives.")
     process_id = models.IntegerField()
     state = models.TextField(choices=State.choices, default=State.ALIVE, db_default=State.ALIVE)
     last_sequence = models.BigIntegerField(default=0, db_default=0)

@@ -1,0 +1,44 @@
+"""Reading the books. Amounts are nano-USD."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Sum
+
+from governance.ledger.models import UsageRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsageTotals:
+    """Sums over usage records. `charge_nano` is what was charged, in nano-USD."""
+
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    charge_nano: int
+
+
+def usage_totals(
+    *,
+    key_id: int | None = None,
+    team_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> UsageTotals:
+    """Return the sums over records admitted in `[since, until)`, of one key or team where given."""
+    records = UsageRecord.objects.all()
+    if key_id is not None:
+        records = records.filter(key_id=key_id)
+    if team_id is not None:
+        records = records.filter(team_id=team_id)
+    if since is not None:
+        records = records.filter(admitted_at__gte=since)
+    if until is not None:
+        records = records.filter(admitted_at__lt=until)
+    sums = records.aggregate(
+        requests=Count("attempt_id"),
+        input_tokens=Sum("input_tokens", default=0),
+        output_tokens=Sum("output_tokens", default=0),
+        charge_nano=Sum("charge_nano", default=0),
+    )
+    return UsageTotals(**{name: int(value) for name, value in sums.items()})
