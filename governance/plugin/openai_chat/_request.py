@@ -1,0 +1,193 @@
+"""What decides the cost of an OpenAI chat request, read strictly: a doubtful number is refused, never guessed.
+
+Fields that decide nothing are not read; the body itself is forwarded as bytes.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from governance.plugin.errors import RequestInvalid
+from governance.plugin.provider import GoverningFields
+from governance.plugin.splicing import Members
+
+MAX_OUTPUT_TOKENS = 2**31 - 1
+MAX_CHOICES = 128
+MAX_MODEL_CHARACTERS = 256
+MAXIMUM_FIELDS = ("max_completion_tokens", "max_tokens")
+
+_TEXT_PARTS = frozenset({"text", "refusal", "thinking", "reasoning", "input_text", "output_text"})
+_FREE_TOOLS = frozenset({"function", "custom"})
+_TOOL_NAMES = {"web_search_preview": "web_search", "web_search_2025_08_26": "web_search", "live_search": "web_search"}
+_PAID_FIELDS = {
+    "web_search_options": "web_search",
+    "search_parameters": "web_search",
+    "enable_search": "web_search",
+    "plugins": "plugins",
+    "prediction": "prediction",
+    "speed": "speed",
+}
+_MODEL_CHOOSERS = ("models", "route")
+_OFF = frozenset({b"null", b"false", b"[]", b"{}"})
+_SCHEMA_FIELDS = ("tools", "functions", "response_format")
+_SPELT_LETTER = re.compile(rb"\\u00[4-7]")
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+
+
+class _Message(msgspec.Struct):
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    audio: msgspec.Raw = msgspec.Raw(b"null")
+    images: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Tool(msgspec.Struct):
+    type: str = "function"
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+_string = msgspec.json.Decoder(str | None)
+_boolean = msgspec.json.Decoder(bool | None)
+_integer = msgspec.json.Decoder(int | None)
+_strings = msgspec.json.Decoder(list[str] | None)
+_messages = msgspec.json.Decoder(list[_Message])
+_parts = msgspec.json.Decoder(list[_Part])
+_raw_parts = msgspec.json.Decoder(list[msgspec.Raw])
+_tools = msgspec.json.Decoder(list[_Tool] | None)
+_stream_options = msgspec.json.Decoder(_StreamOptions | None)
+_anything = msgspec.json.Decoder()
+
+
+def read_chat_request(body: bytes) -> GoverningFields:
+    """Return what governs the cost of this request. Raises RequestInvalid with a sentence for the client."""
+    return chat_fields(Members(body))
+
+
+def chat_fields(members: Members) -> GoverningFields:
+    """Read an already located body: a caller that splices it afterwards locates its members only once."""
+    values = members.values
+    caps = _caps(values)
+    remote, inline, count = _read_messages(values)
+    options = _value(values, "stream_options", _stream_options, "an object")
+    return GoverningFields(
+        model=_model(values),
+        stream=bool(_value(values, "stream", _boolean, "true or false")),
+        body_bytes=members.body_bytes,
+        messages=count,
+        choices=_choices(values),
+        max_output_tokens=min(caps.values()) if caps else None,
+        maximum_fields=tuple(caps),
+        schema_bytes=sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values),
+        stream_options=bytes(values["stream_options"]) if options is not None else None,
+        client_wants_usage=options is not None and options.include_usage is True,
+        service_tier=_value(values, "service_tier", _string, "a string"),
+        modalities=tuple(_value(values, "modalities", _strings, "an array of strings") or ()),
+        remote_media=remote,
+        inline_media=inline,
+        paid_tools=_paid_tools(values),
+    )
+
+
+def _value(values: dict[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
+    raw = values.get(name)
+    if raw is None:
+        return None
+    return _decoded(raw, name, decoder, form)
+
+
+def _decoded(raw: msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
+    try:
+        return decoder.decode(_plain(raw))
+    except RecursionError as error:
+        raise RequestInvalid(f"The field {name!r} is nested too deeply: send flatter JSON.", field=name) from error
+    except msgspec.DecodeError as error:
+        raise RequestInvalid(f"The field {name!r} must be {form} ({error}).", field=name) from error
+
+
+def _plain(raw: msgspec.Raw) -> msgspec.Raw | bytes:
+    """Undo `\\u0061` spellings of letters, which a typed reader does not see in the names of nested fields."""
+    text = bytes(raw)
+    if b"\\u00" in text and _SPELT_LETTER.search(text):
+        return msgspec.json.encode(_anything.decode(text))
+    return raw
+
+
+def _model(values: dict[str, msgspec.Raw]) -> str:
+    model = _value(values, "model", _string, "a string")
+    if not model:
+        raise RequestInvalid("The request names no model: set the field 'model'.", field="model")
+    if len(model) > MAX_MODEL_CHARACTERS:
+        raise RequestInvalid(
+            f"The model name is longer than {MAX_MODEL_CHARACTERS} characters: send a model's name.", field="model"
+        )
+    for name in _MODEL_CHOOSERS:
+        if name in values and bytes(values[name]) not in _OFF:
+            raise RequestInvalid(
+                f"The field {name!r} would let the vendor choose another model: remove it and name one model.",
+                field=name,
+            )
+    return str(model)
+
+
+def _caps(values: dict[str, msgspec.Raw]) -> dict[str, int]:
+    caps = {name: _count(values, name, MAX_OUTPUT_TOKENS) for name in MAXIMUM_FIELDS if name in values}
+    return {name: cap for name, cap in caps.items() if cap is not None}
+
+
+def _choices(values: dict[str, msgspec.Raw]) -> int:
+    return max(_count(values, "n", MAX_CHOICES) or 1, _count(values, "best_of", MAX_CHOICES) or 1)
+
+
+def _count(values: dict[str, msgspec.Raw], name: str, largest: int) -> int | None:
+    form = f"a whole number from 1 to {largest}"
+    count = _value(values, name, _integer, form)
+    if count is not None and not 1 <= count <= largest:
+        raise RequestInvalid(f"The field {name!r} must be {form}.", field=name)
+    return None if count is None else int(count)
+
+
+def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
+    """Return how many media come by reference and by value, and the number of messages."""
+    raw = values.get("messages")
+    if raw is None:
+        raise RequestInvalid("The request has no messages: set the field 'messages'.", field="messages")
+    messages = _decoded(raw, "messages", _messages, "an array of messages")
+    remote = inline = 0
+    for message in messages:
+        content = bytes(message.content)
+        if content.startswith(b"["):
+            by_reference, by_value = _media(message.content)
+            remote += by_reference
+            inline += by_value
+        elif not content.startswith((b'"', b"null")):
+            raise RequestInvalid("The field 'messages' holds content that is neither text nor parts.", field="messages")
+        remote += _is_set(message.audio) + _is_set(message.images)
+    return remote, inline, len(messages)
+
+
+def _is_set(raw: msgspec.Raw) -> bool:
+    return bytes(raw) not in _OFF
+
+
+def _media(content: msgspec.Raw) -> tuple[int, int]:
+    parts = _decoded(content, "messages", _parts, "an array of messages whose parts name their type")
+    if all(part.type in _TEXT_PARTS for part in parts):
+        return 0, 0
+    bodies = [
+        bytes(raw) for part, raw in zip(parts, _raw_parts.decode(content), strict=True) if part.type not in _TEXT_PARTS
+    ]
+    remote = sum(b'"http' in body or b"file_id" in body for body in bodies)
+    return remote, len(bodies) - remote
+
+
+def _paid_tools(values: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+    found = {paid for name, paid in _PAID_FIELDS.items() if name in values and bytes(values[name]) not in _OFF}
+    tools = _value(values, "tools", _tools, "an array of tools that name their type") or ()
+    found |= {_TOOL_NAMES.get(tool.type, tool.type)[:64] for tool in tools if tool.type not in _FREE_TOOLS}
+    return tuple(sorted(found))

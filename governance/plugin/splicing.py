@@ -1,0 +1,118 @@
+"""Replaces top-level values of a JSON object by splicing bytes: everything else stays as the client wrote it.
+
+Vendors' prompt caches are byte-sensitive and clients' unknown fields must survive, so a body is never re-serialised.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from governance.plugin.errors import RequestInvalid
+
+MAX_MEMBERS = 1_000
+"""A request with more top-level fields than this is refused: no API has them, and every one costs time."""
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*"(?:[^"\\]++|\\.)*+"[ \t\n\r]*:[ \t\n\r]*')
+_END = re.compile(rb"[ \t\n\r]*\}[ \t\n\r]*\Z")
+_EMPTY = re.compile(rb"[ \t\n\r]*\{")
+
+
+class Members:
+    """The top-level members of one JSON object: raw values by name, in order, and where they stand in the body."""
+
+    __slots__ = ("_body", "_spans", "body_bytes", "values")
+
+    def __init__(self, body: bytes) -> None:
+        """Raise RequestInvalid unless the body is one JSON object in UTF-8 with each field once."""
+        self._body = body
+        self.body_bytes = len(body)
+        self.values = _decode(body)
+        self._spans = _locate(body, self.values)
+
+    def splice(self, edits: Mapping[str, object]) -> bytes:
+        """Return the body with these fields set: in place where they stand, else after the last one."""
+        changes = [(*self._spans[name], value) for name, value in edits.items() if name in self._spans]
+        added = [(name, value) for name, value in edits.items() if name not in self._spans]
+        changes.sort(key=_start)
+        pieces: list[bytes] = []
+        position = 0
+        for start, end, value in changes:
+            pieces += (self._body[position:start], msgspec.json.encode(value))
+            position = end
+        if added:
+            end = self._end_of_last()
+            fields = b",".join(msgspec.json.encode(name) + b":" + msgspec.json.encode(value) for name, value in added)
+            pieces += (self._body[position:end], b"," if self._spans else b"", fields)
+            position = end
+        pieces.append(self._body[position:])
+        return b"".join(pieces)
+
+    def _end_of_last(self) -> int:
+        if self._spans:
+            return max(end for _, end in self._spans.values())
+        match = _EMPTY.match(self._body)
+        return match.end() if match else 0
+
+
+def splice(body: bytes, edits: Mapping[str, object]) -> bytes:
+    """Return the JSON object `body` with the top-level fields of `edits` set, every other byte as it was.
+
+    A value is anything msgspec can encode, or `msgspec.Raw` for JSON that is already encoded. Raises RequestInvalid
+    when the body is not one JSON object in which every field stands once.
+    """
+    return Members(body).splice(edits) if edits else body
+
+
+def _start(change: tuple[int, int, object]) -> int:
+    return change[0]
+
+
+def _decode(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        if not body.isascii():
+            body.decode()
+        return _MEMBERS.decode(body)
+    except UnicodeDecodeError as error:
+        raise RequestInvalid(f"The request body is not UTF-8 at byte {error.start}: send JSON in UTF-8.") from error
+    except RecursionError as error:
+        raise RequestInvalid("The request body is nested too deeply: send flatter JSON.") from error
+    except msgspec.ValidationError as error:
+        raise RequestInvalid("The request body must be a JSON object, such as {...}.") from error
+    except msgspec.DecodeError as error:
+        raise RequestInvalid(f"The request body is not JSON: {error}.") from error
+
+
+def _locate(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
+    """Walk the members in their order. A field that stands twice makes the walk and the decoded values disagree."""
+    if len(values) > MAX_MEMBERS:
+        raise RequestInvalid(f"The request has more than {MAX_MEMBERS} fields: send only those the API knows.")
+    spans: dict[str, tuple[int, int]] = {}
+    position = 0
+    for name, value in values.items():
+        match = _KEY.match(body, position)
+        start = match.end() if match else len(body)
+        raw = bytes(value)
+        if not body.startswith(raw, start):
+            raise _twice(body)
+        position = start + len(raw)
+        spans[name] = (start, position)
+    if values and not _END.match(body, position):
+        raise _twice(body)
+    return spans
+
+
+def _twice(body: bytes) -> RequestInvalid:
+    """Name the field that stands twice. Parsers disagree about which one counts, so neither is believed."""
+    seen: set[str] = set()
+    repeated = ""
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        nonlocal seen, repeated
+        names = [name for name, _ in pairs]
+        repeated = next((name for name in names if names.count(name) > 1), "")
+
+    json.loads(body, object_pairs_hook=note)
+    return RequestInvalid(f"The field {repeated[:64]!r} stands twice in the request: send it once.", field=repeated)
