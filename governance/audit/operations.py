@@ -1,6 +1,7 @@
 """Writing the trail."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -50,6 +51,6 @@ def record(
     )
 
 
-def chain_digest(*, previous: bytes, content: dict[str, object]) -> bytes:
+def chain_digest(*, previous: bytes, content: Mapping[str, object]) -> bytes:
     """Return SHA-256 over the previous digest and the canonical JSON of the content."""
     return hashlib.sha256(previous + msgspec.json.encode(content, order="sorted")).digest()

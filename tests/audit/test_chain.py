@@ -1,0 +1,54 @@
+"""The trail is added to, chained, and shows where it was touched (I24)."""
+
+import pytest
+from django.db import ProgrammingError, connection, transaction
+
+from governance.audit.models import AuditEvent
+from governance.audit.operations import Actor, record
+from governance.audit.queries import first_broken_event
+
+ADA = Actor(name="ada@example.org", origin="192.0.2.1")
+
+
+def _three_events() -> list[AuditEvent]:
+    with transaction.atomic():
+        return [
+            record(actor=ADA, action="team.created", subject=f"team:{number}", after={"n": 1}) for number in (1, 2, 3)
+        ]
+
+
+@pytest.mark.django_db
+def test_an_untouched_trail_verifies() -> None:
+    _three_events()
+    assert first_broken_event() is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("statement", ["UPDATE audit_auditevent SET actor = 'x'", "DELETE FROM audit_auditevent"])
+def test_the_database_refuses_to_change_an_event(statement: str) -> None:
+    _three_events()
+    with pytest.raises(ProgrammingError, match="only ever added"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert first_broken_event() is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_auditevent SET actor = 'mallory' WHERE id = %s", "DELETE FROM audit_auditevent WHERE id = %s"],
+)
+def test_a_change_behind_the_databases_back_is_found(statement: str) -> None:
+    _, second, third = _three_events()
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(statement, [second.pk])
+        cursor.execute("SET session_replication_role = origin")
+    broken = first_broken_event()
+    assert broken is not None
+    assert broken.pk in {second.pk, third.pk}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_outside_the_transaction_of_its_change_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="transaction"):
+        record(actor=ADA, action="team.created", subject="team:1")

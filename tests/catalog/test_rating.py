@@ -1,0 +1,190 @@
+"""Rating is exact and additive (I17); the worst case is monotone and never below what a report can cost (I16)."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance.catalog.rating import NoPrice, PriceLine, RateCard, RateTable
+from governance.core.errors import RequestUnpriced
+from governance.plugin.provider import Bound
+from governance.plugin.usage import TokenClass, Usage
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+PRICED = [
+    TokenClass.INPUT,
+    TokenClass.OUTPUT,
+    TokenClass.CACHE_READ,
+    TokenClass.CACHE_WRITE,
+    TokenClass.CACHE_WRITE_LONG,
+    TokenClass.REASONING,
+    TokenClass.REQUEST,
+]
+
+
+def line(
+    number: int,
+    token_class: TokenClass,
+    nano: str | Decimal,
+    *,
+    step: int = 0,
+    tier: str = "standard",
+    since: datetime = NOW,
+    until: datetime | None = None,
+) -> PriceLine:
+    return PriceLine(
+        id=number,
+        token_class=token_class,
+        nano_per_unit=Decimal(nano),
+        from_input_tokens=step,
+        service_tier=tier,
+        effective_from=since,
+        effective_to=until,
+    )
+
+
+def card(*lines: PriceLine, at: datetime = NOW) -> RateCard:
+    return RateCard(lines, at=at)
+
+
+PRICES = st.decimals(min_value=0, max_value=200_000, places=6)
+COUNTS = st.integers(0, 2_000_000)
+
+
+@st.composite
+def cards(draw: st.DrawFn) -> RateCard:
+    lines = [line(1, TokenClass.INPUT, draw(PRICES)), line(2, TokenClass.OUTPUT, draw(PRICES))]
+    for number, token_class in enumerate(PRICED[2:], start=3):
+        if draw(st.booleans()):
+            lines.append(line(number, token_class, draw(PRICES)))
+    for number in range(draw(st.integers(0, 3))):
+        step = draw(st.sampled_from([1_000, 100_000, 272_000]))
+        token_class = draw(st.sampled_from(PRICED))
+        if not any(each.from_input_tokens == step and each.token_class is token_class for each in lines):
+            lines.append(line(20 + number, token_class, draw(PRICES), step=step))
+    return card(*lines)
+
+
+@st.composite
+def usages(draw: st.DrawFn) -> Usage:
+    total_input, total_output = draw(COUNTS), draw(COUNTS)
+    read = draw(st.integers(0, total_input))
+    written = draw(st.integers(0, total_input - read))
+    return Usage(
+        input_tokens=total_input,
+        output_tokens=total_output,
+        cache_read_input_tokens=read,
+        cache_write_input_tokens=written,
+        cache_write_long_input_tokens=draw(st.integers(0, written)),
+        reasoning_output_tokens=draw(st.integers(0, total_output)),
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(prices=cards(), usage=usages(), slack=st.integers(0, 1000), choices=st.integers(1, 4))
+def test_the_worst_case_is_never_below_what_the_vendor_can_report(
+    prices: RateCard, usage: Usage, slack: int, choices: int
+) -> None:
+    worst = prices.worst_case(Bound(input_tokens=usage.input_tokens + slack, choices=choices))
+    maximum = -(-usage.output_tokens // choices)
+    assert worst.nano(maximum) >= prices.rate(usage).charge_nano
+
+
+@settings(max_examples=200, deadline=None)
+@given(prices=cards(), size=COUNTS, more=COUNTS, maximum=COUNTS)
+def test_the_worst_case_grows_with_every_parameter(prices: RateCard, size: int, more: int, maximum: int) -> None:
+    small = prices.worst_case(Bound(input_tokens=size, choices=1))
+    large = prices.worst_case(Bound(input_tokens=size + more, choices=2))
+    assert small.nano(maximum) <= large.nano(maximum) <= large.nano(maximum + more)
+
+
+@settings(max_examples=200, deadline=None)
+@given(prices=cards(), size=COUNTS, money=st.integers(0, 10**15))
+def test_the_affordable_maximum_fits_and_one_more_does_not(prices: RateCard, size: int, money: int) -> None:
+    worst = prices.worst_case(Bound(input_tokens=size, choices=1))
+    maximum = worst.affordable_output_tokens(money)
+    if maximum < 0:
+        assert worst.nano(0) > money
+    elif worst.per_output_token:
+        assert worst.nano(maximum) <= money < worst.nano(maximum + 1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(prices=cards(), usage=usages())
+def test_cost_is_exact_and_the_sum_of_its_lines(prices: RateCard, usage: Usage) -> None:
+    rated = prices.rate(usage)
+    assert sum((Fraction(each.cost_nano) for each in rated.lines), Fraction()) == Fraction(rated.cost_nano)
+    assert rated.charge_nano - 1 < rated.cost_nano <= rated.charge_nano
+
+
+@given(first=COUNTS, second=COUNTS, price=PRICES)
+def test_cost_is_additive_over_a_split_of_tokens(first: int, second: int, price: Decimal) -> None:
+    prices = card(line(1, TokenClass.INPUT, price), line(2, TokenClass.OUTPUT, price))
+    parts = [prices.rate(Usage(input_tokens=n, output_tokens=0)).cost_nano for n in (first, second)]
+    assert prices.rate(Usage(input_tokens=first + second, output_tokens=0)).cost_nano == sum(parts)
+
+
+def test_a_length_step_prices_the_whole_request() -> None:
+    prices = card(
+        line(1, TokenClass.INPUT, 2),
+        line(2, TokenClass.OUTPUT, 10),
+        line(3, TokenClass.INPUT, 4, step=200_000),
+        line(4, TokenClass.OUTPUT, 15, step=200_000),
+    )
+    below = prices.rate(Usage(input_tokens=199_999, output_tokens=10))
+    at_step = prices.rate(Usage(input_tokens=200_000, output_tokens=10, cache_read_input_tokens=150_000))
+    assert (below.charge_nano, at_step.charge_nano) == (399_998 + 100, 800_000 + 150)
+
+
+def test_a_class_without_a_price_is_rated_as_its_neighbour_and_marked() -> None:
+    prices = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 10))
+    cached = prices.rate(Usage(input_tokens=10, output_tokens=0, cache_read_input_tokens=10))
+    written = prices.rate(Usage(input_tokens=10, output_tokens=0, cache_write_input_tokens=10))
+    assert (cached.charge_nano, cached.is_assumed) == (20, False)
+    assert (written.charge_nano, written.is_assumed) == (20, True)
+
+
+def test_a_request_for_a_tier_without_a_price_is_refused() -> None:
+    prices = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 10))
+    with pytest.raises(RequestUnpriced, match="'priority'"):
+        prices.worst_case(Bound(input_tokens=1, choices=1, service_tiers=("priority",)))
+
+
+def test_a_reply_at_an_unknown_tier_is_rated_as_the_dearest_and_marked() -> None:
+    prices = card(
+        line(1, TokenClass.INPUT, 2),
+        line(2, TokenClass.OUTPUT, 2),
+        line(3, TokenClass.INPUT, 5, tier="priority"),
+        line(4, TokenClass.OUTPUT, 5, tier="priority"),
+    )
+    rated = prices.rate(Usage(input_tokens=1, output_tokens=1), service_tier="ultrafast")
+    assert (rated.charge_nano, rated.is_assumed) == (10, True)
+
+
+def test_a_paid_tool_without_a_price_is_refused() -> None:
+    prices = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 10))
+    with pytest.raises(RequestUnpriced, match="web_search"):
+        prices.worst_case(Bound(input_tokens=1, choices=1, calls={TokenClass.WEB_SEARCH: 1}))
+
+
+def test_the_price_in_force_at_the_instant_decides() -> None:
+    change = NOW + timedelta(days=1)
+    table = RateTable(
+        [
+            line(1, TokenClass.INPUT, 2, until=change),
+            line(2, TokenClass.OUTPUT, 2),
+            line(3, TokenClass.INPUT, 4, since=change),
+        ]
+    )
+    usage = Usage(input_tokens=1, output_tokens=0)
+    charges = [table.card_at(at).rate(usage).charge_nano for at in (NOW, change - timedelta(seconds=1), change, NOW)]
+    assert charges == [2, 2, 4, 2]
+
+
+def test_a_model_without_a_price_in_force_cannot_be_called() -> None:
+    table = RateTable([line(1, TokenClass.INPUT, 2, since=NOW + timedelta(days=1))])
+    with pytest.raises(NoPrice, match="bursar models add"):
+        table.card_at(NOW)

@@ -1,0 +1,88 @@
+"""Periods tile time in every zone: no gap, no overlap, each instant in exactly one (I14)."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, available_timezones
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance.core.windows import Period, Window, WindowKind
+
+ZONES = sorted(available_timezones() - {"localtime"})
+START, END = datetime(1990, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+INSTANTS = st.integers(0, int((END - START).total_seconds())).map(lambda seconds: START + timedelta(seconds=seconds))
+WINDOWS = st.builds(
+    Window,
+    kind=st.sampled_from(list(WindowKind)),
+    zone=st.sampled_from(ZONES),
+    first_month=st.integers(1, 12),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(window=WINDOWS, at=INSTANTS)
+def test_the_period_of_an_instant_holds_it_and_borders_on_its_neighbours(window: Window, at: datetime) -> None:
+    period = window.period_at(at)
+    assert period.holds(at)
+    assert window.period_at(period.starts_at) == period
+    if window.kind is not WindowKind.TOTAL:
+        assert window.period_at(period.ends_at).starts_at == period.ends_at
+        assert window.period_at(period.starts_at - timedelta(microseconds=1)).ends_at == period.starts_at
+
+
+@settings(max_examples=300, deadline=None)
+@given(window=WINDOWS, at=INSTANTS)
+def test_a_boundary_is_the_first_instant_of_its_local_day(window: Window, at: datetime) -> None:
+    if window.kind in {WindowKind.MINUTE, WindowKind.HOUR, WindowKind.TOTAL}:
+        return
+    zone = ZoneInfo(window.zone)
+    starts_at = window.period_at(at).starts_at
+    local = starts_at.astimezone(zone)
+    before = (starts_at - timedelta(seconds=1)).astimezone(zone)
+    assert before.date() < local.date()
+
+
+@pytest.mark.parametrize(
+    ("window", "at", "starts_at", "ends_at"),
+    [
+        (Window(kind=WindowKind.MONTH), "2026-11-23T10:00Z", "2026-11-01T00:00Z", "2026-12-01T00:00Z"),
+        (
+            Window(kind=WindowKind.DAY, zone="Europe/Berlin"),
+            "2026-10-25T12:00Z",
+            "2026-10-24T22:00Z",
+            "2026-10-25T23:00Z",
+        ),
+        (
+            Window(kind=WindowKind.YEAR, zone="Asia/Tokyo", first_month=4),
+            "2026-03-31T14:59Z",
+            "2025-03-31T15:00Z",
+            "2026-03-31T15:00Z",
+        ),
+        (Window(kind=WindowKind.WEEK), "2026-11-23T00:00Z", "2026-11-23T00:00Z", "2026-11-30T00:00Z"),
+        (
+            Window(kind=WindowKind.QUARTER, first_month=2),
+            "2026-01-31T23:59Z",
+            "2025-11-01T00:00Z",
+            "2026-02-01T00:00Z",
+        ),
+        # Midnight of 2018-11-04 did not exist in Sao Paulo: the day began at 01:00 local, 03:00 UTC.
+        (
+            Window(kind=WindowKind.DAY, zone="America/Sao_Paulo"),
+            "2018-11-04T12:00Z",
+            "2018-11-04T03:00Z",
+            "2018-11-05T02:00Z",
+        ),
+        # Havana sets its clocks back at 01:00, so midnight comes twice: the first one counts.
+        (
+            Window(kind=WindowKind.DAY, zone="America/Havana"),
+            "2026-11-01T12:00Z",
+            "2026-11-01T04:00Z",
+            "2026-11-02T05:00Z",
+        ),
+    ],
+)
+def test_known_periods(window: Window, at: str, starts_at: str, ends_at: str) -> None:
+    assert window.period_at(datetime.fromisoformat(at)) == Period(
+        datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)
+    )
