@@ -1,0 +1,33 @@
+"""CSV that people open in spreadsheets: RFC 4180, UTF-8, and no text that a spreadsheet would run as a formula."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+Cell = str | int | Decimal
+
+_RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
+    """Return the file. Numbers stay plain digits; text that begins like a formula is preceded by an apostrophe."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([cell_text(cell) for cell in row])
+    return out.getvalue().encode()
+
+
+def cell_text(cell: Cell) -> str:
+    """Return the text of one cell. A float is refused: money and counts are exact."""
+    match cell:
+        case str():
+            return f"'{cell}" if cell.startswith(_RUNS_AS_FORMULA) else cell
+        case bool() | float():
+            raise TypeError(f"{cell!r} cannot stand in a CSV file: give text, an integer or a Decimal.")
+        case Decimal():
+            return f"{cell:f}"
+        case int():
+            return str(cell)

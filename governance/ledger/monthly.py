@@ -1,0 +1,143 @@
+"""Reads of one accounting month, by the month in which facts were booked (`entry.month`), not by admission.
+
+Each function is one SQL statement, so that what it returns belongs together: facts and postings of the same instant.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+import msgspec
+from django.db import connection
+
+
+class StatementFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What one key used of one class of one model. `cost_nano` is the exact sum."""
+
+    team_id: int
+    team: str
+    key_id: int
+    key: str
+    provider: str
+    model_id: int
+    model: str
+    token_class: str
+    quantity: int
+    cost_nano: Decimal
+
+
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """A posting on the cost centre's expense that no usage record stands behind: a credit, an allocation."""
+
+    entry_id: int
+    kind: str
+    reason: str
+    amount_nano: int
+
+
+class CostCentreMonth(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything booked on one cost centre in one month. `posted_nano` is what the ledger says it adds up to."""
+
+    facts: tuple[StatementFact, ...]
+    adjustments: tuple[Adjustment, ...]
+    charged_nano: int
+    posted_nano: int
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """What one key spent on one model in a month."""
+
+    team_id: int
+    team: str
+    key_id: int
+    key: str
+    model_id: int
+    model: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_nano: Decimal
+    charge_nano: int
+
+
+# The element appended to the parallel arrays carries the record's whole charge, so that one scan reads both.
+_COST_CENTRE_MONTH = """
+WITH usage AS (
+    SELECT r.team_id, r.key_id, r.model_id, line.class, sum(line.quantity) AS quantity, sum(line.nano) AS nano
+      FROM ledger_entry e
+      JOIN ledger_usagerecord r ON r.entry_id = e.id
+     CROSS JOIN LATERAL unnest(r.classes || ''::text, r.quantities || 0::bigint, r.costs_nano || r.charge_nano::numeric)
+           AS line (class, quantity, nano)
+     WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s AND r.cost_centre_id = %(cost_centre)s
+     GROUP BY r.team_id, r.key_id, r.model_id, line.class
+), postings AS (
+    SELECT e.id, e.kind, e.reason, sum(p.amount_nano) AS nano
+      FROM ledger_entry e
+      JOIN ledger_posting p ON p.entry_id = e.id
+      JOIN ledger_ledgeraccount a ON a.id = p.account_id
+     WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s
+       AND a.kind = 'cost_centre_expense' AND a.cost_centre_id = %(cost_centre)s
+     GROUP BY e.id
+)
+SELECT 'fact', u.team_id, coalesce(t.name, ''), u.key_id, coalesce(k.name, ''), coalesce(m.provider, ''), u.model_id,
+       coalesce(m.name, ''), u.class, u.quantity::bigint, u.nano
+  FROM usage u
+  LEFT JOIN teams_team t ON t.id = u.team_id
+  LEFT JOIN keys_virtualkey k ON k.id = u.key_id
+  LEFT JOIN catalog_languagemodel m ON m.id = u.model_id
+ WHERE u.class <> ''
+UNION ALL
+SELECT 'adjustment', p.id, p.kind, 0, p.reason, '', 0, '', '', 0, p.nano
+  FROM postings p
+ WHERE p.kind <> 'usage' AND NOT EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = p.id)
+UNION ALL
+SELECT 'charged', 0, '', 0, '', '', 0, '', '', 0, coalesce(sum(nano), 0) FROM usage WHERE class = ''
+UNION ALL
+SELECT 'posted', 0, '', 0, '', '', 0, '', '', 0, coalesce(sum(nano), 0) FROM postings
+"""
+
+_SPEND = """
+SELECT r.team_id, coalesce(t.name, ''), r.key_id, coalesce(k.name, ''), r.model_id,
+       coalesce(m.provider || '/' || m.name, ''),
+       r.requests, r.input_tokens::bigint, r.output_tokens::bigint, r.cost_nano, r.charge_nano::bigint
+  FROM (SELECT r.team_id, r.key_id, r.model_id, count(DISTINCT r.request_id) AS requests,
+               sum(r.input_tokens) AS input_tokens, sum(r.output_tokens) AS output_tokens,
+               sum(r.cost_nano) AS cost_nano, sum(r.charge_nano) AS charge_nano
+          FROM ledger_entry e
+          JOIN ledger_usagerecord r ON r.entry_id = e.id
+         WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s
+         GROUP BY r.team_id, r.key_id, r.model_id) r
+  LEFT JOIN teams_team t ON t.id = r.team_id
+  LEFT JOIN keys_virtualkey k ON k.id = r.key_id
+  LEFT JOIN catalog_languagemodel m ON m.id = r.model_id
+"""
+
+
+def cost_centre_month(*, organisation_id: int, cost_centre_id: int, month: date) -> CostCentreMonth:
+    """Return what was booked on a cost centre in a month, and the ledger's own total of it."""
+    names = {"organisation": organisation_id, "cost_centre": cost_centre_id, "month": month}
+    with connection.cursor() as cursor:
+        cursor.execute(_COST_CENTRE_MONTH, names)
+        rows = cursor.fetchall()
+    totals = {row[0]: int(row[-1]) for row in rows if row[0] in ("charged", "posted")}
+    return CostCentreMonth(
+        facts=tuple(
+            StatementFact(**dict(zip(StatementFact.__struct_fields__, row[1:], strict=True)))
+            for row in rows
+            if row[0] == "fact"
+        ),
+        adjustments=tuple(
+            Adjustment(entry_id=row[1], kind=row[2], reason=row[4], amount_nano=int(row[-1]))
+            for row in rows
+            if row[0] == "adjustment"
+        ),
+        charged_nano=totals["charged"],
+        posted_nano=totals["posted"],
+    )
+
+
+def spend_by_key_and_model(*, organisation_id: int, month: date) -> list[Spend]:
+    """Return the month's spend, one row for each team, key and model, in no particular order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND, {"organisation": organisation_id, "month": month})
+        rows = cursor.fetchall()
+    return [Spend(**dict(zip(Spend.__struct_fields__, row, strict=True))) for row in rows]
