@@ -12,7 +12,7 @@ import msgspec
 
 from governance.chargeback.errors import StatementUnbalanced
 from governance.core.csv_text import Cell, csv_bytes
-from governance.core.money import usd_decimal, usd_text
+from governance.core.money import exact_sum, usd_text
 from governance.ledger.monthly import CostCentreMonth, StatementFact
 from governance.plugin.usage import TokenClass
 
@@ -93,8 +93,8 @@ def _rows(heading: Heading, booked: CostCentreMonth) -> Iterator[tuple[Cell, ...
         yield (*whose, *_usage_cells(fact))
     for adjustment in sorted(booked.adjustments, key=lambda adjustment: adjustment.entry_id):
         words = f"{adjustment.kind}: {adjustment.reason}" if adjustment.reason else adjustment.kind
-        yield (*whose, "Adjustment", "", "", "", "", "", words, "", "", usd_decimal(adjustment.amount_nano))
-    rounding = booked.charged_nano - sum((fact.cost_nano for fact in booked.facts), Decimal(0))
+        yield (*whose, "Adjustment", "", "", "", "", "", words, "", "", _exact_usd(adjustment.amount_nano))
+    rounding = exact_sum([Decimal(booked.charged_nano), *(fact.cost_nano.copy_negate() for fact in booked.facts)])
     if rounding:
         yield (*whose, "Rounding", "", "", "", "", "", _ROUNDING, "", "", _exact_usd(rounding))
     if not billed and not booked.adjustments and not rounding:
@@ -107,7 +107,7 @@ def _usage_cells(fact: StatementFact) -> tuple[Cell, ...]:
     return ("Usage", *named, words, fact.quantity, unit, _exact_usd(fact.cost_nano))
 
 
-def _exact_usd(nano: Decimal) -> Decimal:
+def _exact_usd(nano: Decimal | int) -> Decimal:
     return Decimal(usd_text(nano))
 
 

@@ -3,6 +3,7 @@
 There is one rounding in the product: `charge_nano` turns an attempt's exact cost into its integer charge.
 """
 
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, Context, Decimal, Inexact, InvalidOperation
 
 NANO_PER_USD = 10**9
@@ -49,6 +50,14 @@ def charge_nano(cost_nano: Decimal) -> int:
     if cost_nano < 0:
         raise MoneyInvalid(f"A cost of {cost_nano} nano-USD is negative.")
     return int(cost_nano.to_integral_value(context=_CEILING))
+
+
+def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
+    """Return the sum without any rounding; Python's own `sum` rounds to 28 digits."""
+    total = Decimal(0)
+    for amount in amounts:
+        total = _EXACT.add(total, amount)
+    return total
 
 
 def exact(text: str) -> Decimal:

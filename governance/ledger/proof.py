@@ -1,0 +1,128 @@
+"""Proves from the records that the ledger is right: every check names the rows that do not balance.
+
+Each check is one SQL aggregate; whoever wants all of them to speak of the same instant runs them in one snapshot.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from django.db import connection
+
+MAX_FAILURES = 200
+"""How many rows one check returns at most; the rest is counted."""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that does not balance. Amounts are nano-USD as text. `check` is stable: scripts match on it."""
+
+    check: str
+    subject: str
+    expected: str
+    found: str
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check found: the first failures, and how many there are in all."""
+
+    failures: tuple[Failure, ...]
+    failure_count: int
+
+
+_ENTRY_UNBALANCED = """
+SELECT 'entry ' || p.entry_id, 0, sum(p.amount_nano)
+  FROM ledger_posting p GROUP BY p.entry_id HAVING sum(p.amount_nano) <> 0
+"""
+
+# What the records of an entry say must have been posted, beside what was. NULLs are equal to GROUP BY.
+_POSTINGS_DIFFER = """
+WITH expected AS (
+    SELECT r.entry_id, r.organisation_id, line.kind, line.cost_centre_id, line.connection_id, line.nano
+      FROM (SELECT entry_id, organisation_id, cost_centre_id, connection_id,
+                   sum(charge_nano) AS charged, ceil(sum(cost_nano)) AS owed
+              FROM ledger_usagerecord WHERE entry_id IS NOT NULL
+             GROUP BY entry_id, organisation_id, cost_centre_id, connection_id) r
+     CROSS JOIN LATERAL (VALUES
+           ('cost_centre_expense', r.cost_centre_id, NULL::bigint, r.charged),
+           ('provider_payable', NULL::bigint, r.connection_id, -r.owed),
+           ('rounding', NULL::bigint, NULL::bigint, r.owed - r.charged)
+           ) AS line (kind, cost_centre_id, connection_id, nano)
+), posted AS (
+    SELECT p.entry_id, a.organisation_id, a.kind, a.cost_centre_id, a.connection_id, p.amount_nano AS nano
+      FROM ledger_posting p
+      JOIN ledger_entry e ON e.id = p.entry_id
+      JOIN ledger_ledgeraccount a ON a.id = p.account_id
+     WHERE e.kind = 'usage' OR EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = e.id)
+)
+SELECT concat_ws(', ', 'entry ' || entry_id, 'organisation ' || organisation_id, kind,
+                 'cost centre ' || cost_centre_id, 'connection ' || connection_id),
+       sum(expected), sum(found)
+  FROM (SELECT entry_id, organisation_id, kind, cost_centre_id, connection_id, nano AS expected, 0 AS found
+          FROM expected
+        UNION ALL
+        SELECT entry_id, organisation_id, kind, cost_centre_id, connection_id, 0, nano FROM posted) sides
+ GROUP BY entry_id, organisation_id, kind, cost_centre_id, connection_id
+HAVING sum(expected) <> sum(found)
+"""
+
+_RECORD_WITHOUT_ENTRY = """
+SELECT 'attempt ' || r.attempt_id || ' revision ' || r.revision, r.charge_nano, 0
+  FROM ledger_usagerecord r LEFT JOIN ledger_entry e ON e.id = r.entry_id
+ WHERE e.id IS NULL
+"""
+
+_RECORD_COUNTED_TWICE = """
+SELECT 'attempt ' || attempt_id || ' revision ' || revision, 1, count(*)
+  FROM ledger_usagerecord GROUP BY attempt_id, revision HAVING count(*) > 1
+"""
+
+_COST_DIFFERS = """
+SELECT 'attempt ' || r.attempt_id || ' revision ' || r.revision, lines.nano, r.cost_nano
+  FROM ledger_usagerecord r
+ CROSS JOIN LATERAL (SELECT coalesce(sum(cost), 0) AS nano FROM unnest(r.costs_nano) AS cost) lines
+ WHERE lines.nano <> r.cost_nano
+"""
+
+_CHARGE_DIFFERS = """
+SELECT 'attempt ' || attempt_id || ' revision ' || revision, ceil(cost_nano), charge_nano
+  FROM ledger_usagerecord WHERE charge_nano <> ceil(cost_nano)
+"""
+
+_CHECKS = {
+    "entry_unbalanced": _ENTRY_UNBALANCED,
+    "postings_differ_from_records": _POSTINGS_DIFFER,
+    "record_without_entry": _RECORD_WITHOUT_ENTRY,
+    "record_counted_twice": _RECORD_COUNTED_TWICE,
+    "cost_differs_from_its_lines": _COST_DIFFERS,
+    "charge_is_not_the_ceiling_of_its_cost": _CHARGE_DIFFERS,
+}
+
+
+def run_checks(checks: Mapping[str, str]) -> Finding:
+    """Run checks, each a SELECT of (subject, expected, found) that returns only rows that do not balance."""
+    failures: list[Failure] = []
+    total = 0
+    with connection.cursor() as cursor:
+        for name, rows_that_fail in checks.items():
+            cursor.execute(
+                f"SELECT f.*, count(*) OVER () FROM ({rows_that_fail}) f ORDER BY 1 LIMIT {MAX_FAILURES}"  # noqa: S608
+            )
+            rows = cursor.fetchall()
+            total += rows[0][3] if rows else 0
+            failures += [
+                Failure(check=name, subject=subject, expected=str(expected), found=str(found))
+                for subject, expected, found, _ in rows
+            ]
+    return Finding(failures=tuple(failures), failure_count=total)
+
+
+def prove_ledger() -> Finding:
+    """Check that entries balance, postings follow from records, and records are rated and counted right."""
+    return run_checks(_CHECKS)
+
+
+def count_facts() -> tuple[int, int]:
+    """Return how many usage records and entries there are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (SELECT count(*) FROM ledger_usagerecord), (SELECT count(*) FROM ledger_entry)")
+        records, entries = cursor.fetchone()
+    return records, entries

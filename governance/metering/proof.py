@@ -1,0 +1,55 @@
+"""Proves that the budgets' accounts say what records and attempts in flight say: the balances are only projections."""
+
+from django.db import connection
+
+from governance.ledger.proof import Finding, run_checks
+
+_SETTLED_DIFFERS = """
+SELECT 'budget account ' || coalesce(a.id, truth.account_id), coalesce(truth.nano, 0), coalesce(a.settled_nano, 0)
+  FROM budgets_account a
+  FULL JOIN (SELECT account_id, sum(r.charge_nano) AS nano
+               FROM ledger_usagerecord r CROSS JOIN LATERAL unnest(r.account_ids) AS account_id
+              GROUP BY account_id) truth ON truth.account_id = a.id
+ WHERE coalesce(a.settled_nano, 0) <> coalesce(truth.nano, 0)
+"""
+
+_HELD_DIFFERS = """
+SELECT 'budget account ' || coalesce(a.id, truth.account_id), coalesce(truth.nano, 0), coalesce(a.held_nano, 0)
+  FROM budgets_account a
+  FULL JOIN (SELECT account_id, sum(t.held_nano) AS nano
+               FROM metering_attempt t CROSS JOIN LATERAL unnest(t.account_ids) AS account_id
+              GROUP BY account_id) truth ON truth.account_id = a.id
+ WHERE coalesce(a.held_nano, 0) <> coalesce(truth.nano, 0)
+"""
+
+_NEGATIVE = """
+SELECT 'budget account ' || id, 0, least(settled_nano, held_nano, limit_nano)
+  FROM budgets_account WHERE least(settled_nano, held_nano, limit_nano) < 0
+UNION ALL
+SELECT 'attempt ' || id, 0, held_nano FROM metering_attempt WHERE held_nano < 0
+"""
+
+_BOOKED_AND_HELD = """
+SELECT 'attempt ' || t.id, 0, t.held_nano
+  FROM metering_attempt t WHERE EXISTS (SELECT FROM ledger_usagerecord r WHERE r.attempt_id = t.id)
+"""
+
+_CHECKS = {
+    "settled_differs_from_records": _SETTLED_DIFFERS,
+    "held_differs_from_attempts": _HELD_DIFFERS,
+    "amount_is_negative": _NEGATIVE,
+    "attempt_is_booked_and_still_held": _BOOKED_AND_HELD,
+}
+
+
+def prove_accounts() -> Finding:
+    """Check settled and held money of every budget account against records and attempts."""
+    return run_checks(_CHECKS)
+
+
+def count_accounts() -> int:
+    """Return how many budget accounts there are."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM budgets_account")
+        (accounts,) = cursor.fetchone()
+    return int(accounts)
