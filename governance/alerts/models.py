@@ -44,17 +44,29 @@ class Crossing(models.Model):
 
 
 class Delivery(models.Model):
-    """One attempt to tell one recipient of one crossing."""
+    """The telling of one recipient of one crossing, tried until it succeeds or `MAX_ATTEMPTS` failed.
+
+    An attempt is counted and the next one set before the channel is asked, so that two deliverers never take the same
+    one and a killed one is tried again. `last_error` says why the last attempt failed.
+    """
+
+    MAX_ATTEMPTS = 12
 
     crossing = models.ForeignKey(Crossing, on_delete=models.CASCADE, related_name="deliveries")
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="deliveries")
     delivered_at = models.DateTimeField(null=True)
+    next_attempt_at = models.DateTimeField(db_default=Now())
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.TextField(default="", blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["crossing", "recipient"], name="a_recipient_is_told_once_per_crossing")
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(delivered_at__isnull=True), name="deliveries_still_due"
+            )
         ]
 
     def __str__(self) -> str:

@@ -16,3 +16,8 @@ def first_broken_event() -> AuditEvent | None:
             return event
         previous = digest
     return None
+
+
+def count_events() -> int:
+    """Return how many events the trail holds."""
+    return AuditEvent.objects.count()

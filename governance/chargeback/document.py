@@ -73,8 +73,8 @@ def make_document(*, heading: Heading, booked: CostCentreMonth) -> Document:
     total = booked.charged_nano + sum(adjustment.amount_nano for adjustment in booked.adjustments)
     if total != booked.posted_nano:
         raise StatementUnbalanced(
-            f"The statement of {heading.cost_centre} for {heading.month:%Y-%m} adds up to {usd_text(total)} USD, but the "
-            f"ledger holds {usd_text(booked.posted_nano)} USD: run `bursar ledger prove` to see which entries disagree."
+            f"The statement of {heading.cost_centre} for {heading.month:%Y-%m} adds up to {usd_text(total)} USD, but "
+            f"the ledger holds {usd_text(booked.posted_nano)} USD: `bursar ledger prove` names the entries at fault."
         )
     rows = list(_rows(heading, booked))
     content = csv_bytes(HEADER, rows)

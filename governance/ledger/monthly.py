@@ -114,9 +114,10 @@ SELECT r.team_id, coalesce(t.name, ''), r.key_id, coalesce(k.name, ''), r.model_
 
 def cost_centre_month(*, organisation_id: int, cost_centre_id: int, month: date) -> CostCentreMonth:
     """Return what was booked on a cost centre in a month, and the ledger's own total of it."""
-    names = {"organisation": organisation_id, "cost_centre": cost_centre_id, "month": month}
     with connection.cursor() as cursor:
-        cursor.execute(_COST_CENTRE_MONTH, names)
+        cursor.execute(
+            _COST_CENTRE_MONTH, {"organisation": organisation_id, "cost_centre": cost_centre_id, "month": month}
+        )
         rows = cursor.fetchall()
     totals = {row[0]: int(row[-1]) for row in rows if row[0] in ("charged", "posted")}
     return CostCentreMonth(
@@ -141,3 +142,19 @@ def spend_by_key_and_model(*, organisation_id: int, month: date) -> list[Spend]:
         cursor.execute(_SPEND, {"organisation": organisation_id, "month": month})
         rows = cursor.fetchall()
     return [Spend(**dict(zip(Spend.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def cost_centres_with_postings(*, organisation_id: int, month: date) -> list[int]:
+    """Return the ids of the cost centres that anything was booked on in a month."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT a.cost_centre_id
+              FROM ledger_entry e
+              JOIN ledger_posting p ON p.entry_id = e.id
+              JOIN ledger_ledgeraccount a ON a.id = p.account_id
+             WHERE e.organisation_id = %s AND e.month = %s AND a.kind = 'cost_centre_expense'
+            """,
+            [organisation_id, month],
+        )
+        return [cost_centre_id for (cost_centre_id,) in cursor.fetchall()]

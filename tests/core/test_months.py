@@ -11,7 +11,7 @@ def test_a_month_is_read_from_year_and_month() -> None:
     assert parse_month("2026-11") == date(2026, 11, 1)
 
 
-@pytest.mark.parametrize("text", ["", "2026", "2026-13", "2026-1", "11-2026", "2026-11-01", "２０２６-11", "2026-11 "])
+@pytest.mark.parametrize("text", ["", "2026", "2026-13", "2026-1", "11-2026", "2026-11-01", "\uff12026-11", "2026-11 "])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(MonthInvalid, match="write it as 2026-11"):
         parse_month(text)

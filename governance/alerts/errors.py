@@ -1,0 +1,29 @@
+"""What can go wrong when recipients of alerts are changed.
+
+BadRequest
+└── NotifierUnknown        notifier_unknown        400    no installed plugin offers that channel
+Conflict
+└── RecipientExists        recipient_exists        409
+NotFound
+└── RecipientNotFound      recipient_not_found     404
+"""
+
+from governance.core.errors import BadRequest, Conflict, NotFound
+
+
+class NotifierUnknown(BadRequest):
+    """No installed plugin offers a channel of that name."""
+
+    code = "notifier_unknown"
+
+
+class RecipientExists(Conflict):
+    """The organisation already tells this destination through this channel."""
+
+    code = "recipient_exists"
+
+
+class RecipientNotFound(NotFound):
+    """The organisation has no such recipient."""
+
+    code = "recipient_not_found"

@@ -1,0 +1,142 @@
+"""Noticing that thresholds were passed, telling people, and who is told."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import IntegrityError, connection, transaction
+
+from governance.alerts.errors import NotifierUnknown, RecipientExists, RecipientNotFound
+from governance.alerts.message import make_notice
+from governance.alerts.models import Delivery, Recipient
+from governance.alerts.queries import passed_threshold
+from governance.audit.operations import Actor, record
+from governance.plugin.notifier import Notifier
+from governance.teams.models import Organisation
+
+LONGEST_WAIT = timedelta(hours=6)
+"""The wait after a failed delivery doubles from one minute up to this."""
+
+_LATE_SETTLEMENT = timedelta(days=1)
+_ERROR_LENGTH = 500
+_log = structlog.get_logger(__name__)
+
+# A period that ended within the last day still counts: money of its calls may be settled after its end.
+_NOTICE = """
+WITH crossed AS (
+    INSERT INTO alerts_crossing (account_id, threshold_id, settled_nano, limit_nano, crossed_at)
+    SELECT a.id, t.id, a.settled_nano, a.limit_nano, %(at)s
+      FROM budgets_account a
+      JOIN budgets_threshold t ON t.budget_id = a.budget_id
+     WHERE a.starts_at <= %(at)s AND a.ends_at > %(since)s AND a.settled_nano > 0
+       AND a.settled_nano::numeric * 100 >= a.limit_nano::numeric * t.percent
+       AND NOT EXISTS (SELECT FROM alerts_crossing c WHERE c.account_id = a.id AND c.threshold_id = t.id)
+    ON CONFLICT (account_id, threshold_id) DO NOTHING
+    RETURNING id, account_id
+), deliveries AS (
+    INSERT INTO alerts_delivery (crossing_id, recipient_id, attempts, last_error, next_attempt_at)
+    SELECT c.id, r.id, 0, '', %(at)s
+      FROM crossed c
+      JOIN budgets_account a ON a.id = c.account_id
+      JOIN budgets_budget b ON b.id = a.budget_id
+      JOIN alerts_recipient r ON r.organisation_id = b.organisation_id
+)
+SELECT count(*) FROM crossed
+"""
+
+
+def notice_crossings(*, at: datetime) -> int:
+    """Record every threshold passed since the last look, once per period, with what is to be told to whom.
+
+    Return how many are new. May run at any time, by several processes at once.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTICE, {"at": at, "since": at - _LATE_SETTLEMENT})
+        (count,) = cursor.fetchone()
+    return int(count)
+
+
+def deliver_due(*, notifiers: Mapping[str, Notifier], at: datetime) -> int:
+    """Try every delivery whose time has come, each at most once, and return how many recipients were told.
+
+    A failed one is tried again after a wait that doubles. Several processes share the work: each takes other rows.
+    """
+    told = 0
+    while (delivery := _claim(at)) is not None:
+        told += _deliver(delivery, notifiers, at)
+    return told
+
+
+def add_recipient(
+    *, organisation: Organisation, notifier: str, destination: str, notifiers: Mapping[str, Notifier], actor: Actor
+) -> Recipient:
+    """Tell this destination of every crossing from now on. Raises NotifierUnknown, RecipientExists."""
+    if notifier not in notifiers:
+        raise NotifierUnknown(_unknown(notifier, notifiers))
+    try:
+        with transaction.atomic():
+            recipient = Recipient.objects.create(organisation=organisation, notifier=notifier, destination=destination)
+            record(
+                actor=actor,
+                action="recipient.added",
+                subject=f"recipient:{recipient.pk}",
+                after={"notifier": notifier, "destination": destination},
+            )
+    except IntegrityError as error:
+        raise RecipientExists(f"{destination} is already told through {notifier}: nothing was changed.") from error
+    return recipient
+
+
+@transaction.atomic
+def remove_recipient(*, organisation: Organisation, recipient_id: int, actor: Actor) -> None:
+    """Stop telling a destination, and forget what it was told. Raises RecipientNotFound."""
+    recipient = Recipient.objects.filter(organisation=organisation, pk=recipient_id).first()
+    if recipient is None:
+        raise RecipientNotFound(f"There is no recipient {recipient_id}: see `bursar alerts recipients list`.")
+    record(
+        actor=actor,
+        action="recipient.removed",
+        subject=f"recipient:{recipient.pk}",
+        before={"notifier": recipient.notifier, "destination": recipient.destination},
+    )
+    recipient.delete()
+
+
+@transaction.atomic
+def _claim(at: datetime) -> Delivery | None:
+    """Take one due delivery: count the attempt and set the time of the next, before anything is sent."""
+    due = Delivery.objects.filter(
+        delivered_at__isnull=True, next_attempt_at__lte=at, attempts__lt=Delivery.MAX_ATTEMPTS
+    )
+    delivery = due.select_for_update(skip_locked=True, of=("self",)).select_related("recipient").order_by("id").first()
+    if delivery is None:
+        return None
+    delivery.attempts += 1
+    delivery.next_attempt_at = at + min(timedelta(minutes=2 ** (delivery.attempts - 1)), LONGEST_WAIT)
+    delivery.save(update_fields=["attempts", "next_attempt_at"])
+    return delivery
+
+
+def _deliver(delivery: Delivery, notifiers: Mapping[str, Notifier], at: datetime) -> int:
+    recipient = delivery.recipient
+    notifier = notifiers.get(recipient.notifier)
+    if notifier is None:
+        return _failed(delivery, _unknown(recipient.notifier, notifiers))
+    notice = make_notice(passed_threshold(crossing_id=delivery.crossing_id))
+    try:
+        notifier.deliver(notice=notice, destination=recipient.destination)
+    except Exception as error:  # noqa: BLE001
+        # A plugin may raise anything; whatever it is, the delivery is kept and tried again.
+        _log.warning("alert_not_delivered", notifier=recipient.notifier, delivery=delivery.pk, exc_info=True)
+        return _failed(delivery, f"{type(error).__name__}: {error}")
+    return Delivery.objects.filter(pk=delivery.pk, delivered_at__isnull=True).update(delivered_at=at, last_error="")
+
+
+def _failed(delivery: Delivery, reason: str) -> int:
+    Delivery.objects.filter(pk=delivery.pk).update(last_error=reason[:_ERROR_LENGTH])
+    return 0
+
+
+def _unknown(name: str, notifiers: Mapping[str, Notifier]) -> str:
+    offered = ", ".join(sorted(notifiers)) or "none"
+    return f"No installed plugin offers a notifier named {name!r}: the installed ones are {offered}."

@@ -1,0 +1,60 @@
+"""Reading crossings and recipients."""
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+
+from governance.alerts.message import Passed
+from governance.alerts.models import Crossing, Delivery, Recipient
+from governance.budgets.models import Budget
+from governance.teams.models import Organisation
+
+_BUDGET = "account__budget"
+
+
+def crossings_of(*, organisation: Organisation) -> QuerySet[Crossing]:
+    """Return the crossings of an organisation, newest first, each with how many recipients were and were not told."""
+    return (
+        Crossing.objects.filter(account__budget__organisation=organisation)
+        .select_related("threshold", _BUDGET)
+        .prefetch_related(Prefetch("deliveries", Delivery.objects.select_related("recipient").order_by("id")))
+        .annotate(
+            told=Count("deliveries", filter=Q(deliveries__delivered_at__isnull=False)),
+            untold=Count("deliveries", filter=Q(deliveries__delivered_at__isnull=True)),
+        )
+        .order_by("-crossed_at", "-id")
+    )
+
+
+def recipients_of(*, organisation: Organisation) -> QuerySet[Recipient]:
+    """Return where an organisation's alerts go."""
+    return Recipient.objects.filter(organisation=organisation).order_by("notifier", "destination")
+
+
+def passed_threshold(*, crossing_id: int) -> Passed:
+    """Return what a notice of this crossing says."""
+    scopes = [f"{_BUDGET}__{scope}" for scope in ("organisation", "unit", "team", "key", "user")]
+    crossing = Crossing.objects.select_related("threshold", *scopes).get(pk=crossing_id)
+    budget = crossing.account.budget
+    return Passed(
+        crossing_id=crossing_id,
+        organisation=budget.organisation.name,
+        budget=budget.name,
+        scope=_scope(budget),
+        percent=crossing.threshold.percent,
+        settled_nano=crossing.settled_nano,
+        limit_nano=crossing.limit_nano,
+        starts_at=crossing.account.starts_at,
+        ends_at=crossing.account.ends_at,
+        zone=budget.zone,
+    )
+
+
+def _scope(budget: Budget) -> str:
+    if budget.key:
+        return f"key {budget.key.name}"
+    if budget.user:
+        return f"person {budget.user.email}"
+    if budget.team:
+        return f"team {budget.team.name}"
+    if budget.unit:
+        return f"unit {budget.unit.name}"
+    return f"organisation {budget.organisation.name}"

@@ -1,0 +1,83 @@
+"""Reading statements, reports and proofs."""
+
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from governance.chargeback.errors import StatementNotFound
+from governance.chargeback.models import LedgerProof, Statement
+from governance.chargeback.report import MonthlyReport, make_report
+from governance.core.months import month_at, month_before, month_period
+from governance.ledger.monthly import cost_centres_with_postings, spend_by_key_and_model
+from governance.teams.models import CostCentre, Organisation, OrganisationRole, User
+
+_READERS = (OrganisationRole.Role.ADMIN, OrganisationRole.Role.FINANCE, OrganisationRole.Role.AUDITOR)
+_TIME_FOR_LATE_CALLS = timedelta(hours=1)
+
+
+def statements_visible_to(user: User) -> QuerySet[Statement]:
+    """Return the statements this person may download, newest month first, every version, without their content."""
+    return (
+        Statement.objects.filter(organisation__roles__user=user, organisation__roles__role__in=_READERS)
+        .select_related("cost_centre", "organisation")
+        .defer("content")
+        .distinct()
+    )
+
+
+def statement_for(*, user: User, statement_id: int) -> Statement:
+    """Return one statement with its content. Raises StatementNotFound, also when the person may not see it."""
+    if not statements_visible_to(user).filter(pk=statement_id).exists():
+        raise StatementNotFound("No such statement is there for you: choose one from the list of statements.")
+    return Statement.objects.select_related("cost_centre").get(pk=statement_id)
+
+
+def statements_of(*, organisation: Organisation, month: date | None = None) -> QuerySet[Statement]:
+    """Return an organisation's statements, newest month first, every version, without their content."""
+    found = Statement.objects.filter(organisation=organisation).select_related("cost_centre").defer("content")
+    return found if month is None else found.filter(month=month)
+
+
+def latest_statement(*, organisation: Organisation, cost_centre: str, month: date) -> Statement:
+    """Return the newest version of a cost centre's statement, with its content. Raises StatementNotFound."""
+    found = Statement.objects.filter(organisation=organisation, cost_centre__code=cost_centre, month=month)
+    statement = found.select_related("cost_centre").order_by("-version").first()
+    if statement is None:
+        raise StatementNotFound(
+            f"The cost centre {cost_centre} has no statement for {month:%Y-%m}: "
+            f"write it with `bursar statements write --month {month:%Y-%m}`, or see `bursar statements list`."
+        )
+    return statement
+
+
+def cost_centres_of_month(*, organisation: Organisation, month: date) -> QuerySet[CostCentre]:
+    """Return the cost centres that get a statement: those that existed, and those that anything was booked on."""
+    ends_at = month_period(month, zone=organisation.zone).ends_at
+    booked = cost_centres_with_postings(organisation_id=organisation.pk, month=month)
+    return CostCentre.objects.filter(Q(created_at__lt=ends_at) | Q(pk__in=booked), organisation=organisation).order_by(
+        "code"
+    )
+
+
+def months_due(*, at: datetime) -> list[tuple[int, date]]:
+    """Return (organisation id, month) where last month's statements are missing, an hour after the month's end.
+
+    The hour lets calls that were admitted in the month be settled first.
+    """
+    due = []
+    for organisation in Organisation.objects.order_by("id"):
+        month = month_before(month_at(at - _TIME_FOR_LATE_CALLS, zone=organisation.zone))
+        wanted = cost_centres_of_month(organisation=organisation, month=month)
+        if wanted.exclude(statements__month=month).exists():
+            due.append((organisation.pk, month))
+    return due
+
+
+def monthly_report(*, organisation: Organisation, month: date) -> MonthlyReport:
+    """Return a month's spend by team, key and model."""
+    return make_report(month, spend_by_key_and_model(organisation_id=organisation.pk, month=month))
+
+
+def last_proof() -> LedgerProof | None:
+    """Return the newest proof of the books, or None before the first one."""
+    return LedgerProof.objects.first()
