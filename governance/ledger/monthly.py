@@ -99,7 +99,7 @@ _SPEND = """
 SELECT r.team_id, coalesce(t.name, ''), r.key_id, coalesce(k.name, ''), r.model_id,
        coalesce(m.provider || '/' || m.name, ''),
        r.requests, r.input_tokens::bigint, r.output_tokens::bigint, r.cost_nano, r.charge_nano::bigint
-  FROM (SELECT r.team_id, r.key_id, r.model_id, count(DISTINCT r.request_id) AS requests,
+  FROM (SELECT r.team_id, r.key_id, r.model_id, count(*) FILTER (WHERE r.revision = 1) AS requests,
                sum(r.input_tokens) AS input_tokens, sum(r.output_tokens) AS output_tokens,
                sum(r.cost_nano) AS cost_nano, sum(r.charge_nano) AS charge_nano
           FROM ledger_entry e
