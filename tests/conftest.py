@@ -9,16 +9,18 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import django
-import pgtrigger
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
+from governance.config.broker import install_broker
 from governance.config.database.grants import apply_grants
 from governance.config.database.roles import ensure_roles
 from governance.config.postgres import EmbeddedPostgres
@@ -36,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _start_server(config)
     os.environ["DJANGO_SETTINGS_MODULE"] = "governance.config.settings"
     django.setup()
+    _let_transactional_tests_clean_up()
 
 
 @pytest.hookimpl(trylast=True)
@@ -57,9 +60,8 @@ def _start_server(config: pytest.Config) -> None:
     password = secrets.token_urlsafe(24)
     with psycopg.connect(server.url(), autocommit=True) as session:
         session.execute(f"CREATE ROLE bursar LOGIN CREATEDB CREATEROLE PASSWORD '{password}'")
-        session.execute("CREATE DATABASE bursar OWNER bursar")
-        # Emptying the append-only tables between tests must pass their triggers, which no role of ours may.
         session.execute("GRANT SET ON PARAMETER session_replication_role TO bursar")
+        session.execute("CREATE DATABASE bursar OWNER bursar")
     _export_environment(folder, server.url(user="bursar", password=password, database="bursar"))
 
 
@@ -79,22 +81,18 @@ def _export_environment(folder: Path, owner_url: str) -> None:
         os.environ[f"BURSAR_{role.upper()}_DATABASE_URL"] = role_url(owner_url, role, _ROLE_PASSWORD)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
-    """Let the emptying of tables between tests pass the triggers of the append-only ones."""
-    with pgtrigger.ignore():
-        yield
-    if nextitem is not None and "transactional_db" in getattr(item, "fixturenames", ()):
-        _empty_usage_records()
+def _let_transactional_tests_clean_up() -> None:
+    """Make Django's flush empty the append-only tables and those it does not manage, too."""
+    operations = type(connection.ops)
+    flush = operations.sql_flush
 
+    def sql_flush(self: Any, style: Any, tables: Sequence[str], **options: Any) -> list[str]:
+        present = set(connection.introspection.table_names())
+        unmanaged = {model._meta.db_table for model in apps.get_models() if not model._meta.managed} & present
+        statements = flush(self, style, [*tables, *sorted(unmanaged)], **options)
+        return ["SET LOCAL session_replication_role = replica", *statements]
 
-def _empty_usage_records() -> None:
-    """The partitioned table is made by SQL, so Django's flush does not know it."""
-    with psycopg.connect(_database_urls()["owner"], autocommit=True) as session:
-        row = session.execute("SELECT EXISTS (SELECT FROM ledger_usagerecord)").fetchone()
-        if row and row[0]:
-            session.execute("SET session_replication_role = replica")
-            session.execute("TRUNCATE ledger_usagerecord")
+    operations.sql_flush = sql_flush
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +104,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with psycopg.connect(url) as session:
         ensure_roles(session, passwords)
         apply_grants(session)
+        install_broker(session)
 
 
 @pytest.fixture

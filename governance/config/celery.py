@@ -1,7 +1,38 @@
 """Celery's application. Its messages travel through PostgreSQL (pgmq) unless CELERY_BROKER_URL names another broker."""
 
+import os
+import signal
+from typing import Any
+
+import psycopg
 from celery import Celery
+from celery.schedules import crontab
+from celery.signals import worker_process_init, worker_ready
+from django.conf import settings
+
+from governance.config.heartbeat import WORKER, write_heartbeat
+from governance.config.processes import follow_parent_to_death
 
 app = Celery("bursar")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.autodiscover_tasks(["governance.config"], related_name="tasks")
+
+# Static: what runs when is read in review, not in a table. Rooms name their tasks here.
+app.conf.beat_schedule = {
+    "sign-of-life": {"task": "governance.config.tasks.sign_of_life", "schedule": 30.0},
+}
+__all__ = ["app", "crontab"]
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator] # celery carries no types
+def die_with_the_worker(**_: Any) -> None:
+    """Keep a pool process from outliving a worker that was killed: its task is redelivered."""
+    follow_parent_to_death(os.getppid(), signal.SIGKILL)
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def say_that_the_worker_is_ready(**_: Any) -> None:
+    """Write the first sign of life, which `bursar up` waits for."""
+    with psycopg.connect(settings.ENVIRONMENT.database_url("worker"), connect_timeout=5) as session:
+        write_heartbeat(session, WORKER)

@@ -7,6 +7,7 @@ from typing import Any
 from csp.constants import NONCE, NONE, SELF
 from psycopg.conninfo import conninfo_to_dict
 
+from governance.config.broker import PREFETCHED_MESSAGES, QUEUE, TASK_SECONDS, broker_settings
 from governance.config.logs import configure_structlog, logging_settings
 from governance.core.database_url import DatabaseRole
 from governance.core.environment import DATABASE_VARIABLES, Environment, EnvironmentInvalid, read_environment
@@ -121,7 +122,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 # --- Log-in
-AUTH_USER_MODEL = "teams.User" if (BASE_DIR / "governance/teams/models.py").exists() else "auth.User"
+AUTH_USER_MODEL = "teams.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -181,6 +182,28 @@ STATIC_ROOT = ENVIRONMENT.home / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 300
+
+# --- Background work
+CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker_settings(
+    ENVIRONMENT.broker_url, ENVIRONMENT.database_url(DATABASE_ROLE)
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_DEFAULT_QUEUE = QUEUE
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = TASK_SECONDS
+CELERY_TASK_SOFT_TIME_LIMIT = TASK_SECONDS - 60
+CELERY_WORKER_PREFETCH_MULTIPLIER = PREFETCHED_MESSAGES
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "governance.config.beat.SingleScheduler"
+CELERY_BEAT_SCHEDULE_FILENAME = str(ENVIRONMENT.home / "beat-schedule")
 
 # --- E-mail: without a server, letters are put into a folder
 DEFAULT_FROM_EMAIL = ENVIRONMENT.email_from

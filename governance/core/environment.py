@@ -79,6 +79,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     gateway_port: int
     console_port: int
     gateway_workers: int
+    sandbox_port: int | None
     public_gateway_url: str
     public_console_url: str
     allowed_hosts: tuple[str, ...]
@@ -99,9 +100,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return self._secret(DATABASE_VARIABLES[role])
 
     @property
-    def broker_url(self) -> str:
-        """Where Celery's messages travel. Without CELERY_BROKER_URL: the worker's PostgreSQL."""
-        return self.secrets.get("CELERY_BROKER_URL") or self.database_url("worker")
+    def broker_url(self) -> str | None:
+        """Where Celery's messages travel; None means: through PostgreSQL."""
+        return self.secrets.get("CELERY_BROKER_URL")
 
     @property
     def secret_key(self) -> str:
@@ -154,6 +155,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         gateway_port=gateway_port,
         console_port=console_port,
         gateway_workers=_integer(variables, "BURSAR_GATEWAY_WORKERS", max(2, os.cpu_count() or 2), 1, 512),
+        sandbox_port=_port(variables, "BURSAR_SANDBOX_PORT", 0) or None,
         public_gateway_url=_url(variables, "BURSAR_PUBLIC_GATEWAY_URL", f"http://{reachable}:{gateway_port}"),
         public_console_url=_url(variables, "BURSAR_PUBLIC_CONSOLE_URL", f"http://{reachable}:{console_port}"),
         allowed_hosts=_names(variables, "BURSAR_ALLOWED_HOSTS"),

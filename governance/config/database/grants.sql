@@ -13,25 +13,20 @@ DECLARE
     worker text := current_database() || '_worker';
     -- Append-only: rows are added and read.
     append_only text[] := ARRAY[
-        'audit_event', 'ledger_entry', 'ledger_posting', 'ledger_usagerecord', 'metering_usagerecord'
+        'audit_auditevent', 'ledger_entry', 'ledger_posting', 'ledger_usagerecord'
     ];
-    -- Who logs in, and how.
-    log_in text[] := ARRAY['django_session'];
-    sealed text := 'connections_sealedcredential';
+    -- Who logs in, and how: the console's alone.
+    log_in text := '^(account_|mfa_|django_session$)';
+    -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
+    snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
+        '|budgets_)';
+    gateway_functions text := '^(budgets_open_account|metering_(flush|recover|register|reserve))$';
+    people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and nothing else of it.
     by_functions text[] := ARRAY[
         'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_overrun', 'metering_worker'
     ];
-    -- What a policy snapshot is compiled from, and what shows whether another process of the host is alive.
-    read_by_gateway text[] := ARRAY[
-        'budgets_budget', 'catalog_aliastarget', 'catalog_deployment', 'catalog_languagemodel', 'catalog_modelalias',
-        'catalog_price', 'catalog_pricebook', 'connections_connection', 'keys_keysecret', 'keys_virtualkey',
-        'metering_worker', 'policy_accessgroup', 'policy_allowrule', 'policy_version', 'teams_businessunit',
-        'teams_costcentre', 'teams_organisation', 'teams_team'
-    ];
-    called_by_gateway text[] := ARRAY[
-        'budgets_open_account', 'metering_flush', 'metering_recover', 'metering_register', 'metering_reserve'
-    ];
+    sealed text := 'connections_sealedcredential';
     relation record;
     columns text;
 BEGIN
@@ -49,9 +44,10 @@ BEGIN
         SELECT class.relname AS name, class.oid AS id
         FROM pg_class AS class
         WHERE class.relnamespace = 'public'::regnamespace AND class.relkind IN ('r', 'p', 'v', 'm')
+          AND NOT class.relispartition  -- rights on a partition would go round those on its table
         ORDER BY class.relname
     LOOP
-        IF relation.name = 'django_migrations' THEN
+        IF relation.name = 'django_migrations' OR relation.name = 'bursar_preparation' THEN
             EXECUTE format('GRANT SELECT ON %I TO %I, %I', relation.name, console, worker);
         ELSIF relation.name = sealed THEN
             -- A row can be found, written and removed; what is sealed in it cannot be read.
@@ -66,24 +62,33 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %I TO %I, %I', relation.name, console, worker);
         ELSIF relation.name = ANY (append_only) THEN
             EXECUTE format('GRANT SELECT, INSERT ON %I TO %I, %I', relation.name, console, worker);
-        ELSIF relation.name = ANY (log_in) OR relation.name LIKE 'account\_%' OR relation.name LIKE 'mfa\_%' THEN
+        ELSIF relation.name ~ log_in THEN
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', relation.name, console);
+        ELSIF relation.name = people THEN
+            -- The worker writes to people; it cannot read the digests of their passwords.
+            SELECT string_agg(format('%I', attribute.attname), ', ') INTO columns
+            FROM pg_attribute AS attribute
+            WHERE attribute.attrelid = relation.id AND attribute.attnum > 0 AND NOT attribute.attisdropped
+              AND attribute.attname <> 'password';
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', relation.name, console);
+            EXECUTE format('GRANT SELECT (%s) ON %I TO %I', columns, relation.name, worker);
         ELSE
             EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I, %I', relation.name, console, worker);
+            IF relation.name ~ snapshot THEN
+                EXECUTE format('GRANT SELECT ON %I TO %I', relation.name, gateway);
+            END IF;
         END IF;
     END LOOP;
 
-    FOR relation IN SELECT relname AS name FROM pg_class
-                     WHERE relnamespace = 'public'::regnamespace AND relname = ANY (read_by_gateway)
+    FOR relation IN
+        SELECT routine.oid::regprocedure::text AS name
+        FROM pg_proc AS routine
+        WHERE routine.pronamespace = 'public'::regnamespace AND routine.proname ~ gateway_functions
     LOOP
-        EXECUTE format('GRANT SELECT ON %I TO %I', relation.name, gateway);
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', relation.name, gateway);
     END LOOP;
-    FOR relation IN SELECT oid::regprocedure::text AS name FROM pg_proc
-                     WHERE pronamespace = 'public'::regnamespace AND proname = ANY (called_by_gateway)
-    LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', relation.name, gateway);
-    END LOOP;
-    -- Error messages name the person a budget belongs to; passwords stay out of the gateway's sight.
+    -- Whether another process of the host is alive; and whom a budget belongs to, for error messages.
+    EXECUTE format('GRANT SELECT ON metering_worker TO %I', gateway);
     EXECUTE format('GRANT SELECT (id, email) ON teams_user TO %I', gateway);
     EXECUTE format('GRANT UPDATE (limit_nano) ON budgets_account TO %I', console);
 END
