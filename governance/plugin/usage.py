@@ -25,6 +25,8 @@ class TokenClass(StrEnum):
     OUTPUT_IMAGE = "output_image"
     REQUEST = "request"
     WEB_SEARCH = "web_search"
+    UNKNOWN = "unknown"
+    """Not reported by a vendor and never priced: a cost somebody settled by name."""
 
 
 INPUT_CLASSES = frozenset(

@@ -1,14 +1,9 @@
--- Books a batch of outcomes in the name of an epoch: usage records, balanced postings, settled and held money.
---
--- Each outcome counts once: it is booked by deleting its attempt, so a replay, or the same outcome sent again under a
--- later epoch, finds nothing to do. Returns how many were booked; -1 when the epoch is not alive.
--- Locks: worker, accounts ascending by id, attempts, keys ascending by id.
+-- Books a batch of outcomes in the name of an epoch. Returns how many were booked; -1 when the epoch is not alive.
+-- Sent again with the same sequence it does nothing. Locks: worker, then as metering_book.
 CREATE FUNCTION metering_flush(p_epoch bigint, p_sequence bigint, p_outcomes json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    v_last   bigint;
-    v_ids    uuid[];
-    v_booked integer;
+    v_last bigint;
 BEGIN
     SELECT last_sequence INTO v_last FROM metering_worker
      WHERE epoch = p_epoch AND state = 'alive' FOR NO KEY UPDATE;
@@ -19,6 +14,31 @@ BEGIN
         RETURN 0;
     END IF;
     UPDATE metering_worker SET last_sequence = p_sequence, last_seen_at = clock_timestamp() WHERE epoch = p_epoch;
+    RETURN metering_book(p_epoch, p_sequence, p_outcomes);
+END $$;
+
+-- Books one attempt in suspense by a person's word, which the caller records. Returns whether there was one.
+CREATE FUNCTION metering_resolve(p_outcome json) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_epoch bigint;
+BEGIN
+    SELECT epoch INTO v_epoch FROM metering_attempt
+     WHERE id = (p_outcome->>'attempt_id')::uuid AND state = 'suspense';
+    RETURN FOUND AND metering_book(v_epoch, NULL, json_build_array(p_outcome)) = 1;
+END $$;
+
+-- Books outcomes: usage records, balanced postings, settled and held money.
+--
+-- Each outcome counts once: it is booked by deleting its attempt, so a replay, or the same outcome sent again under a
+-- later epoch, finds nothing to do. Returns how many were booked.
+-- Locks: accounts ascending by id, attempts, keys ascending by id.
+CREATE FUNCTION metering_book(p_epoch bigint, p_sequence bigint, p_outcomes json) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_ids    uuid[];
+    v_booked integer;
+BEGIN
     SELECT array_agg((outcome->>'attempt_id')::uuid) INTO v_ids FROM json_array_elements(p_outcomes) AS outcome;
     IF v_ids IS NULL THEN
         RETURN 0;
