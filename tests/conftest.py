@@ -102,7 +102,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock():
         url = _database_urls()["owner"]
     with psycopg.connect(url) as session:
-        ensure_roles(session, passwords)
+        ensure_roles(session, passwords, may_change_passwords=True)
         apply_grants(session)
         install_broker(session)
 

@@ -4,6 +4,7 @@ The owner installs the schema and makes the queue. Celery declares its queue whe
 TABLE IF NOT EXISTS: the limited roles may call that one function with the owner's rights, and own nothing.
 """
 
+import msgspec
 import psycopg
 from pgmq.install import get_embedded_install_sql, get_embedded_sql_version
 from psycopg import sql
@@ -16,17 +17,25 @@ TASK_SECONDS = 3000  # shorter than a message stays invisible, so that no task r
 PREFETCHED_MESSAGES = 4
 
 
-def broker_settings(broker_url: str | None, database_url: str) -> tuple[str, dict[str, object]]:
-    """Return Celery's broker URL and transport options."""
+class BrokerSettings(msgspec.Struct, frozen=True):
+    """What Celery must know: its URL, the transport class (None: the URL says it), the transport's options."""
+
+    url: str
+    transport: str | None
+    options: dict[str, object]
+
+
+def broker_settings(broker_url: str | None, database_url: str) -> BrokerSettings:
+    """Return the settings for CELERY_BROKER_URL, or without it for this database."""
     if broker_url is not None:
-        return broker_url, {"visibility_timeout": VISIBILITY_SECONDS}
-    return "pgmq://", {
-        "conn_string": database_url,
-        "init_extension": False,
+        return BrokerSettings(broker_url, None, {"visibility_timeout": VISIBILITY_SECONDS})
+    options: dict[str, object] = {
+        "database_url": database_url,
         "polling_interval": 0.1,
+        "wait_time_seconds": 0,
         "visibility_timeout": VISIBILITY_SECONDS,
-        "pool_size": 4,
     }
+    return BrokerSettings("pgmq://localhost", "governance.config.pgmq_transport:Transport", options)
 
 
 def install_broker(connection: psycopg.Connection) -> None:
@@ -50,5 +59,5 @@ def broker_version() -> str:
 _GRANTS = (
     "GRANT USAGE ON SCHEMA pgmq TO {}, {}",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA pgmq TO {}, {}",
-    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA pgmq TO {}, {}",
+    "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA pgmq TO {}, {}",
 )

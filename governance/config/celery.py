@@ -2,16 +2,21 @@
 
 import os
 import signal
+import warnings
 from typing import Any
 
 import psycopg
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.schedules import crontab
 from celery.signals import worker_process_init, worker_ready
 from django.conf import settings
 
 from governance.config.heartbeat import WORKER, write_heartbeat
 from governance.config.processes import follow_parent_to_death
+
+# Celery warns of root because of pickle, which is not accepted here.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("bursar")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv if arguments is None else ["bursar", *arguments])
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.config.settings")
     command = words[1] if len(words) > 1 else "help"
+    if command == "up":
+        os.execv(sys.executable, [sys.executable, "-m", "governance.config.supervisor", *words[2:]])  # noqa: S606
     if command in _OWNER_COMMANDS:
         os.environ.setdefault("BURSAR_DATABASE_ROLE", "owner")
     try:

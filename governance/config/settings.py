@@ -178,15 +178,16 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Static files: served from where they lie, so that nothing needs collecting
 STATIC_URL = "/static/"
-STATIC_ROOT = ENVIRONMENT.home / "static"
+STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 300
 
 # --- Background work
-CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = broker_settings(
-    ENVIRONMENT.broker_url, ENVIRONMENT.database_url(DATABASE_ROLE)
-)
+_broker = broker_settings(ENVIRONMENT.broker_url, ENVIRONMENT.database_url(DATABASE_ROLE))
+CELERY_BROKER_URL = _broker.url
+CELERY_BROKER_TRANSPORT = _broker.transport
+CELERY_BROKER_TRANSPORT_OPTIONS = _broker.options
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_DEFAULT_QUEUE = QUEUE

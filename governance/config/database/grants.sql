@@ -36,9 +36,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA public TO %I, %I, %I', gateway, console, worker);
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, %I, %I, %I', gateway, console, worker);
     EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, %I, %I, %I', gateway, console, worker);
-    EXECUTE format('REVOKE ALL ON ALL ROUTINES IN SCHEMA public FROM PUBLIC, %I, %I, %I', gateway, console, worker);
     EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO %I, %I', console, worker);
-    EXECUTE format('GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO %I, %I', console, worker);
 
     FOR relation IN
         SELECT class.relname AS name, class.oid AS id
@@ -81,11 +79,16 @@ BEGIN
     END LOOP;
 
     FOR relation IN
-        SELECT routine.oid::regprocedure::text AS name
+        SELECT routine.oid::regprocedure::text AS name, routine.proname ~ gateway_functions AS is_the_gateways
         FROM pg_proc AS routine
-        WHERE routine.pronamespace = 'public'::regnamespace AND routine.proname ~ gateway_functions
+        WHERE routine.pronamespace = 'public'::regnamespace
+          AND pg_get_userbyid(routine.proowner) = current_user  -- not what belongs to extensions
     LOOP
-        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', relation.name, gateway);
+        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC, %I, %I, %I', relation.name, gateway, console, worker);
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I, %I', relation.name, console, worker);
+        IF relation.is_the_gateways THEN
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', relation.name, gateway);
+        END IF;
     END LOOP;
     -- Whether another process of the host is alive; and whom a budget belongs to, for error messages.
     EXECUTE format('GRANT SELECT ON metering_worker TO %I', gateway);

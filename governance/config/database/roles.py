@@ -5,6 +5,7 @@ owns nothing, so it cannot undo a revoke.
 """
 
 import secrets
+from collections.abc import Mapping
 
 import psycopg
 from psycopg import sql
@@ -16,17 +17,21 @@ class RolesMissing(Exception):
     """The owner may not make roles. The message holds the SQL that an administrator of the server runs once."""
 
 
-def ensure_roles(connection: psycopg.Connection, passwords: dict[LimitedRole, str]) -> None:
-    """Make the limited roles of the connection's database, or give those that exist these passwords.
+def ensure_roles(
+    connection: psycopg.Connection, passwords: Mapping[LimitedRole, str], *, may_change_passwords: bool
+) -> None:
+    """Make the limited roles named in `passwords`; roles that exist get the password where that is allowed.
 
-    Raises RolesMissing when the connection's user may not.
+    Another host may use the roles of a shared server already: there, what exists is left as it is.
+    Raises RolesMissing when the connection's user may not make roles.
     """
     database = connection.info.dbname
     existing = _existing_roles(connection, database)
     try:
         with connection.transaction():
-            for role in LIMITED_ROLES:
-                _give_role(connection, role_name(database, role), passwords[role], is_new=role not in existing)
+            for role, password in passwords.items():
+                if role not in existing or may_change_passwords:
+                    _give_role(connection, role_name(database, role), password, is_new=role not in existing)
     except psycopg.errors.InsufficientPrivilege as error:
         raise RolesMissing(_sql_to_run(connection)) from error
 
@@ -56,9 +61,3 @@ def _sql_to_run(connection: psycopg.Connection) -> str:
         "BURSAR_GATEWAY_DATABASE_URL, BURSAR_CONSOLE_DATABASE_URL and BURSAR_WORKER_DATABASE_URL to them:\n"
         + "\n".join(statements)
     )
-
-
-def drop_roles(connection: psycopg.Connection, database: str) -> None:
-    """Remove the limited roles of a database that is gone (the test databases)."""
-    for role in LIMITED_ROLES:
-        connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role_name(database, role))))

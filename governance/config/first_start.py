@@ -1,0 +1,1 @@
+"""The objects that a first start makes, so that a first call works without any set-up."""

@@ -1,0 +1,1 @@
+"""`bursar up`: one process that prepares an installation on one machine, starts everything and keeps it running."""
