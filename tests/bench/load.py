@@ -81,7 +81,7 @@ def _is_whole_reply(piece: bytes) -> bool:
 def run_latency(order: LoadOrder) -> LoadResult:
     """Make one call after the other over one connection."""
     connection = connect(order.port)
-    latencies = []
+    latencies: list[float] = []
     started = time.perf_counter()
     deadline = started + order.seconds if order.seconds else float("inf")
     while time.perf_counter() < deadline and (not order.calls or len(latencies) < order.calls):

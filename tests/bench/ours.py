@@ -150,13 +150,13 @@ def prepare(gateway: Gateway, *, tell: Callable[[str], None]) -> Ours:
         database_idle=_idle_rate(gateway.database),
         settle_seconds=_SETTLE_SECONDS,
     )
-    common = {"port": gateway.port, "meters": meters, "key": key}
+
+    def case(name: str, model: str, *, is_stream: bool) -> Case:
+        return Case(name=name, port=gateway.port, model=model, is_stream=is_stream, meters=meters, key=key)
+
     return Ours(
         gateway,
-        [
-            Case(name="bursar", model="bench-chat", is_stream=False, **common),
-            Case(name="bursar_stream", model="bench-stream", is_stream=True, **common),
-        ],
+        [case("bursar", "bench-chat", is_stream=False), case("bursar_stream", "bench-stream", is_stream=True)],
     )
 
 
