@@ -1,39 +1,80 @@
-"""The command `bursar`: Django's commands, those of the rooms, and the ones that run before Django can."""
+"""The command `bursar`: `up`, `doctor` and `prepare`, which run before Django can, and Django's commands.
+
+The first three replace this process, so that signals reach them directly.
+"""
 
 import os
 import sys
 from collections.abc import Sequence
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import execute_from_command_line, get_commands, load_command_class
 
 from governance.config.secrets_file import ensure_secrets
 from governance.core.environment import EnvironmentInvalid, read_environment
 
 EXIT_MISUSE = 2
+_PROGRAMS = {
+    "up": ("governance.config.supervisor", "Start everything on this machine."),
+    "doctor": ("governance.config.doctor", "Say what is wrong with this installation and how to mend it."),
+    "prepare": ("governance.config.preparation", "Bring the database to this release: migrations, queue, grants."),
+}
+_HELP_WORDS = ("help", "--help", "-h")
 # Commands that change the schema work as the owner of the database; all others as the console does.
 _OWNER_COMMANDS = frozenset({"migrate", "makemigrations", "sqlmigrate", "flush", "dbshell", "showmigrations"})
 # These look at the code only, so they work in a checkout that was never started.
-_COMMANDS_WITHOUT_DATABASE = frozenset({"help", "version", "--version", "--help", "check", "makemigrations"})
+_COMMANDS_WITHOUT_DATABASE = frozenset({*_HELP_WORDS, "version", "--version", "check", "makemigrations"})
 _NO_DATABASE = "postgresql://nobody@/bursar?host=/nonexistent"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    words = list(sys.argv if arguments is None else ["bursar", *arguments])
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.config.settings")
+    words = ["bursar", *(sys.argv[1:] if arguments is None else arguments)]
     command = words[1] if len(words) > 1 else "help"
-    if command == "up":
-        os.execv(sys.executable, [sys.executable, "-m", "governance.config.supervisor", *words[2:]])  # noqa: S606
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.config.settings")
+    if command in _PROGRAMS:
+        os.execv(sys.executable, [sys.executable, "-m", _PROGRAMS[command][0], *words[2:]])  # noqa: S606
     if command in _OWNER_COMMANDS:
         os.environ.setdefault("BURSAR_DATABASE_ROLE", "owner")
     try:
-        environment = read_environment(os.environ)
-        if command in _COMMANDS_WITHOUT_DATABASE and "DATABASE_URL" not in environment.secrets:
-            os.environ["DATABASE_URL"] = os.environ["BURSAR_CONSOLE_DATABASE_URL"] = _NO_DATABASE
-        ensure_secrets(environment)
-        execute_from_command_line(words)
+        _provide_what_is_missing(command)
+        if command in _HELP_WORDS and len(words) <= 2:  # the word and nothing behind it
+            print(_overview())  # noqa: T201
+        else:
+            execute_from_command_line(words)
     except (EnvironmentInvalid, ImproperlyConfigured) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return EXIT_MISUSE
     return 0
+
+
+def _provide_what_is_missing(command: str) -> None:
+    environment = read_environment(os.environ)
+    if command in _COMMANDS_WITHOUT_DATABASE and "DATABASE_URL" not in environment.secrets:
+        os.environ["DATABASE_URL"] = os.environ["BURSAR_CONSOLE_DATABASE_URL"] = _NO_DATABASE
+    ensure_secrets(environment)
+
+
+def _overview() -> str:
+    ours = {name: words for name, (_, words) in _PROGRAMS.items()}
+    for name, app in get_commands().items():
+        if isinstance(app, str) and app.startswith("governance."):
+            ours[name] = _first_line(load_command_class(app, name).help)
+    lines = [f"  {name:<14} {words}" for name, words in sorted(ours.items())]
+    return "\n".join(
+        [
+            "usage: bursar COMMAND ...    (bursar COMMAND --help teaches each with an example)",
+            "",
+            *lines,
+            "",
+            "Django's own commands work too: migrate, shell, createsuperuser and others.",
+        ]
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

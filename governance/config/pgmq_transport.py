@@ -24,9 +24,10 @@ class Transport(pgmq.Transport):
         )
         return PGMQueue(pool=pool, vt=options["visibility_timeout"], init_extension=False)
 
-    def drain_events(self, connection: object, timeout: float | None = None) -> None:
+    def drain_events(self, connection: Any, timeout: float | None = None, **options: Any) -> None:
         """Wait for messages; never so long that a worker told to stop is slow to notice."""
-        super().drain_events(connection, timeout=min(timeout or _LONGEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS))
+        shorter = min(timeout or _LONGEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
+        super().drain_events(connection, timeout=shorter, **options)  # type: ignore[no-untyped-call] # kombu's
 
     def close_connection(self, connection: object) -> None:
         """Close the pool too: the client leaves pools that were given to it open."""

@@ -6,15 +6,32 @@ owns nothing, so it cannot undo a revoke.
 
 import secrets
 from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from psycopg import sql
 
 from governance.core.database_url import LIMITED_ROLES, LimitedRole, role_name
+from governance.core.environment import DATABASE_VARIABLES, Environment
 
 
 class RolesMissing(Exception):
-    """The owner may not make roles. The message holds the SQL that an administrator of the server runs once."""
+    """Roles are missing or named otherwise. The message says what to do, with the SQL to run where it helps."""
+
+
+def prepare_roles(connection: psycopg.Connection, environment: Environment) -> None:
+    """Make the limited roles with the names and passwords of their URLs. Raises RolesMissing."""
+    passwords: dict[LimitedRole, str] = {}
+    for role in LIMITED_ROLES:
+        parts = urlsplit(environment.database_url(role))
+        expected = role_name(connection.info.dbname, role)
+        if unquote(parts.username or "") != expected:
+            raise RolesMissing(
+                f"{DATABASE_VARIABLES[role]} names the user {parts.username}, and the grants are made for {expected}. "
+                "Give it that name."
+            )
+        passwords[role] = unquote(parts.password or "")
+    ensure_roles(connection, passwords, may_change_passwords=environment.is_database_embedded)
 
 
 def ensure_roles(

@@ -8,13 +8,14 @@ import psycopg
 
 import governance
 
+UNDER_WAY = "under way"
 _DISTRIBUTIONS = ("Django", "django-allauth", "django-pgtrigger", "pgmq")
 _PLUGIN_GROUP = "bursar.plugins"
 _TABLE = "bursar_preparation"
 
 
 def code_stamp(*extra: str) -> str:
-    """Return a digest of everything that preparing a database depends on: migrations, SQL, versions, plugins."""
+    """Return a digest of what preparing a database depends on (migrations, SQL, versions, plugins), then `extra`."""
     digest = hashlib.sha256()
     root = Path(governance.__file__).parent
     for path in sorted((*root.glob("*/migrations/*.py"), *root.rglob("*.sql"), *root.glob("config/*.py"))):
@@ -23,9 +24,7 @@ def code_stamp(*extra: str) -> str:
         digest.update(f"{name} {importlib.metadata.version(name)}\0".encode())
     for entry in sorted(importlib.metadata.entry_points(group=_PLUGIN_GROUP), key=lambda entry: entry.name):
         digest.update(f"{entry.name} {entry.dist.version if entry.dist else ''}\0".encode())
-    for text in extra:
-        digest.update(f"{text}\0".encode())
-    return digest.hexdigest()
+    return " ".join([digest.hexdigest(), *extra])
 
 
 def read_stamp(connection: psycopg.Connection) -> str | None:

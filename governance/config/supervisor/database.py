@@ -5,12 +5,11 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-from governance.config.database.roles import RolesMissing, ensure_roles
 from governance.config.database.stamp import code_stamp, read_stamp, write_stamp
 from governance.config.postgres import EmbeddedPostgres
 from governance.config.supervisor.errors import StartRefused
-from governance.core.database_url import LIMITED_ROLES, DatabaseRole, LimitedRole, role_name
-from governance.core.environment import ROLE_PASSWORDS, Environment
+from governance.core.database_url import DatabaseRole
+from governance.core.environment import Environment
 
 EMBEDDED_DATABASE = "bursar"
 _CONNECT_SECONDS = 10
@@ -49,25 +48,6 @@ def is_prepared(session: psycopg.Connection, *extra: str) -> bool:
             f"The database server is PostgreSQL {session.info.server_version // 10000}; Bursar needs 15 or later."
         )
     return read_stamp(session) == code_stamp(*extra)
-
-
-def prepare_roles(session: psycopg.Connection, environment: Environment) -> None:
-    """Make the limited roles, except those that the environment brings itself. Raises StartRefused."""
-    passwords: dict[LimitedRole, str] = {}
-    for role in LIMITED_ROLES:
-        parts = urlsplit(environment.database_url(role))
-        expected = role_name(session.info.dbname, role)
-        if parts.username != expected:
-            raise StartRefused(
-                f"The {role}'s database URL names the user {parts.username}, and the grants are made for {expected}. "
-                "Make a role of that name and use it."
-            )
-        if environment.secrets.get(ROLE_PASSWORDS[role]) == parts.password:
-            passwords[role] = parts.password or ""
-    try:
-        ensure_roles(session, passwords, may_change_passwords=environment.is_database_embedded)
-    except RolesMissing as error:
-        raise StartRefused(str(error)) from error
 
 
 def mark_prepared(session: psycopg.Connection, *extra: str) -> None:

@@ -107,7 +107,6 @@ class Supervisor:
 
     def _prepare_database(self, session: psycopg.Connection) -> None:
         self._output.say("Preparing the database: roles, tables, grants ...")
-        database.prepare_roles(session, self._environment)
         self._run_step("migrations", "owner", "governance.config.preparation")
         self._output.say("Making the first objects: administrator, team, key, prices ...")
         self._run_step("first", "console", "governance.config.first_start", "--sandbox-url", self._sandbox_url)
