@@ -12,7 +12,6 @@ import pytest
 
 from tests.installation import Installation, get, wait_until
 
-
 _HAS_GATEWAY = importlib.util.find_spec("governance.gateway.__main__") is not None
 
 
