@@ -1,0 +1,53 @@
+"""Refusals that only the gateway gives, beside those of `governance.core.errors`.
+
+BursarError                      code                      status
+├── RouteUnknown (NotFound)      route_unknown             404
+├── MethodNotAllowed             method_not_allowed        405
+├── ModelRetired (BadRequest)    model_retired             404
+├── EncodingUnsupported          encoding_unsupported      415
+├── RequestTimedOut              request_timed_out         408
+└── ReplyUnusable                reply_unusable            502
+"""
+
+from governance.core.errors import BadRequest, BursarError, NotFound
+
+
+class RouteUnknown(NotFound):
+    """The gateway has no such route. Default deny: what is not metered does not exist."""
+
+    code = "route_unknown"
+
+
+class MethodNotAllowed(BursarError):
+    """The route exists, with another method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
+class ModelRetired(BadRequest):
+    """The vendor has shut the model down."""
+
+    code = "model_retired"
+    http_status = 404
+
+
+class EncodingUnsupported(BadRequest):
+    """The body is compressed: it is refused, so that no small request can unfold into a huge one."""
+
+    code = "encoding_unsupported"
+    http_status = 415
+
+
+class RequestTimedOut(BadRequest):
+    """The client did not finish sending its request in time."""
+
+    code = "request_timed_out"
+    http_status = 408
+
+
+class ReplyUnusable(BursarError):
+    """The vendor answered with something that cannot be passed on: too large, or a redirect."""
+
+    code = "reply_unusable"
+    http_status = 502

@@ -1,0 +1,193 @@
+"""Keeps policy in memory: the snapshot, and the keys that were used. Told of changes by the database, within moments.
+
+A lost connection cannot hide a change: after reconnecting everything is loaded anew, and the version is polled besides.
+While the database is away, what is known keeps serving, and a key that is not known gets `governance_unavailable`.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from governance.core.errors import GovernanceUnavailable
+from governance.gateway.limits import Limits
+from governance.plugin.provider import Provider
+from governance.policy.hot import CHANNEL, OpenCredential, load_key_policy, load_snapshot, load_version
+from governance.policy.snapshot import KeyPolicy, PolicySnapshot
+
+Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+_log = structlog.get_logger("bursar.policy")
+_RECONNECT_SECONDS = 0.5
+_QUERY_SECONDS = 5.0
+
+
+class Keeper:
+    """The snapshot and the keys in use."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        listen: Callable[[], Awaitable[AsyncConnection[TupleRow]]],
+        providers: Mapping[str, Provider],
+        open_credential: OpenCredential,
+        clock: Callable[[], datetime],
+        limits: Limits,
+    ) -> None:
+        self._pool = pool
+        self._listen = listen
+        self._providers = providers
+        self._open_credential = open_credential
+        self._clock = clock
+        self._limits = limits
+        self._keys = KeyCache(limits=limits)
+        self._loading: dict[str, asyncio.Task[KeyPolicy | None]] = {}
+        self.snapshot: PolicySnapshot | None = None
+
+    async def key(self, public_id: str) -> KeyPolicy | None:
+        """Return what governs this secret, or None when there is no such secret. Raises GovernanceUnavailable."""
+        now = asyncio.get_running_loop().time()
+        if (known := self._keys.get(public_id, now=now)) is not None:
+            return known
+        if self._keys.is_unknown(public_id, now=now):
+            return None
+        loading = self._loading.get(public_id)
+        if loading is None:
+            loading = self._loading[public_id] = asyncio.create_task(self._load_key(public_id))
+            loading.add_done_callback(lambda _: self._loading.pop(public_id, None))
+        return await asyncio.shield(loading)
+
+    async def refresh(self) -> None:
+        """Load the snapshot and forget every key. Raises psycopg.Error."""
+        self._keys.forget_all()
+        async with self._pool.connection(timeout=_QUERY_SECONDS) as connection:
+            self.snapshot = await load_snapshot(
+                connection,
+                providers=self._providers,
+                open_credential=self._open_credential,
+                at=self._clock(),
+            )
+        self._keys.forget_all()
+
+    async def run(self) -> None:
+        """Follow changes until cancelled, through any failure of the database."""
+        while True:
+            try:
+                async with _closing(await self._listen()) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await self.refresh()
+                    await self._follow(connection)
+            except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
+                _log.warning("policy_connection_lost", reason=type(error).__name__)
+            except Exception:  # noqa: BLE001 - were this task to end, a revoked key would work for ever
+                _log.exception("policy_cannot_be_loaded")
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _follow(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Take what is heard; when it is quiet, ask for the version: it moved unheard only if a notice was lost."""
+        version = self.snapshot.version if self.snapshot else 0
+        has_heard = False
+        while True:
+            is_quiet = True
+            async for notice in connection.notifies(timeout=self._limits.policy_poll_seconds, stop_after=1):
+                is_quiet, has_heard = False, True
+                await self._take(notice.payload)
+            if is_quiet:
+                async with asyncio.timeout(_QUERY_SECONDS):
+                    current = await load_version(connection)
+                if current != version and not has_heard:
+                    await self.refresh()
+                version, has_heard = current, False
+
+    async def _take(self, payload: str) -> None:
+        kind, _, key_id = payload.partition(":")
+        if kind == "key" and key_id.isdecimal():
+            self._keys.forget(int(key_id))
+        else:
+            await self.refresh()
+
+    async def _load_key(self, public_id: str) -> KeyPolicy | None:
+        """Load until no change came in between, so that nothing older than a change is ever kept."""
+        while True:
+            generation = self._keys.generation
+            try:
+                async with self._pool.connection(timeout=_QUERY_SECONDS) as connection:
+                    policy = await load_key_policy(connection, public_id=public_id)
+            except (psycopg.Error, PoolTimeout, OSError) as error:
+                raise GovernanceUnavailable(
+                    "The key cannot be looked up because the database does not answer: try again shortly.",
+                    retry_after_seconds=1,
+                ) from error
+            if self._keys.generation == generation:
+                self._keys.put(public_id, policy, now=asyncio.get_running_loop().time())
+                return policy
+
+
+class KeyCache:
+    """A bounded number of keys, the least recently loaded dropped first. Unknown ones are remembered briefly."""
+
+    def __init__(self, *, limits: Limits) -> None:
+        self._limits = limits
+        self._known: OrderedDict[str, KeyPolicy] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._by_key: dict[int, set[str]] = {}
+        self.generation = 0
+
+    def get(self, public_id: str, *, now: float) -> KeyPolicy | None:
+        """Return the key if it is known."""
+        return self._known.get(public_id)
+
+    def is_unknown(self, public_id: str, *, now: float) -> bool:
+        """Return whether it was looked for a moment ago and not found."""
+        return self._unknown.get(public_id, now) > now
+
+    def put(self, public_id: str, policy: KeyPolicy | None, *, now: float) -> None:
+        """Remember what was found, or that nothing was."""
+        if policy is None:
+            self._unknown[public_id] = now + self._limits.unknown_key_seconds
+            if len(self._unknown) > self._limits.cached_keys:
+                self._unknown.popitem(last=False)
+            return
+        self._unknown.pop(public_id, None)
+        self._known[public_id] = policy
+        self._by_key.setdefault(policy.key_id, set()).add(public_id)
+        if len(self._known) > self._limits.cached_keys:
+            _, dropped = self._known.popitem(last=False)
+            self._forget_id(dropped.key_id, dropped.public_id)
+
+    def forget(self, key_id: int) -> None:
+        """Drop every secret of this key, and what was unknown: it may have been issued just now."""
+        self.generation += 1
+        self._unknown.clear()
+        for public_id in self._by_key.pop(key_id, ()):
+            self._known.pop(public_id, None)
+
+    def forget_all(self) -> None:
+        """Drop everything."""
+        self.generation += 1
+        self._known.clear()
+        self._unknown.clear()
+        self._by_key.clear()
+
+    def _forget_id(self, key_id: int, public_id: str) -> None:
+        ids = self._by_key.get(key_id, set())
+        ids.discard(public_id)
+        if not ids:
+            self._by_key.pop(key_id, None)
+
+
+@contextlib.asynccontextmanager
+async def _closing(connection: AsyncConnection[TupleRow]) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    try:
+        yield connection
+    finally:
+        await connection.close()

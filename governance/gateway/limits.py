@@ -1,0 +1,34 @@
+"""Everything on the wire has a limit and its own timeout. Here they are, all of them."""
+
+import msgspec
+
+LEAST_OUTPUT_TOKENS = 16
+"""A maximum is not lowered below this: a shorter answer is of no use to anybody, and would still be paid for."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes in bytes, times in seconds."""
+
+    header_bytes: int = 64 * 1024
+    header_seconds: float = 20
+    body_bytes: int = 16 * 1024 * 1024
+    body_seconds: float = 60
+    reply_bytes: int = 64 * 1024 * 1024
+    connect_seconds: float = 5
+    first_byte_seconds: float = 600
+    """Until the vendor's reply begins. A long answer that is not streamed begins when it is complete."""
+    idle_seconds: float = 60
+    total_seconds: float = 1800
+    write_stall_seconds: float = 30
+    after_disconnect_seconds: float = 60
+    after_disconnect_bytes: int = 16 * 1024 * 1024
+    drain_seconds: int = 30
+    """How long a stopping process lets open requests finish."""
+    watch_seconds: float = 0.5
+    """How often timeouts are looked at: the precision of all of them but the connect timeout."""
+    tags: int = 16
+    tag_characters: int = 128
+    cached_keys: int = 100_000
+    unknown_key_seconds: float = 2
+    policy_poll_seconds: float = 5
+    backlog: int = 4096

@@ -1,0 +1,111 @@
+"""What a request can cost at most, and what is written into its body so that it stays so."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from governance.catalog.rating import RateCard, WorstCase
+from governance.core.errors import BadRequest, RequestUnpriced
+from governance.core.money import MAX_NANO
+from governance.gateway.limits import LEAST_OUTPUT_TOKENS
+from governance.metering.attempt import Attribution, Claim, Hold
+from governance.plugin.errors import RequestUnbounded
+from governance.plugin.provider import GoverningFields, Wire
+from governance.policy.snapshot import DeploymentPolicy, KeyPolicy
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """A priced request: `maximum` is the number of output tokens per choice that the worst case assumes.
+
+    `is_given` says that the client named the maximum itself, so that it is not lowered; `is_written` that the key's
+    default stands in for it and must be written into the body.
+    """
+
+    wire: Wire
+    deployment: DeploymentPolicy
+    fields: GoverningFields
+    card: RateCard
+    worst: WorstCase
+    maximum: int
+    is_given: bool
+    is_written: bool
+
+
+def quote(
+    *, wire: Wire, deployment: DeploymentPolicy, fields: GoverningFields, default_maximum: int | None, at: datetime
+) -> Quote:
+    """Price the worst case of this request. Raises RequestUnpriced, NoPrice or BadRequest: no bound, no call."""
+    card = deployment.model.rates.card_at(at)
+    try:
+        bound = deployment.provider.bound(wire=wire, connection=deployment.connection, fields=fields)
+    except RequestUnbounded as error:
+        raise RequestUnpriced(str(error)) from error
+    maximum = fields.max_output_tokens or default_maximum or deployment.model.max_output_tokens
+    if maximum is None:
+        raise RequestUnpriced(
+            f"Nothing bounds the answer of {fields.model!r}: send max_completion_tokens, "
+            "or have a default maximum set on the key or the model."
+        )
+    worst = card.worst_case(bound)
+    if worst.nano(maximum) > MAX_NANO:
+        raise BadRequest("The request could cost more than any budget can hold: lower its maximum of output tokens.")
+    return Quote(
+        wire=wire,
+        deployment=deployment,
+        fields=fields,
+        card=card,
+        worst=worst,
+        maximum=maximum,
+        is_given=fields.max_output_tokens is not None,
+        is_written=fields.max_output_tokens is None and default_maximum is not None,
+    )
+
+
+def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: UUID, request_id: UUID) -> Claim:
+    """Return the wish to reserve this quote's worst case."""
+    deployment = quote.deployment
+    alias = quote.fields.model
+    want = quote.worst.nano(quote.maximum)
+    return Claim(
+        attempt_id=attempt_id,
+        request_id=request_id,
+        attribution=Attribution(
+            organisation_id=policy.organisation_id,
+            unit_id=policy.unit_id,
+            cost_centre_id=policy.cost_centre_id,
+            team_id=policy.team_id,
+            key_id=policy.key_id,
+            user_id=policy.user_id,
+            model_id=deployment.model.id,
+            deployment_id=deployment.id,
+            connection_id=deployment.connection.id,
+            alias=alias,
+            wire=quote.wire,
+            is_stream=quote.fields.stream,
+            tags=tags,
+        ),
+        budgets=tuple(budget for budget in policy.budgets if budget.applies_to(alias)),
+        want_nano=want,
+        least_nano=want if quote.is_given else quote.worst.nano(min(quote.maximum, LEAST_OUTPUT_TOKENS)),
+    )
+
+
+def granted_maximum(quote: Quote, hold: Hold) -> int:
+    """Return the maximum that the money held pays for: the quote's own, or a lower one."""
+    if hold.granted_nano >= quote.worst.nano(quote.maximum):
+        return quote.maximum
+    return min(quote.maximum, quote.worst.affordable_output_tokens(hold.granted_nano))
+
+
+def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
+    """Return the body's fields to set: the vendor's model name, a maximum that is not the client's, what it asks."""
+    deployment, fields = quote.deployment, quote.fields
+    provider, connection = deployment.provider, deployment.connection
+    edits = provider.body_edits(wire=quote.wire, connection=connection, fields=fields)
+    if deployment.upstream_name != fields.model:
+        edits["model"] = deployment.upstream_name
+    if quote.is_written or maximum < quote.maximum:
+        edits[provider.maximum_field(wire=quote.wire, connection=connection)] = maximum
+        edits.update(dict.fromkeys(fields.maximum_fields, maximum))
+    return edits

@@ -1,0 +1,68 @@
+"""Which deployment answers: the alias a client named, if its key may call it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from governance.core.errors import ModelNotAllowed, ModelUnknown, ProviderUnavailable
+from governance.gateway.errors import ModelRetired
+from governance.plugin.provider import Wire
+from governance.policy.snapshot import AliasPolicy, AllowLevel, DeploymentPolicy, KeyPolicy, PolicySnapshot
+
+
+def resolve(*, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapshot, at: datetime) -> DeploymentPolicy:
+    """Return the first deployment of this alias that can be called.
+
+    Raises ModelUnknown, ModelNotAllowed, ModelRetired or ProviderUnavailable.
+    """
+    alias = snapshot.aliases_of(policy.organisation_id).get(name)
+    if alias is None:
+        raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
+    refusing = refusing_level(name, policy.levels)
+    if refusing is not None:
+        raise ModelNotAllowed(
+            f"The model {name!r} is not on the allow-list of {refusing.title}: "
+            "GET /v1/models lists what this key may call; whoever administers it can allow more."
+        )
+    usable = [deployment for deployment in alias.deployments if wire in deployment.upstreams]
+    if not usable:
+        raise ProviderUnavailable(
+            f"The model {name!r} has no working connection to a provider: whoever administers Bursar must mend it."
+        )
+    for deployment in usable:
+        if not is_retired(deployment, at):
+            return deployment
+    raise _retired(name, usable[0])
+
+
+def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:
+    """Return what this key may call, by name."""
+    aliases = snapshot.aliases_of(policy.organisation_id).values()
+    return [alias for alias in aliases if refusing_level(alias.name, policy.levels) is None]
+
+
+def refusing_level(name: str, levels: Iterable[AllowLevel]) -> AllowLevel | None:
+    """Return the first level whose allow-list does not hold this alias, or None when all allow it."""
+    for level in levels:
+        if not any(fnmatchcase(name, pattern) for pattern in level.patterns):
+            return level
+    return None
+
+
+def is_retired(deployment: DeploymentPolicy, at: datetime) -> bool:
+    """Return whether the vendor's last day for this model has passed (UTC)."""
+    retires_on = deployment.model.retires_on
+    return retires_on is not None and at.date() > retires_on
+
+
+def _unknown(name: str, known: list[AliasPolicy]) -> ModelUnknown:
+    near = get_close_matches(name[:256], [alias.name for alias in known], n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(near)}?" if near else "GET /v1/models lists what this key may call."
+    return ModelUnknown(f"There is no model named {name[:256]!r}. {hint}")
+
+
+def _retired(name: str, deployment: DeploymentPolicy) -> ModelRetired:
+    model = deployment.model
+    remedy = f"Use {model.successor} instead." if model.successor else "GET /v1/models lists what this key may call."
+    return ModelRetired(f"The model {name!r} was retired by its vendor on {model.retires_on}. {remedy}")

@@ -1,0 +1,181 @@
+"""The one seam to vendors: a request as a provider described it goes out, a reply comes back. Nothing else sends.
+
+TransportFailed
+├── NothingSent    the vendor was never asked: it cannot have charged anything
+└── AnswerLost     the vendor was, or may have been, asked, and no whole answer came back
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Protocol
+
+import httpx
+from pyreqwest.client import ClientBuilder
+from pyreqwest.exceptions import (
+    BuilderError,
+    ConnectError,
+    ConnectTimeoutError,
+    PoolTimeoutError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
+from pyreqwest.request import StreamRequest
+from pyreqwest.response import Response
+
+from governance.gateway.limits import Limits
+from governance.plugin.provider import Upstream
+
+USER_AGENT = "bursar"
+
+
+class TransportFailed(Exception):
+    """The exchange with the vendor failed. `is_timeout`: because something took too long."""
+
+    def __init__(self, message: str, *, is_timeout: bool = False) -> None:
+        super().__init__(message)
+        self.is_timeout = is_timeout
+
+
+class NothingSent(TransportFailed):
+    """No connection came about."""
+
+
+class AnswerLost(TransportFailed):
+    """The connection broke, or the answer did not come in time."""
+
+
+class Reply(Protocol):
+    """A vendor's reply whose body has not been read yet. Closing it early closes its connection."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+
+    async def next_chunk(self) -> bytes:
+        """Return the next bytes as they arrive, or nothing at the end. Raises AnswerLost."""
+
+    async def close(self) -> None:
+        """Give the connection back, or close it when the body was not read to its end."""
+
+
+class Transport(Protocol):
+    """Sends requests. One per process; pooled; follows no redirect, keeps no cookie, knows no proxy."""
+
+    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
+        """Send and return when the reply has begun. Raises NothingSent or AnswerLost."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+class PyreqwestTransport:
+    """The default. HTTP/1.1 only: over HTTP/2 all calls to a vendor would queue for the streams of one connection."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._client = (
+            ClientBuilder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(timedelta(seconds=limits.connect_seconds))
+            .pool_max_idle_per_host(1024)
+            .tcp_keepalive(timedelta(seconds=30))
+            .follow_redirects(False)
+            .referer(False)
+            .gzip(False)
+            .brotli(False)
+            .zstd(False)
+            .deflate(False)
+            .no_proxy()
+            .build()
+        )
+
+    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
+        """See Transport."""
+        try:
+            request = (
+                self._client.request(upstream.method, upstream.url)
+                .headers(upstream.headers)
+                .body_bytes(body)
+                .streamed_read_buffer_limit(0)
+                .build_streamed()
+            )
+            return _PyreqwestReply(request, await request.__aenter__())
+        except (ConnectError, ConnectTimeoutError, PoolTimeoutError, BuilderError) as error:
+            raise NothingSent(type(error).__name__, is_timeout=isinstance(error, TimeoutError)) from error
+        except PyreqwestError as error:
+            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, RequestTimeoutError)) from error
+
+    async def close(self) -> None:
+        """See Transport."""
+        await self._client.close()
+
+
+class _PyreqwestReply:
+    def __init__(self, request: StreamRequest, response: Response) -> None:
+        self._request = request
+        self._reader = response.body_reader
+        self.status = response.status
+        self.headers = tuple(response.headers.items())
+
+    async def next_chunk(self) -> bytes:
+        try:
+            chunk = await self._reader.read_chunk()
+        except PyreqwestError as error:
+            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, RequestTimeoutError)) from error
+        return b"" if chunk is None else chunk.to_bytes()
+
+    async def close(self) -> None:
+        await self._request.__aexit__(None, None, None)
+
+
+class HttpxTransport:
+    """Portable and slow: for machines without a wheel of the default, and for tests that watch the seam."""
+
+    def __init__(self, limits: Limits, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=limits.connect_seconds),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=1024),
+            headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+        )
+
+    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
+        """See Transport."""
+        stack = AsyncExitStack()
+        try:
+            streamed = self._client.stream(
+                upstream.method, upstream.url, headers=list(upstream.headers), content=body
+            )
+            return _HttpxReply(stack, await stack.enter_async_context(streamed))
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL) as error:
+            raise NothingSent(type(error).__name__, is_timeout=isinstance(error, httpx.TimeoutException)) from error
+        except httpx.HTTPError as error:
+            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, httpx.TimeoutException)) from error
+
+    async def close(self) -> None:
+        """See Transport."""
+        await self._client.aclose()
+
+
+class _HttpxReply:
+    def __init__(self, stack: AsyncExitStack, response: httpx.Response) -> None:
+        self._stack = stack
+        self._chunks = _raw_chunks(response)
+        self.status = response.status_code
+        self.headers = tuple(response.headers.multi_items())
+
+    async def next_chunk(self) -> bytes:
+        try:
+            return await anext(self._chunks, b"")
+        except httpx.HTTPError as error:
+            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, httpx.TimeoutException)) from error
+
+    async def close(self) -> None:
+        await self._chunks.aclose()
+        await self._stack.aclose()
+
+
+async def _raw_chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async for chunk in response.aiter_raw():
+        yield chunk

@@ -1,0 +1,211 @@
+"""Policy as the request path sees it: reads every room's rows through psycopg and compiles them. No Django."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from governance.budgets.hot import load_path
+from governance.catalog.hot import ModelRow, TargetRow, load_models, load_prices, load_targets
+from governance.catalog.rating import PriceLine, RateTable
+from governance.connections.hot import ConnectionRow, load_connections
+from governance.keys.hot import KeyRow, load_key
+from governance.plugin.errors import ConnectionInvalid
+from governance.plugin.provider import ConnectionSettings, Provider, Upstream
+from governance.policy.snapshot import (
+    AliasPolicy,
+    AllowLevel,
+    DeploymentPolicy,
+    KeyPolicy,
+    ModelPolicy,
+    PolicySnapshot,
+)
+
+_log = structlog.get_logger("bursar.policy")
+
+CHANNEL = "bursar_policy"
+"""Where the database says that policy changed: `policy`, or `key:<id>` when only that key did."""
+
+_VERSION = "SELECT version FROM policy_version"
+
+OpenCredential = Callable[[ConnectionRow], str]
+"""Returns the credential of a connection in the clear. Raises ConnectionInvalid when it cannot be opened."""
+
+_RULES = """
+    SELECT CASE WHEN r.key_id IS NOT NULL THEN 3 WHEN r.team_id IS NOT NULL THEN 2
+                WHEN r.unit_id IS NOT NULL THEN 1 ELSE 0 END AS level,
+           COALESCE(g.patterns, ARRAY[r.pattern])
+      FROM policy_allowrule r
+      LEFT JOIN policy_accessgroup g ON g.id = r.access_group_id
+     WHERE r.organisation_id = %(organisation_id)s
+       AND (r.unit_id IS NULL OR r.unit_id = %(unit_id)s)
+       AND (r.team_id IS NULL OR r.team_id = %(team_id)s)
+       AND (r.key_id IS NULL OR r.key_id = %(key_id)s)
+     ORDER BY level, r.id
+"""
+
+
+async def load_version(connection: AsyncConnection[TupleRow]) -> int:
+    """Return the version of policy, which grows with every change."""
+    cursor = await connection.execute(_VERSION)
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def load_snapshot(
+    connection: AsyncConnection[TupleRow],
+    *,
+    providers: Mapping[str, Provider],
+    open_credential: OpenCredential,
+    at: datetime,
+) -> PolicySnapshot:
+    """Compile the snapshot. The version is read first, so that a change meanwhile is seen as newer.
+
+    A connection that cannot work disables its own deployments and nothing else.
+    """
+    version = await load_version(connection)
+    connections = await load_connections(connection)
+    models = await load_models(connection)
+    targets = await load_targets(connection)
+    prices = await load_prices(connection, model_ids=[model.id for model in models])
+    policies = {model.id: _model(model, prices.get(model.id, [])) for model in models}
+    usable = {row.id: ready for row in connections if (ready := _connect(row, providers, open_credential)) is not None}
+    return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable))
+
+
+async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: str) -> KeyPolicy | None:
+    """Return what governs calls with this secret, or None when there is no such secret."""
+    row = await load_key(connection, public_id=public_id)
+    if row is None:
+        return None
+    budgets = await load_path(
+        connection,
+        organisation_id=row.organisation_id,
+        unit_id=row.unit_id,
+        team_id=row.team_id,
+        key_id=row.key_id,
+        user_id=row.user_id,
+    )
+    return KeyPolicy(
+        key_id=row.key_id,
+        public_id=row.public_id,
+        digest=row.digest,
+        secret_expires_at=row.secret_expires_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        organisation_id=row.organisation_id,
+        unit_id=row.unit_id,
+        cost_centre_id=row.cost_centre_id,
+        team_id=row.team_id,
+        team_name=row.team_name,
+        is_team_archived=row.archived_at is not None,
+        user_id=row.user_id,
+        default_tags=row.default_tags,
+        required_tags=row.required_tags,
+        default_max_output_tokens=row.default_max_output_tokens,
+        levels=await _load_levels(connection, row),
+        budgets=budgets,
+    )
+
+
+async def _load_levels(connection: AsyncConnection[TupleRow], row: KeyRow) -> tuple[AllowLevel, ...]:
+    names = {
+        "organisation_id": row.organisation_id,
+        "unit_id": row.unit_id,
+        "team_id": row.team_id,
+        "key_id": row.key_id,
+    }
+    cursor = await connection.execute(_RULES, names)
+    titles = (
+        f"organisation {row.organisation_name}",
+        f"unit {row.unit_name}",
+        f"team {row.team_name}",
+        f"key {row.key_name}",
+    )
+    patterns: dict[int, list[str]] = {}
+    for level, allowed in await cursor.fetchall():
+        patterns.setdefault(level, []).extend(allowed)
+    return tuple(AllowLevel(titles[level], tuple(allowed)) for level, allowed in patterns.items())
+
+
+def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
+    return ModelPolicy(
+        id=row.id,
+        provider=row.provider,
+        name=row.name,
+        max_output_tokens=row.max_output_tokens,
+        retires_on=row.retires_on,
+        successor=row.successor,
+        rates=RateTable(prices),
+    )
+
+
+class _Connected:
+    """A connection whose provider accepted it."""
+
+    def __init__(self, provider: Provider, settings: ConnectionSettings) -> None:
+        self.provider = provider
+        self.settings = settings
+        self.upstreams: dict[str, Upstream] = {}
+        for wire in provider.wires:
+            self.upstreams[wire] = provider.upstream(wire=wire, connection=settings)
+
+
+def _connect(
+    row: ConnectionRow, providers: Mapping[str, Provider], open_credential: OpenCredential
+) -> _Connected | None:
+    provider = providers.get(row.provider)
+    if provider is None:
+        _log.warning("connection_disabled", connection=row.name, reason=f"no plugin offers provider {row.provider}")
+        return None
+    try:
+        settings = ConnectionSettings(
+            id=row.id,
+            name=row.name,
+            base_url=row.base_url,
+            credential=open_credential(row),
+            options=row.options,
+        )
+        return _Connected(provider, settings)
+    except ConnectionInvalid as error:
+        _log.warning("connection_disabled", connection=row.name, reason=str(error))
+    except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
+        _log.exception("connection_disabled", connection=row.name, reason=f"provider {row.provider} failed")
+    return None
+
+
+def _aliases(
+    targets: tuple[TargetRow, ...], models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+) -> dict[int, dict[str, AliasPolicy]]:
+    created: dict[tuple[int, str], datetime] = {}
+    deployments: dict[tuple[int, str], list[DeploymentPolicy]] = {}
+    for row in targets:
+        alias = (row.organisation_id, row.alias)
+        created[alias] = row.alias_created_at
+        found = deployments.setdefault(alias, [])
+        deployment = _deployment(row, models, usable)
+        if deployment is not None:
+            found.append(deployment)
+    aliases: dict[int, dict[str, AliasPolicy]] = {}
+    for (organisation_id, name), found in deployments.items():
+        policy = AliasPolicy(name=name, created_at=created[organisation_id, name], deployments=tuple(found))
+        aliases.setdefault(organisation_id, {})[name] = policy
+    return aliases
+
+
+def _deployment(
+    row: TargetRow, models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+) -> DeploymentPolicy | None:
+    if row.deployment_id is None or row.model_id not in models or row.connection_id not in usable:
+        return None
+    connected = usable[row.connection_id]
+    return DeploymentPolicy(
+        id=row.deployment_id,
+        model=models[row.model_id],
+        upstream_name=row.upstream_name or models[row.model_id].name,
+        provider=connected.provider,
+        connection=connected.settings,
+        upstreams=connected.upstreams,
+    )

@@ -1,0 +1,87 @@
+"""What the request path knows of policy: plain, immutable values, compiled once and read by every request."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+import msgspec
+
+from governance.budgets.hot import BudgetPolicy
+from governance.catalog.rating import RateTable
+from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+
+
+class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """One model with all its dated prices. `max_output_tokens` is None where the catalogue does not say."""
+
+    id: int
+    provider: str
+    name: str
+    max_output_tokens: int | None
+    retires_on: date | None
+    successor: str
+    rates: RateTable
+
+
+class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """One model through one connection, ready to be called: where each wire's requests go is already worked out."""
+
+    id: int
+    model: ModelPolicy
+    upstream_name: str
+    provider: Provider
+    connection: ConnectionSettings
+    upstreams: Mapping[Wire, Upstream]
+
+
+class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The name clients use, and the deployments behind it in the order they are tried. None usable: an empty tuple."""
+
+    name: str
+    created_at: datetime
+    deployments: tuple[DeploymentPolicy, ...]
+
+
+class PolicySnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything but the keys, at one version of policy. Aliases by organisation and name."""
+
+    version: int
+    loaded_at: datetime
+    aliases: Mapping[int, Mapping[str, AliasPolicy]]
+
+    def aliases_of(self, organisation_id: int) -> Mapping[str, AliasPolicy]:
+        """Return this organisation's aliases by name."""
+        return self.aliases.get(organisation_id, {})
+
+
+class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """One secret of one virtual key, with everything that governs calls made with it.
+
+    Instants are compared with the time of each request, so that an expiry needs no event. `budgets` are those that pay
+    for this key's calls, whatever the model, ascending by id.
+    """
+
+    key_id: int
+    public_id: str
+    digest: bytes
+    secret_expires_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    organisation_id: int
+    unit_id: int
+    cost_centre_id: int
+    team_id: int
+    team_name: str
+    is_team_archived: bool
+    user_id: int | None
+    default_tags: Mapping[str, str]
+    required_tags: tuple[str, ...]
+    default_max_output_tokens: int | None
+    levels: tuple["AllowLevel", ...]
+    budgets: tuple[BudgetPolicy, ...]
+
+
+class AllowLevel(msgspec.Struct, frozen=True):
+    """The allow-list of one level that has one, for example "team default": patterns, one of which must match."""
+
+    title: str
+    patterns: tuple[str, ...]
