@@ -1,0 +1,199 @@
+"""One physical attempt: money is held, the vendor is called, the reply is passed on, and one outcome is booked."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+import structlog
+
+from governance.core.money import usd_text
+from governance.gateway import outcomes
+from governance.gateway.errors import ReplyUnusable
+from governance.gateway.exchange import ClientGone, Exchange, Headers
+from governance.gateway.limits import Limits
+from governance.gateway.pricing import Quote
+from governance.gateway.replies import (
+    ReplyTooLarge,
+    content_type,
+    masked,
+    passed_headers,
+    read_whole,
+    timed_out,
+    vendor_failure,
+)
+from governance.gateway.stream import Relay
+from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
+from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
+from governance.metering.attempt import Hold, Outcome
+from governance.metering.hot import Books
+from governance.plugin.errors import UsageUnreadable
+from governance.plugin.provider import Billing
+
+EVENT_STREAM = "text/event-stream"
+
+_log = structlog.get_logger("bursar.gateway")
+
+
+class Vendors(msgspec.Struct, frozen=True, kw_only=True):
+    """What every attempt shares."""
+
+    books: Books
+    transport: Transport
+    watchdog: Watchdog
+    limits: Limits
+    clock: Callable[[], datetime]
+
+
+class Attempt:
+    """From the hold to the booked outcome.
+
+    `outcome` is at every moment what would have to be booked if the attempt ended just then: released until it is
+    sent, in suspense while nobody knows, settled once the vendor's report was rated. `run` books it, whatever happens.
+    """
+
+    def __init__(self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold, headers: Headers) -> None:
+        self._vendors = vendors
+        self._exchange = exchange
+        self._quote = quote
+        self._hold = hold
+        self._headers = headers
+        self.outcome: Outcome = outcomes.UNSENT
+
+    async def run(self, body: bytes) -> None:
+        """Send the body and pass the reply on. Raises BursarError when the client must be told something else."""
+        try:
+            await self._forward(body)
+        finally:
+            self._book()
+
+    def _book(self) -> None:
+        facts = self._exchange.facts
+        first = facts.first_byte_at
+        sent_at = facts.sent_at or facts.started_at
+        outcome = msgspec.structs.replace(
+            self.outcome,
+            first_byte_milliseconds=None if first is None else _milliseconds(first - sent_at),
+            total_milliseconds=_milliseconds(time.perf_counter() - sent_at),
+        )
+        facts.outcome = f"{outcome.ending}:{outcome.reason}"
+        facts.usage = outcome.usage
+        facts.charge_nano = outcome.rated.charge_nano if outcome.rated else None
+        self._vendors.books.book(self._hold, outcome)
+
+    async def _forward(self, body: bytes) -> None:
+        limits = self._vendors.limits
+        now = asyncio.get_running_loop().time()
+        try:
+            with self._vendors.watchdog.watch(ends_at=now + limits.total_seconds) as patience:
+                patience.until(now + limits.first_byte_seconds, Waiting.FIRST_BYTE)
+                await self._exchange_with_vendor(body, patience)
+        except TransportFailed as error:
+            if isinstance(error, NothingSent):
+                self.outcome = outcomes.UNSENT
+            else:
+                self.outcome = outcomes.suspense("vendor_timed_out" if error.is_timeout else "answer_lost")
+            raise vendor_failure(error, provider=self._title) from error
+        except Overdue as overdue:
+            if overdue.waiting is Waiting.CLIENT:
+                raise ClientGone from overdue
+            raise timed_out(provider=self._title) from overdue
+        except ReplyTooLarge as error:
+            raise ReplyUnusable(
+                f"The answer of {self._title} is larger than {limits.reply_bytes} bytes: ask for a shorter one. "
+                "Its cost stays reserved until it is known."
+            ) from error
+
+    async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
+        facts = self._exchange.facts
+        facts.sent_at = time.perf_counter()
+        self.outcome = outcomes.suspense("vendor_timed_out")
+        deployment = self._quote.deployment
+        reply = await self._vendors.transport.send(upstream=deployment.upstreams[self._quote.wire], body=body)
+        try:
+            facts.first_byte_at = time.perf_counter()
+            self.outcome = outcomes.suspense("answer_lost", http_status=reply.status)
+            self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
+            if self._quote.fields.stream and reply.status == 200 and content_type(reply) == EVENT_STREAM:
+                await self._stream(reply, patience)
+            else:
+                await self._whole(reply, patience)
+        finally:
+            await reply.close()
+
+    async def _whole(self, reply: Reply, patience: Patience) -> None:
+        limits = self._vendors.limits
+        loop = asyncio.get_running_loop()
+        body = await read_whole(reply, limits=limits, patience=patience)
+        facts = self._exchange.facts
+        facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
+        if reply.status >= 400:
+            self.outcome = self._failed(reply.status, body)
+            body = masked(body, credential=self._quote.deployment.connection.credential)
+        elif reply.status >= 300:
+            self.outcome = outcomes.suspense("redirected", http_status=reply.status)
+            raise ReplyUnusable(
+                f"{self._title} answered with a redirect, which is not followed: the base URL of its connection "
+                "must be mended by whoever administers Bursar."
+            )
+        else:
+            self.outcome = self._completed(reply.status, body)
+        if self.outcome.rated is not None:
+            cost = usd_text(self.outcome.rated.charge_nano)
+            self._headers.append((b"x-bursar-cost-usd", cost.encode()))
+        patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
+        await self._exchange.respond(reply.status, self._headers, body)
+
+    async def _stream(self, reply: Reply, patience: Patience) -> None:
+        relay = Relay(
+            exchange=self._exchange,
+            reply=reply,
+            meter=self._quote.deployment.provider.stream_meter(
+                wire=self._quote.wire, connection=self._quote.deployment.connection, fields=self._quote.fields
+            ),
+            patience=patience,
+            limits=self._vendors.limits,
+            after_disconnect=self._quote.deployment.provider.after_disconnect,
+        )
+        try:
+            await self._exchange.start(reply.status, self._headers)
+            await relay.run()
+        finally:
+            self.outcome = relay.outcome(self._quote.card, http_status=reply.status)
+
+    def _completed(self, status: int, body: bytes) -> Outcome:
+        deployment = self._quote.deployment
+        try:
+            report = deployment.provider.read_reply(
+                wire=self._quote.wire, connection=deployment.connection, body=body
+            )
+        except UsageUnreadable:
+            return outcomes.suspense("usage_unreadable", http_status=status)
+        except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
+            _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
+            return outcomes.suspense("usage_unreadable", http_status=status)
+        if report is None:
+            return outcomes.suspense("usage_missing", http_status=status)
+        return outcomes.settled(report, self._quote.card, reason="completed", http_status=status)
+
+    def _failed(self, status: int, body: bytes) -> Outcome:
+        provider = self._quote.deployment.provider
+        try:
+            reading = provider.read_error(wire=self._quote.wire, status=status, body=body)
+        except Exception:  # noqa: BLE001 - see _completed
+            _log.exception("plugin_failed", provider=provider.name, doing="read_error")
+            return outcomes.suspense("vendor_error", http_status=status)
+        if not reading.is_retryable and all(name != b"x-should-retry" for name, _ in self._headers):
+            self._headers.append((b"x-should-retry", b"false"))
+        if reading.billing is Billing.UNBILLED:
+            return outcomes.unbilled(http_status=status)
+        return outcomes.suspense("vendor_error", http_status=status)
+
+    @property
+    def _title(self) -> str:
+        return self._quote.deployment.provider.title
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))

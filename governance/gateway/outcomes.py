@@ -1,0 +1,83 @@
+"""How an attempt ended, for the books. Pure: vendors' words come in, and only what the books can keep comes out."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from governance.catalog.rating import STANDARD, NoPrice, Rated, RateCard
+from governance.core.money import MAX_NANO, NANO_PER_USD
+from governance.metering.attempt import Ending, Outcome
+from governance.plugin.usage import Usage, UsageReport
+
+UNSENT = Outcome(ending=Ending.RELEASED, reason="not_sent")
+NO_CHARGE = Rated(lines=(), cost_nano=Decimal(0), charge_nano=0, is_assumed=False)
+
+_LONGEST_NAME = 256
+_LONGEST_RAW = 16 * 1024
+_LARGEST_VENDOR_COST = Decimal(10) ** 18
+_VENDOR_COST_STEP = Decimal(1).scaleb(-18)
+# What a JSON column refuses or cannot hold: escapes that stand for no character, and numbers without end.
+_UNKEEPABLE = re.compile(rb"\\u|[eE][+-]?[0-9]{3}|[0-9]{60}")
+
+
+def suspense(reason: str, *, http_status: int = 0) -> Outcome:
+    """Nobody can prove what the attempt cost: the money stays held."""
+    return Outcome(ending=Ending.SUSPENSE, reason=reason, http_status=http_status)
+
+
+def unbilled(*, http_status: int) -> Outcome:
+    """The vendor refused, and documents that it charges nothing for that: recorded, at no cost."""
+    return Outcome(
+        ending=Ending.SETTLED,
+        reason="vendor_error",
+        http_status=http_status,
+        usage=Usage(input_tokens=0, output_tokens=0),
+        rated=NO_CHARGE,
+    )
+
+
+def settled(report: UsageReport, card: RateCard, *, reason: str, http_status: int) -> Outcome:
+    """Rate what the vendor reported. A report that cannot be rated or kept leaves the attempt in suspense."""
+    tier = _name(report.service_tier) or STANDARD
+    try:
+        rated = card.rate(report.usage, service_tier=tier)
+    except NoPrice:
+        return suspense("price_missing", http_status=http_status)
+    if rated.charge_nano > MAX_NANO:
+        return suspense("usage_absurd", http_status=http_status)
+    return Outcome(
+        ending=Ending.SETTLED,
+        reason=reason,
+        http_status=http_status,
+        usage=report.usage,
+        rated=rated,
+        served_model=_name(report.served_model),
+        service_tier=tier,
+        vendor_cost_nano=_vendor_cost(report.vendor_cost),
+        raw_usage=_raw(report.raw),
+        is_estimated=rated.is_assumed,
+    )
+
+
+def _name(text: str | None) -> str | None:
+    """A vendor's word, as far as it is printable: a database keeps no NUL."""
+    if text is None or text.isprintable():
+        return text and text[:_LONGEST_NAME]
+    return "".join(letter for letter in text if letter.isprintable())[:_LONGEST_NAME]
+
+
+def _raw(raw: bytes) -> bytes | None:
+    if len(raw) > _LONGEST_RAW or not raw.isascii() or _UNKEEPABLE.search(raw):
+        return None
+    return raw
+
+
+def _vendor_cost(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        nano = Decimal(text) * NANO_PER_USD
+        if not nano.is_finite() or not 0 <= nano < _LARGEST_VENDOR_COST:
+            return None
+        return nano.quantize(_VENDOR_COST_STEP)
+    except InvalidOperation:
+        return None

@@ -1,0 +1,101 @@
+"""What of a vendor's reply reaches the client: listed headers, the body's bytes, and never a credential."""
+
+import asyncio
+from collections.abc import Sequence
+
+from governance.core.errors import ProviderTimedOut, ProviderUnavailable
+from governance.gateway.exchange import Headers
+from governance.gateway.limits import Limits
+from governance.gateway.transport import AnswerLost, Reply, TransportFailed
+from governance.gateway.watchdog import Patience, Waiting
+
+_PASSED = frozenset(
+    {
+        "content-type",
+        "content-encoding",
+        "content-language",
+        "openai-model",
+        "openai-processing-ms",
+        "openai-version",
+        "retry-after",
+        "retry-after-ms",
+        "x-should-retry",
+    }
+)
+_PASSED_PREFIXES = ("x-ratelimit-", "x-bursar-sandbox")
+_MASK = b"[credential]"
+_SHORTEST_CREDENTIAL = 6
+"""Shorter ones are placeholders of local servers ("none"), which would be found in innocent words."""
+
+
+class ReplyTooLarge(Exception):
+    """The vendor's reply is larger than the gateway holds."""
+
+
+def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> Headers:
+    """Return the headers that reach the client. The vendor's own request id gets a name of its own."""
+    passed: Headers = []
+    for name, value in headers:
+        if name == "x-request-id":
+            passed.append((b"x-bursar-upstream-request-id", value.encode("latin-1", "replace")))
+        elif (name in _PASSED or name.startswith(_PASSED_PREFIXES)) and not _holds(value, credential):
+            passed.append((name.encode(), value.encode("latin-1", "replace")))
+    return passed
+
+
+def masked(body: bytes, *, credential: str) -> bytes:
+    """Return an error body without the connection's credential; otherwise unchanged."""
+    if len(credential) < _SHORTEST_CREDENTIAL:
+        return body
+    return body.replace(credential.encode(), _MASK)
+
+
+def content_type(reply: Reply) -> str:
+    """Return the media type of a reply, without parameters."""
+    for name, value in reply.headers:
+        if name == "content-type":
+            return value.partition(";")[0].strip().lower()
+    return ""
+
+
+async def read_whole(reply: Reply, *, limits: Limits, patience: Patience) -> bytes:
+    """Return the reply's body. Raises ReplyTooLarge or AnswerLost."""
+    loop = asyncio.get_running_loop()
+    parts: list[bytes] = []
+    size = 0
+    patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+    while chunk := await reply.next_chunk():
+        patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+        size += len(chunk)
+        if size > limits.reply_bytes:
+            raise ReplyTooLarge
+        parts.append(chunk)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def vendor_failure(error: TransportFailed, *, provider: str) -> ProviderUnavailable | ProviderTimedOut:
+    """Return what the client is told when the vendor did not answer."""
+    if not isinstance(error, AnswerLost):
+        return ProviderUnavailable(
+            f"{provider} could not be reached, so nothing was sent and nothing is charged: try again later, "
+            "or use another model.",
+            retry_after_seconds=2,
+        )
+    if error.is_timeout:
+        return timed_out(provider=provider)
+    return ProviderUnavailable(
+        f"The connection to {provider} broke before its answer was complete. It may be charged for all the same; "
+        "its cost stays reserved until that is known."
+    )
+
+
+def timed_out(*, provider: str) -> ProviderTimedOut:
+    """Return what the client is told when the vendor was too slow."""
+    return ProviderTimedOut(
+        f"{provider} did not answer in time. The answer may be charged for all the same; its cost stays reserved "
+        "until that is known."
+    )
+
+
+def _holds(value: str, credential: str) -> bool:
+    return len(credential) >= _SHORTEST_CREDENTIAL and credential in value
