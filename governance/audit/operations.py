@@ -26,8 +26,8 @@ def record(
     actor: Actor,
     action: str,
     subject: str,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
     reason: str = "",
 ) -> AuditEvent:
     """Append one event to the chain. Must run in the transaction of the change that it records."""
@@ -37,7 +37,7 @@ def record(
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
     last = AuditEvent.objects.order_by("-id").values_list("digest", flat=True).first()
     previous = bytes(last) if last is not None else _GENESIS
-    content = {
+    content: dict[str, object] = {
         "actor": actor.name,
         "origin": actor.origin,
         "action": action,

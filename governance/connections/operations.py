@@ -1,0 +1,202 @@
+"""Writing provider connections. A credential goes in and never comes out: neither here nor in the trail."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+from django.db import transaction
+
+from governance.audit import operations as audit
+from governance.audit.operations import Actor
+from governance.connections import queries
+from governance.connections.checking import check_credential, check_settings, provider_named
+from governance.connections.errors import ConnectionNameTaken, ConnectionRefused
+from governance.connections.models import Connection, SealedCredential
+from governance.connections.sealing import Sealed, seal, unseal
+from governance.core.environment import SealingKey
+from governance.plugin.provider import ConnectionSettings, Provider
+from governance.teams import queries as teams
+from governance.teams.names import clean_name
+
+_UNREAD = "credential-not-read-for-this-check"
+
+
+class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection to be made. An empty `base_url` takes the provider's own; `credential` may be empty where the
+    provider needs none.
+    """
+
+    organisation_id: int
+    name: str
+    provider: str
+    base_url: str = ""
+    credential: str = ""
+    options: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"NewConnection(name={self.name!r}, provider={self.provider!r})"
+
+
+@transaction.atomic
+def add(
+    *,
+    actor: Actor,
+    at: datetime,
+    sealing_keys: Sequence[SealingKey],
+    providers: Mapping[str, Provider],
+    new: NewConnection,
+) -> Connection:
+    """Make a connection and seal its credential.
+
+    Raises ProviderUnknown, ConnectionRefused, ConnectionNameTaken, OrganisationNotFound.
+    """
+    organisation = teams.organisation(organisation_id=new.organisation_id)
+    provider = provider_named(new.provider, providers=providers)
+    if provider.needs_credential and not new.credential:
+        raise ConnectionRefused(f"{provider.title} needs a credential: give the account's API key.")
+    check_credential(new.credential)
+    name = clean_name(new.name, what="connection's name")
+    if organisation.connections.filter(name=name).exists():
+        raise ConnectionNameTaken(f"{organisation} has a connection {name!r} already: choose another name.")
+    connection = Connection(
+        organisation=organisation,
+        name=name,
+        provider=provider.name,
+        base_url=new.base_url or provider.default_base_url,
+        options=dict(new.options),
+    )
+    check_settings(provider, _settings(connection, credential=new.credential))
+    connection.save(force_insert=True)
+    if new.credential:
+        _write_credential(connection, new.credential, at=at, sealing_keys=sealing_keys)
+    audit.record(
+        actor=actor,
+        action="connection.added",
+        subject=f"connection:{connection.id}",
+        after=_facts(connection) | {"has_credential": bool(new.credential)},
+    )
+    return connection
+
+
+@transaction.atomic
+def change(
+    *,
+    actor: Actor,
+    connection_id: int,
+    providers: Mapping[str, Provider],
+    base_url: str,
+    options: Mapping[str, str],
+) -> Connection:
+    """Set where the vendor is and the plugin's options. Raises ConnectionNotFound, ConnectionRefused."""
+    connection = queries.connection(connection_id=connection_id, is_locked=True)
+    before = _facts(connection)
+    provider = provider_named(connection.provider, providers=providers)
+    connection.base_url = base_url or provider.default_base_url
+    connection.options = dict(options)
+    if _facts(connection) == before:
+        return connection
+    check_settings(provider, _settings(connection, credential=_UNREAD))
+    connection.save(update_fields=["base_url", "options"])
+    audit.record(
+        actor=actor,
+        action="connection.changed",
+        subject=f"connection:{connection.id}",
+        before=before,
+        after=_facts(connection),
+    )
+    return connection
+
+
+@transaction.atomic
+def replace_credential(
+    *, actor: Actor, at: datetime, sealing_keys: Sequence[SealingKey], connection_id: int, credential: str
+) -> Connection:
+    """Seal another credential over the old one. Raises ConnectionNotFound, ConnectionRefused."""
+    connection = queries.connection(connection_id=connection_id, is_locked=True)
+    if not credential:
+        raise ConnectionRefused("The new credential is empty: give the account's API key.")
+    check_credential(credential)
+    _write_credential(connection, credential, at=at, sealing_keys=sealing_keys)
+    audit.record(
+        actor=actor,
+        action="connection.credential_replaced",
+        subject=f"connection:{connection.id}",
+        after={"sealing_key": sealing_keys[0].key_id},
+    )
+    return connection
+
+
+@transaction.atomic
+def change_use(*, actor: Actor, connection_id: int, is_enabled: bool, reason: str = "") -> Connection:
+    """Take the connection out of use, or back in. Raises ConnectionNotFound."""
+    connection = queries.connection(connection_id=connection_id, is_locked=True)
+    if connection.is_enabled == is_enabled:
+        return connection
+    connection.is_enabled = is_enabled
+    connection.save(update_fields=["is_enabled"])
+    audit.record(
+        actor=actor,
+        action="connection.enabled" if is_enabled else "connection.disabled",
+        subject=f"connection:{connection.id}",
+        before={"is_enabled": not is_enabled},
+        after={"is_enabled": is_enabled},
+        reason=reason,
+    )
+    return connection
+
+
+@transaction.atomic
+def reseal_all(*, actor: Actor, at: datetime, sealing_keys: Sequence[SealingKey]) -> int:
+    """Seal with the first key what older keys sealed; return how many. Needs a database role that may read them.
+
+    Raises SealBroken when one cannot be opened, and then changes none.
+    """
+    outdated = SealedCredential.objects.select_for_update().exclude(sealing_key=sealing_keys[0].key_id)
+    count = 0
+    for row in outdated.order_by("connection_id").select_related("connection"):
+        sealed = Sealed(row.sealing_key, bytes(row.nonce), bytes(row.ciphertext))
+        credential = unseal(sealed, connection_id=row.connection_id, keys=sealing_keys)
+        _write_credential(row.connection, credential, at=at, sealing_keys=sealing_keys)
+        audit.record(
+            actor=actor,
+            action="connection.credential_resealed",
+            subject=f"connection:{row.connection_id}",
+            before={"sealing_key": sealed.key_id},
+            after={"sealing_key": sealing_keys[0].key_id},
+        )
+        count += 1
+    return count
+
+
+def _write_credential(
+    connection: Connection, credential: str, *, at: datetime, sealing_keys: Sequence[SealingKey]
+) -> None:
+    # Written without being read: the console's database role may not read what is sealed.
+    sealed = seal(credential, connection_id=connection.pk, keys=sealing_keys)
+    values = {
+        "sealing_key": sealed.key_id,
+        "nonce": sealed.nonce,
+        "ciphertext": sealed.ciphertext,
+        "sealed_at": at,
+    }
+    if not SealedCredential.objects.filter(connection_id=connection.pk).update(**values):
+        SealedCredential(connection_id=connection.pk, **values).save(force_insert=True)
+
+
+def _settings(connection: Connection, *, credential: str) -> ConnectionSettings:
+    return ConnectionSettings(
+        id=connection.pk or 0,
+        name=connection.name,
+        base_url=connection.base_url,
+        credential=credential,
+        options=connection.options,
+    )
+
+
+def _facts(connection: Connection) -> dict[str, object]:
+    return {
+        "name": connection.name,
+        "provider": connection.provider,
+        "base_url": connection.base_url,
+        "options": dict(connection.options),
+    }

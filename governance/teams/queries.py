@@ -1,0 +1,109 @@
+"""Reading tenancy."""
+
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from governance.teams.errors import (
+    CostCentreNotFound,
+    OrganisationNotFound,
+    PersonNotFound,
+    TeamNotFound,
+    UnitNotFound,
+)
+from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, Team, User
+
+Row = TypeVar("Row", bound=Model)
+
+
+def organisation(*, organisation_id: int) -> Organisation:
+    """Return the organisation. Raises OrganisationNotFound."""
+    found = Organisation.objects.filter(id=organisation_id).first()
+    if found is None:
+        raise OrganisationNotFound(f"There is no organisation with the id {organisation_id}.")
+    return found
+
+
+def organisation_named(*, name: str | None = None) -> Organisation:
+    """Return the organisation of this name; without a name the only one there is. Raises OrganisationNotFound."""
+    found = list(Organisation.objects.filter(name=name) if name is not None else Organisation.objects.all()[:2])
+    if len(found) == 1:
+        return found[0]
+    if name is not None:
+        raise OrganisationNotFound(f"There is no organisation {name!r}.")
+    if not found:
+        raise OrganisationNotFound("There is no organisation yet: `bursar up` makes the first one.")
+    raise OrganisationNotFound("There are several organisations: say which one with --organisation.")
+
+
+def unit(*, unit_id: int) -> BusinessUnit:
+    """Return the business unit. Raises UnitNotFound."""
+    found = BusinessUnit.objects.filter(id=unit_id).first()
+    if found is None:
+        raise UnitNotFound(f"There is no business unit with the id {unit_id}.")
+    return found
+
+
+def unit_named(*, organisation: Organisation, name: str) -> BusinessUnit:
+    """Return the organisation's unit of this name. Raises UnitNotFound."""
+    found = organisation.units.filter(name=name).first()
+    if found is None:
+        raise UnitNotFound(f"{organisation} has no business unit {name!r}. {_choices(organisation.units.all())}")
+    return found
+
+
+def cost_centre(*, cost_centre_id: int) -> CostCentre:
+    """Return the cost centre. Raises CostCentreNotFound."""
+    found = CostCentre.objects.filter(id=cost_centre_id).first()
+    if found is None:
+        raise CostCentreNotFound(f"There is no cost centre with the id {cost_centre_id}.")
+    return found
+
+
+def team(*, team_id: int, is_locked: bool = False) -> Team:
+    """Return the team, locked for a change if asked. Raises TeamNotFound."""
+    teams = Team.objects.select_for_update() if is_locked else Team.objects
+    found = teams.filter(id=team_id).first()
+    if found is None:
+        raise TeamNotFound(f"There is no team with the id {team_id}.")
+    return found
+
+
+def team_named(*, organisation: Organisation, name: str) -> Team:
+    """Return the organisation's team of this name. Raises TeamNotFound."""
+    found = organisation.teams.filter(name=name).first()
+    if found is None:
+        raise TeamNotFound(f"{organisation} has no team {name!r}. {_choices(organisation.teams.all())}")
+    return found
+
+
+def person(*, user_id: int, is_locked: bool = False) -> User:
+    """Return the person, locked for a change if asked. Raises PersonNotFound."""
+    people = User.objects.select_for_update() if is_locked else User.objects
+    found = people.filter(id=user_id).first()
+    if found is None:
+        raise PersonNotFound(f"There is nobody with the id {user_id}.")
+    return found
+
+
+def person_named(*, email: str) -> User:
+    """Return the person with this e-mail address. Raises PersonNotFound."""
+    found = User.objects.filter(email=email.strip().lower()).first()
+    if found is None:
+        raise PersonNotFound(f"There is nobody with the address {email}.")
+    return found
+
+
+def teams_of(*, organisation_id: int) -> QuerySet[Team]:
+    """Return the organisation's teams that are not archived, by name, with their unit and cost centre."""
+    return Team.objects.filter(organisation_id=organisation_id, archived_at=None).select_related("unit", "cost_centre")
+
+
+def members_of(*, team_id: int) -> QuerySet[Membership]:
+    """Return the team's memberships with their people, by address."""
+    return Membership.objects.filter(team_id=team_id).select_related("user").order_by("user__email")
+
+
+def _choices(rows: QuerySet[Row]) -> str:
+    names = ", ".join(repr(str(row)) for row in rows[:10])
+    return f"There is: {names}." if names else "It has none yet."
