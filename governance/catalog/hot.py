@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from decimal import Decimal
 
 import msgspec
 from psycopg import AsyncConnection
@@ -70,21 +71,30 @@ async def load_targets(connection: AsyncConnection[TupleRow]) -> tuple[TargetRow
     return tuple(TargetRow(**dict(zip(TargetRow.__struct_fields__, row, strict=True))) for row in rows)
 
 
-async def load_prices(
-    connection: AsyncConnection[TupleRow], *, model_ids: Sequence[int]
-) -> dict[int, list[PriceLine]]:
+async def load_prices(connection: AsyncConnection[TupleRow], *, model_ids: Sequence[int]) -> dict[int, list[PriceLine]]:
     """Return all dated prices of these models, from the book that decides for each."""
     cursor = await connection.execute(_PRICES, {"model_ids": list(model_ids)})
     prices: dict[int, list[PriceLine]] = {}
-    for model_id, price_id, token_class, nano, from_tokens, tier, effective_from, effective_to in await cursor.fetchall():
-        line = PriceLine(
-            id=price_id,
-            token_class=TokenClass(token_class),
-            nano_per_unit=nano,
-            from_input_tokens=from_tokens,
-            service_tier=tier,
-            effective_from=effective_from,
-            effective_to=effective_to,
-        )
-        prices.setdefault(model_id, []).append(line)
+    for model_id, *price in await cursor.fetchall():
+        prices.setdefault(model_id, []).append(_price_line(*price))
     return prices
+
+
+def _price_line(
+    price_id: int,
+    token_class: str,
+    nano_per_unit: Decimal,
+    from_input_tokens: int,
+    service_tier: str,
+    effective_from: datetime,
+    effective_to: datetime | None,
+) -> PriceLine:
+    return PriceLine(
+        id=price_id,
+        token_class=TokenClass(token_class),
+        nano_per_unit=nano_per_unit,
+        from_input_tokens=from_input_tokens,
+        service_tier=service_tier,
+        effective_from=effective_from,
+        effective_to=effective_to,
+    )

@@ -13,7 +13,7 @@ from governance.gateway import outcomes
 from governance.gateway.errors import ReplyUnusable
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.limits import Limits
-from governance.gateway.pricing import Quote
+from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.replies import (
     ReplyTooLarge,
     content_type,
@@ -29,6 +29,7 @@ from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Hold, Outcome
 from governance.metering.hot import Books
 from governance.plugin.errors import UsageUnreadable
+from governance.plugin.openai_chat import Members
 from governance.plugin.provider import Billing
 
 EVENT_STREAM = "text/event-stream"
@@ -53,20 +54,27 @@ class Attempt:
     sent, in suspense while nobody knows, settled once the vendor's report was rated. `run` books it, whatever happens.
     """
 
-    def __init__(self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold, headers: Headers) -> None:
+    def __init__(self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold) -> None:
         self._vendors = vendors
         self._exchange = exchange
         self._quote = quote
         self._hold = hold
-        self._headers = headers
+        self._headers: Headers = [(b"x-bursar-attempt-id", str(hold.attempt_id).encode())]
         self.outcome: Outcome = outcomes.UNSENT
 
-    async def run(self, body: bytes) -> None:
+    async def run(self, members: Members) -> None:
         """Send the body and pass the reply on. Raises BursarError when the client must be told something else."""
         try:
-            await self._forward(body)
+            await self._forward(self._body(members))
         finally:
             self._book()
+
+    def _body(self, members: Members) -> bytes:
+        """Return the body as the vendor gets it: the client's bytes, but for the fields that must be set."""
+        maximum = granted_maximum(self._quote, self._hold)
+        if maximum < self._quote.maximum:
+            self._headers.append((b"x-bursar-max-output-tokens", b"%d" % maximum))
+        return members.splice(body_edits(self._quote, maximum))
 
     def _book(self) -> None:
         facts = self._exchange.facts
@@ -165,9 +173,7 @@ class Attempt:
     def _completed(self, status: int, body: bytes) -> Outcome:
         deployment = self._quote.deployment
         try:
-            report = deployment.provider.read_reply(
-                wire=self._quote.wire, connection=deployment.connection, body=body
-            )
+            report = deployment.provider.read_reply(wire=self._quote.wire, connection=deployment.connection, body=body)
         except UsageUnreadable:
             return outcomes.suspense("usage_unreadable", http_status=status)
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer

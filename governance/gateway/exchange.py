@@ -34,6 +34,7 @@ class Facts:
         "charge_nano",
         "code",
         "first_byte_at",
+        "is_logged",
         "is_stream",
         "key_id",
         "outcome",
@@ -60,6 +61,7 @@ class Facts:
         self.team_id: int | None = None
         self.attempt_id: uuid.UUID | None = None
         self.is_stream = False
+        self.is_logged = True
         self.usage: Usage | None = None
         self.charge_nano: int | None = None
 
@@ -67,7 +69,7 @@ class Facts:
 class Exchange:
     """Reads the request within limits and writes the response once."""
 
-    __slots__ = ("_receive", "_send", "facts", "has_started", "headers", "request_id", "scope")
+    __slots__ = ("_receive", "_send", "facts", "has_started", "headers", "is_whole", "request_id", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -77,6 +79,7 @@ class Exchange:
         self.request_id = uuid7(time.time_ns() // 1_000_000)
         self.facts = Facts()
         self.has_started = False
+        self.is_whole = False
         for name, value in scope["headers"]:
             # A header that stands twice is joined, so that a credential or a length given twice fits nothing.
             self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
@@ -125,6 +128,7 @@ class Exchange:
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response."""
+        self.is_whole = True
         headers.append((b"content-length", b"%d" % len(body)))
         await self.start(status, headers)
         await self.write(body, is_last=True)

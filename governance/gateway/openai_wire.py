@@ -36,9 +36,7 @@ def error_body(error: BursarError, *, field: str | None = None) -> bytes:
     """Return `{"error": {"message", "type", "param", "code"}}`."""
     kind = _TYPES.get(error.http_status, "server_error" if error.http_status >= 500 else "invalid_request_error")
     param = field or ("model" if error.code in _ABOUT_MODEL else None)
-    return msgspec.json.encode(
-        {"error": {"message": error.message, "type": kind, "param": param, "code": error.code}}
-    )
+    return msgspec.json.encode({"error": {"message": error.message, "type": kind, "param": param, "code": error.code}})
 
 
 def error_event(error: BursarError) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal, InvalidOperation
 
-from governance.catalog.rating import STANDARD, NoPrice, Rated, RateCard
+from governance.catalog.rating import STANDARD, NoPrice, RateCard, Rated
 from governance.core.money import MAX_NANO, NANO_PER_USD
 from governance.metering.attempt import Ending, Outcome
 from governance.plugin.usage import Usage, UsageReport

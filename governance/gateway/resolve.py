@@ -1,14 +1,13 @@
 """Which deployment answers: the alias a client named, if its key may call it."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
 from governance.core.errors import ModelNotAllowed, ModelUnknown, ProviderUnavailable
 from governance.gateway.errors import ModelRetired
 from governance.plugin.provider import Wire
-from governance.policy.snapshot import AliasPolicy, AllowLevel, DeploymentPolicy, KeyPolicy, PolicySnapshot
+from governance.policy.matching import may
+from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, PolicySnapshot
 
 
 def resolve(*, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapshot, at: datetime) -> DeploymentPolicy:
@@ -19,10 +18,10 @@ def resolve(*, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapsho
     alias = snapshot.aliases_of(policy.organisation_id).get(name)
     if alias is None:
         raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
-    refusing = refusing_level(name, policy.levels)
-    if refusing is not None:
+    decision = may(name, policy.levels)
+    if not decision.is_allowed:
         raise ModelNotAllowed(
-            f"The model {name!r} is not on the allow-list of {refusing.title}: "
+            f"The model {name!r} is not on the allow-list of {decision.level}: "
             "GET /v1/models lists what this key may call; whoever administers it can allow more."
         )
     usable = [deployment for deployment in alias.deployments if wire in deployment.upstreams]
@@ -39,15 +38,7 @@ def resolve(*, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapsho
 def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:
     """Return what this key may call, by name."""
     aliases = snapshot.aliases_of(policy.organisation_id).values()
-    return [alias for alias in aliases if refusing_level(alias.name, policy.levels) is None]
-
-
-def refusing_level(name: str, levels: Iterable[AllowLevel]) -> AllowLevel | None:
-    """Return the first level whose allow-list does not hold this alias, or None when all allow it."""
-    for level in levels:
-        if not any(fnmatchcase(name, pattern) for pattern in level.patterns):
-            return level
-    return None
+    return [alias for alias in aliases if may(alias.name, policy.levels).is_allowed]
 
 
 def is_retired(deployment: DeploymentPolicy, at: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Tags say what a call was for: from the header `X-Bursar-Tags: feature=search,customer=acme`, and the key's defaults."""
+"""What a call is for: tags of the header `X-Bursar-Tags: feature=search,customer=acme` and the key's defaults."""
 
 import re
 

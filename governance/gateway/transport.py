@@ -5,7 +5,7 @@ TransportFailed
 └── AnswerLost     the vendor was, or may have been, asked, and no whole answer came back
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Protocol
@@ -49,7 +49,7 @@ class Reply(Protocol):
     """A vendor's reply whose body has not been read yet. Closing it early closes its connection."""
 
     status: int
-    headers: Sequence[tuple[str, str]]
+    headers: tuple[tuple[str, str], ...]
 
     async def next_chunk(self) -> bytes:
         """Return the next bytes as they arrive, or nothing at the end. Raises AnswerLost."""
@@ -78,12 +78,12 @@ class PyreqwestTransport:
             .connect_timeout(timedelta(seconds=limits.connect_seconds))
             .pool_max_idle_per_host(1024)
             .tcp_keepalive(timedelta(seconds=30))
-            .follow_redirects(False)
-            .referer(False)
-            .gzip(False)
-            .brotli(False)
-            .zstd(False)
-            .deflate(False)
+            .follow_redirects(enable=False)
+            .referer(enable=False)
+            .gzip(enable=False)
+            .brotli(enable=False)
+            .zstd(enable=False)
+            .deflate(enable=False)
             .no_proxy()
             .build()
         )
@@ -144,9 +144,7 @@ class HttpxTransport:
         """See Transport."""
         stack = AsyncExitStack()
         try:
-            streamed = self._client.stream(
-                upstream.method, upstream.url, headers=list(upstream.headers), content=body
-            )
+            streamed = self._client.stream(upstream.method, upstream.url, headers=list(upstream.headers), content=body)
             return _HttpxReply(stack, await stack.enter_async_context(streamed))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.InvalidURL) as error:
             raise NothingSent(type(error).__name__, is_timeout=isinstance(error, httpx.TimeoutException)) from error

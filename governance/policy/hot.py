@@ -1,6 +1,6 @@
 """Policy as the request path sees it: reads every room's rows through psycopg and compiles them. No Django."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -10,13 +10,16 @@ from psycopg.rows import TupleRow
 from governance.budgets.hot import load_path
 from governance.catalog.hot import ModelRow, TargetRow, load_models, load_prices, load_targets
 from governance.catalog.rating import PriceLine, RateTable
+from governance.connections.errors import SealBroken
 from governance.connections.hot import ConnectionRow, load_connections
+from governance.connections.sealing import Sealed, unseal
+from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
-from governance.plugin.provider import ConnectionSettings, Provider, Upstream
+from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.policy.matching import Rules
 from governance.policy.snapshot import (
     AliasPolicy,
-    AllowLevel,
     DeploymentPolicy,
     KeyPolicy,
     ModelPolicy,
@@ -110,7 +113,7 @@ async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: s
     )
 
 
-async def _load_levels(connection: AsyncConnection[TupleRow], row: KeyRow) -> tuple[AllowLevel, ...]:
+async def _load_levels(connection: AsyncConnection[TupleRow], row: KeyRow) -> tuple[Rules, ...]:
     names = {
         "organisation_id": row.organisation_id,
         "unit_id": row.unit_id,
@@ -127,7 +130,7 @@ async def _load_levels(connection: AsyncConnection[TupleRow], row: KeyRow) -> tu
     patterns: dict[int, list[str]] = {}
     for level, allowed in await cursor.fetchall():
         patterns.setdefault(level, []).extend(allowed)
-    return tuple(AllowLevel(titles[level], tuple(allowed)) for level, allowed in patterns.items())
+    return tuple(Rules(titles[level], tuple(allowed)) for level, allowed in patterns.items())
 
 
 def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
@@ -148,9 +151,23 @@ class _Connected:
     def __init__(self, provider: Provider, settings: ConnectionSettings) -> None:
         self.provider = provider
         self.settings = settings
-        self.upstreams: dict[str, Upstream] = {}
+        self.upstreams: dict[Wire, Upstream] = {}
         for wire in provider.wires:
             self.upstreams[wire] = provider.upstream(wire=wire, connection=settings)
+
+
+def credential_opener(keys: Sequence[SealingKey]) -> OpenCredential:
+    """Return a function that opens credentials with these sealing keys."""
+
+    def open_credential(row: ConnectionRow) -> str:
+        if row.sealing_key is None or row.nonce is None or row.ciphertext is None:
+            return ""
+        try:
+            return unseal(Sealed(row.sealing_key, row.nonce, row.ciphertext), connection_id=row.id, keys=keys)
+        except SealBroken as error:
+            raise ConnectionInvalid(str(error)) from error
+
+    return open_credential
 
 
 def _connect(
@@ -198,13 +215,15 @@ def _aliases(
 def _deployment(
     row: TargetRow, models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
 ) -> DeploymentPolicy | None:
-    if row.deployment_id is None or row.model_id not in models or row.connection_id not in usable:
+    if row.deployment_id is None or row.model_id is None or row.connection_id is None:
         return None
-    connected = usable[row.connection_id]
+    model, connected = models.get(row.model_id), usable.get(row.connection_id)
+    if model is None or connected is None:
+        return None
     return DeploymentPolicy(
         id=row.deployment_id,
-        model=models[row.model_id],
-        upstream_name=row.upstream_name or models[row.model_id].name,
+        model=model,
+        upstream_name=row.upstream_name or model.name,
         provider=connected.provider,
         connection=connected.settings,
         upstreams=connected.upstreams,

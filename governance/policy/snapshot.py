@@ -8,6 +8,7 @@ import msgspec
 from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.policy.matching import Rules
 
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +77,5 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     default_tags: Mapping[str, str]
     required_tags: tuple[str, ...]
     default_max_output_tokens: int | None
-    levels: tuple["AllowLevel", ...]
+    levels: tuple[Rules, ...]
     budgets: tuple[BudgetPolicy, ...]
-
-
-class AllowLevel(msgspec.Struct, frozen=True):
-    """The allow-list of one level that has one, for example "team default": patterns, one of which must match."""
-
-    title: str
-    patterns: tuple[str, ...]

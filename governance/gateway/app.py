@@ -1,0 +1,174 @@
+"""The gateway as a lean ASGI application: one pipeline for every route, default deny."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+import msgspec
+import structlog
+
+from governance.core.errors import BadRequest, BursarError, GovernanceUnavailable
+from governance.gateway import openai_wire
+from governance.gateway.attempt import Vendors
+from governance.gateway.errors import MethodNotAllowed, RouteUnknown
+from governance.gateway.exchange import ClientGone, Exchange, Receive, Scope, Send
+from governance.gateway.identify import identify
+from governance.gateway.keeper import Keeper
+from governance.gateway.logs import request_line
+from governance.gateway.metrics import Metrics
+from governance.plugin.errors import RequestInvalid
+from governance.policy.snapshot import KeyPolicy, PolicySnapshot
+
+_log = structlog.get_logger("bursar.gateway")
+
+_ANY = "{id}"
+
+Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One route. A path that ends with `{id}` stands for everything that goes on there. Probes are not logged."""
+
+    path: str
+    method: str
+    handler: Handler
+    is_logged: bool = True
+
+
+class Gateway:
+    """Holds what requests need and answers them."""
+
+    def __init__(
+        self,
+        *,
+        keeper: Keeper,
+        vendors: Vendors,
+        metrics: Metrics,
+        pepper: bytes,
+        routes: tuple[Route, ...],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.keeper = keeper
+        self.vendors = vendors
+        self.metrics = metrics
+        self.is_stopping = False
+        self.is_open = False
+        self.in_flight: set[asyncio.Task[object]] = set()
+        self.reservations = 0
+        self._pepper = pepper
+        self._clock = clock
+        self._routes: Mapping[str, Route] = {route.path: route for route in routes}
+        self._prefixes = {path.removesuffix(_ANY): self._routes[path] for path in self._routes if path.endswith(_ANY)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        exchange = Exchange(scope, receive, send)
+        task = asyncio.current_task()
+        if task is not None:
+            self.in_flight.add(task)
+        try:
+            await self._serve(exchange)
+        finally:
+            if task is not None:
+                self.in_flight.discard(task)
+            self._record(exchange)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            route = self._route(exchange)
+            exchange.facts.route = route.path
+            exchange.facts.is_logged = route.is_logged
+            await route.handler(self, exchange)
+        except RequestInvalid as error:
+            await self._refuse(exchange, BadRequest(str(error)), field=error.field)
+        except BursarError as error:
+            await self._refuse(exchange, error)
+        except ClientGone:
+            exchange.facts.code = "client_gone"
+            exchange.abort()
+        except Exception:  # noqa: BLE001 - the outer edge; logged with the request's id
+            _log.exception("request_failed", request_id=str(exchange.request_id))
+            await self._refuse(exchange, BursarError("Bursar failed on this request. Its log names the cause."))
+
+    def _route(self, exchange: Exchange) -> Route:
+        path = exchange.scope["path"]
+        route = self._routes.get(path)
+        for prefix in self._prefixes if route is None else ():
+            if path.startswith(prefix):
+                route = self._prefixes[prefix]
+        if route is None:
+            known = ", ".join(f"{route.method} {route.path}" for route in self._routes.values())
+            raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
+        if exchange.scope["method"] != route.method:
+            raise MethodNotAllowed(f"This route takes {route.method} only.")
+        return route
+
+    async def _refuse(self, exchange: Exchange, error: BursarError, *, field: str | None = None) -> None:
+        exchange.facts.code = error.code
+        if not exchange.has_started:
+            status, headers, body = openai_wire.error_response(error, field=field)
+            if exchange.facts.attempt_id is not None:
+                headers.append((b"x-bursar-attempt-id", str(exchange.facts.attempt_id).encode()))
+            await exchange.respond(status, headers, body)
+            return
+        if exchange.is_whole:
+            exchange.abort()
+            return
+        try:
+            async with asyncio.timeout(self.vendors.limits.write_stall_seconds):
+                await exchange.write(openai_wire.error_event(error), is_last=True)
+        except TimeoutError:
+            exchange.abort()
+
+    async def identify(self, exchange: Exchange) -> tuple[KeyPolicy, PolicySnapshot, datetime]:
+        """Return who calls, the policy in force, and the time of the request."""
+        snapshot = self.keeper.snapshot
+        if snapshot is None:
+            raise GovernanceUnavailable("Bursar is still starting: try again shortly.", retry_after_seconds=1)
+        at = self._clock()
+        policy = await identify(
+            headers=exchange.headers,
+            query=exchange.scope["query_string"],
+            keeper=self.keeper,
+            pepper=self._pepper,
+            at=at,
+        )
+        exchange.facts.key_id = policy.key_id
+        exchange.facts.team_id = policy.team_id
+        return policy, snapshot, at
+
+    def _record(self, exchange: Exchange) -> None:
+        facts, numbers = exchange.facts, self.metrics.numbers
+        ended_at = time.perf_counter()
+        numbers.count("bursar_requests", facts.route, str(facts.status))
+        if facts.code:
+            numbers.count("bursar_refusals", facts.code)
+        if facts.outcome:
+            ending, _, reason = facts.outcome.partition(":")
+            numbers.count("bursar_attempts", ending, reason.partition(" ")[0])
+        if facts.usage is not None:
+            numbers.count("bursar_tokens", "input", by=facts.usage.input_tokens)
+            numbers.count("bursar_tokens", "output", by=facts.usage.output_tokens)
+            numbers.count("bursar_tokens", "cache_read", by=facts.usage.cache_read_input_tokens)
+            numbers.count("bursar_tokens", "reasoning", by=facts.usage.reasoning_output_tokens)
+        if facts.charge_nano is not None:
+            numbers.count("bursar_cost_nano_usd", by=facts.charge_nano)
+        if facts.sent_at is not None:
+            self._record_times(exchange, ended_at)
+        if facts.is_logged:
+            _log.info("request", **request_line(exchange, ended_at=ended_at))
+
+    def _record_times(self, exchange: Exchange, ended_at: float) -> None:
+        facts, histograms = exchange.facts, self.metrics.numbers.histograms
+        if facts.sent_at is None:
+            return
+        before = facts.sent_at - facts.started_at
+        if facts.is_stream:
+            histograms["bursar_added_seconds"].observe(before)
+            if facts.first_byte_at is not None:
+                histograms["bursar_first_event_seconds"].observe(facts.first_byte_at - facts.sent_at)
+        else:
+            histograms["bursar_added_seconds"].observe(ended_at - facts.started_at - facts.vendor_seconds)
+            histograms["bursar_vendor_seconds"].observe(facts.vendor_seconds)

@@ -1,0 +1,177 @@
+"""One gateway process: opens what requests need, serves, and stops without losing an answer or an outcome."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any
+
+import structlog
+import uvicorn
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from governance.core.clock import utc_now
+from governance.core.environment import Environment
+from governance.core.errors import GovernanceUnavailable
+from governance.core.plugins import load_plugins
+from governance.gateway.app import Gateway
+from governance.gateway.attempt import Vendors
+from governance.gateway.keeper import Keeper, Pool
+from governance.gateway.limits import Limits
+from governance.gateway.metrics import Metrics
+from governance.gateway.protocol import server_options
+from governance.gateway.routes import ROUTES
+from governance.gateway.transport import PyreqwestTransport
+from governance.gateway.watchdog import Watchdog
+from governance.metering.exact import ExactBooks
+from governance.policy.hot import credential_opener
+
+_log = structlog.get_logger("bursar.gateway")
+
+POOL_CONNECTIONS = 8
+_SESSION_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+_RETRY_SECONDS = 1.0
+_FIRST_THRESHOLD = 50_000
+"""Collections of the youngest generation are this rare: a request makes hundreds of objects that die by themselves."""
+
+
+async def serve(environment: Environment, listener: socket.socket, *, limits: Limits) -> None:
+    """Serve on this socket until SIGTERM or SIGINT; then finish what is open and give everything back."""
+    async with open_gateway(environment, limits=limits) as gateway:
+        server = GatewayServer(uvicorn.Config(gateway, **server_options(limits)), gateway)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_FIRST_THRESHOLD, 50, 50)
+        await server.serve(sockets=[listener])
+        await _finish(gateway.in_flight)
+
+
+@contextlib.asynccontextmanager
+async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIterator[Gateway]:
+    """Open pool, policy, books, transport and metrics; close them in the opposite order."""
+    plugins = load_plugins(blocked=environment.plugins_blocked, allowed=environment.plugins_allowed)
+    url = environment.database_url("gateway")
+    async with contextlib.AsyncExitStack() as stack:
+        pool = _pool(url)
+        await pool.open(wait=False)
+        stack.push_async_callback(pool.close)
+        watchdog = Watchdog(interval_seconds=limits.watch_seconds)
+        transport = PyreqwestTransport(limits)
+        stack.push_async_callback(transport.close)
+        keeper = Keeper(
+            pool=pool,
+            listen=lambda: _listen(url),
+            providers=plugins.providers,
+            open_credential=credential_opener(environment.sealing_keys),
+            clock=utc_now,
+            limits=limits,
+        )
+        books = ExactBooks(
+            pool=pool, host=socket.gethostname(), lock_folder=environment.home / "gateway", clock=utc_now
+        )
+        gateway = Gateway(
+            keeper=keeper,
+            vendors=Vendors(books=books, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now),
+            metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),
+            pepper=environment.key_pepper,
+            routes=ROUTES,
+            clock=utc_now,
+        )
+        gateway.metrics.open()
+        stack.callback(gateway.metrics.close)
+        opening = asyncio.create_task(_open_books(books, gateway))
+        stack.push_async_callback(_close_books, books, gateway, opening)
+        for work in (keeper.run(), watchdog.run(), gateway.metrics.run()):
+            stack.push_async_callback(_stop, _start(work))
+        yield gateway
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server, which stops at the first signal with exit code 0 and says so to the gateway."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGTERM and SIGINT as the wish to stop; a second one changes nothing, the drain is bounded anyway."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self._gateway.is_stopping = True
+        self.should_exit = True
+
+
+def gauges(gateway: Gateway, books: ExactBooks) -> dict[str, float]:
+    """Return this process's state as metrics show it."""
+    snapshot = gateway.keeper.snapshot
+    return {
+        "bursar_requests_in_flight": len(gateway.in_flight),
+        "bursar_reservations_open": gateway.reservations,
+        "bursar_outcomes_pending": books.pending(),
+        "bursar_processes": 1,
+        "bursar_policy_age_seconds": (utc_now() - snapshot.loaded_at).total_seconds() if snapshot else 0,
+    }
+
+
+def _pool(url: str) -> Pool:
+    return AsyncConnectionPool(
+        url,
+        min_size=2,
+        max_size=POOL_CONNECTIONS,
+        open=False,
+        timeout=2.0,
+        kwargs={"autocommit": True, "options": _SESSION_OPTIONS, "application_name": "bursar-gateway"},
+    )
+
+
+async def _listen(url: str) -> AsyncConnection[TupleRow]:
+    return await AsyncConnection.connect(
+        url, autocommit=True, application_name="bursar-gateway-policy", connect_timeout=5
+    )
+
+
+async def _open_books(books: ExactBooks, gateway: Gateway) -> None:
+    """Open the books, however long the database takes to come up; until then the process is not ready."""
+    while True:
+        try:
+            await books.open()
+        except GovernanceUnavailable as error:
+            _log.warning("books_cannot_be_opened", reason=str(error.__cause__ or error))
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            gateway.is_open = True
+            return
+
+
+async def _close_books(books: ExactBooks, gateway: Gateway, opening: asyncio.Task[None]) -> None:
+    await _stop(opening)
+    if not gateway.is_open:
+        return
+    try:
+        await books.close()
+    except GovernanceUnavailable:
+        _log.exception("books_not_closed", pending=books.pending())
+
+
+async def _finish(tasks: set[asyncio.Task[object]]) -> None:
+    """Wait for requests that outlived the drain and were cancelled: each books its outcome on the way out."""
+    if tasks:
+        await asyncio.wait(tuple(tasks), timeout=5)
+
+
+def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(work)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

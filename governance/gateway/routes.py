@@ -1,0 +1,110 @@
+"""The routes: default deny, what is not here does not exist."""
+
+import asyncio
+import time
+
+import msgspec
+
+from governance.core.errors import ModelUnknown
+from governance.core.ids import uuid7
+from governance.gateway import openai_wire
+from governance.gateway.app import Gateway, Route
+from governance.gateway.attempt import Attempt
+from governance.gateway.exchange import JSON, Exchange
+from governance.gateway.metrics import CONTENT_TYPE
+from governance.gateway.pricing import Quote, claim, quote
+from governance.gateway.resolve import callable_aliases, resolve
+from governance.gateway.tags import read_tags
+from governance.plugin.openai_chat import Members, chat_fields
+from governance.plugin.provider import Wire
+from governance.policy.snapshot import KeyPolicy
+
+MODELS = "/v1/models"
+
+
+async def chat_completions(gateway: Gateway, exchange: Exchange) -> None:
+    """POST /v1/chat/completions: the governed path."""
+    policy, snapshot, at = await gateway.identify(exchange)
+    limits = gateway.vendors.limits
+    body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=asyncio.get_running_loop().time())
+    tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
+    members = Members(body)
+    fields = chat_fields(members)
+    facts = exchange.facts
+    facts.is_stream = fields.stream
+    deployment = resolve(name=fields.model, wire=Wire.OPENAI_CHAT, policy=policy, snapshot=snapshot, at=at)
+    facts.alias = fields.model
+    quoted = quote(
+        wire=Wire.OPENAI_CHAT,
+        deployment=deployment,
+        fields=fields,
+        default_maximum=policy.default_max_output_tokens,
+        at=at,
+    )
+    await _attempt(gateway, exchange, quoted=quoted, members=members, policy=policy, tags=tags)
+
+
+async def _attempt(
+    gateway: Gateway,
+    exchange: Exchange,
+    *,
+    quoted: Quote,
+    members: Members,
+    policy: KeyPolicy,
+    tags: dict[str, str],
+) -> None:
+    attempt_id = uuid7(time.time_ns() // 1_000_000)
+    wish = claim(quote=quoted, policy=policy, tags=tags, attempt_id=attempt_id, request_id=exchange.request_id)
+    hold = await gateway.vendors.books.reserve(wish)
+    exchange.facts.attempt_id = attempt_id
+    attempt = Attempt(vendors=gateway.vendors, exchange=exchange, quote=quoted, hold=hold)
+    gateway.reservations += 1
+    try:
+        await attempt.run(members)
+    finally:
+        gateway.reservations -= 1
+
+
+async def list_models(gateway: Gateway, exchange: Exchange) -> None:
+    """GET /v1/models: what this key may call."""
+    policy, snapshot, _ = await gateway.identify(exchange)
+    body = openai_wire.model_list(callable_aliases(policy=policy, snapshot=snapshot))
+    await exchange.respond(200, [JSON], body)
+
+
+async def show_model(gateway: Gateway, exchange: Exchange) -> None:
+    """GET /v1/models/{id}: one of those."""
+    policy, snapshot, _ = await gateway.identify(exchange)
+    name = exchange.scope["path"].removeprefix(MODELS + "/")
+    for alias in callable_aliases(policy=policy, snapshot=snapshot):
+        if alias.name == name:
+            await exchange.respond(200, [JSON], msgspec.json.encode(openai_wire.model_object(alias)))
+            return
+    raise ModelUnknown(f"There is no model named {name[:256]!r} for this key. GET /v1/models lists those there are.")
+
+
+async def healthz(gateway: Gateway, exchange: Exchange) -> None:
+    """GET /healthz: the process runs."""
+    await exchange.respond(200, [JSON], b'{"status":"ok"}')
+
+
+async def readyz(gateway: Gateway, exchange: Exchange) -> None:
+    """GET /readyz: policy is loaded, the books are open, and the process is not stopping."""
+    is_ready = gateway.is_open and gateway.keeper.snapshot is not None and not gateway.is_stopping
+    state = "ready" if is_ready else "stopping" if gateway.is_stopping else "starting"
+    await exchange.respond(200 if is_ready else 503, [JSON], msgspec.json.encode({"status": state}))
+
+
+async def metrics(gateway: Gateway, exchange: Exchange) -> None:
+    """GET /metrics: Prometheus' text format, for all processes of this home."""
+    await exchange.respond(200, [(b"content-type", CONTENT_TYPE)], gateway.metrics.exposition())
+
+
+ROUTES = (
+    Route("/v1/chat/completions", "POST", chat_completions),
+    Route(MODELS, "GET", list_models),
+    Route(MODELS + "/{id}", "GET", show_model),
+    Route("/healthz", "GET", healthz, is_logged=False),
+    Route("/readyz", "GET", readyz, is_logged=False),
+    Route("/metrics", "GET", metrics, is_logged=False),
+)
