@@ -1,0 +1,68 @@
+"""A whole gateway over a real database and a scripted vendor on a real port."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from governance.core.environment import Environment, read_environment
+from governance.gateway.limits import Limits
+from tests.gateway.vendor import Vendor
+from tests.gateway.world import Served, World, serving
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Vendor]:
+    scripted = Vendor()
+    server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, limit=2**20)
+    scripted.port = server.sockets[0].getsockname()[1]
+    yield scripted
+    server.close()
+    await scripted.stop()
+
+
+@pytest.fixture
+def environment(database_urls: dict[str, str], tmp_path: Path) -> Environment:
+    variables = {
+        **os.environ,
+        "BURSAR_HOME": str(tmp_path / "home"),
+        "BURSAR_GATEWAY_DATABASE_URL": database_urls["gateway"],
+    }
+    return read_environment(variables)
+
+
+@pytest.fixture
+def world(database_urls: dict[str, str], environment: Environment, vendor: Vendor) -> Iterator[World]:
+    with psycopg.connect(database_urls["owner"], autocommit=True, row_factory=dict_row) as owner:
+        made = World(owner=owner, environment=environment)
+        made.found(vendor.base_url)
+        yield made
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """Shorter waits than in earnest; a test that needs others overrides this."""
+    return Limits(
+        first_byte_seconds=5,
+        idle_seconds=5,
+        write_stall_seconds=5,
+        body_seconds=2,
+        header_seconds=2,
+        watch_seconds=0.05,
+        policy_poll_seconds=1,
+    )
+
+
+@pytest.fixture
+async def served(world: World, environment: Environment, limits: Limits) -> AsyncIterator[Served]:
+    async with serving(environment, limits) as running:
+        yield running
+
+
+@pytest.fixture
+def key(world: World) -> str:
+    return world.add_key()[1]
