@@ -35,7 +35,7 @@ def question(text: str = "Hi", **fields: Any) -> dict[str, Any]:
 async def eventually(look: Callable[[], T | None], *, seconds: float = 10) -> T:
     """Return the first thing that is not None; fail after this many seconds."""
     async with asyncio.timeout(seconds):
-        while (found := look()) is None:
+        while (found := look()) is None:  # noqa: ASYNC110 - the database and other processes set no event
             await asyncio.sleep(0.02)
         return found
 
