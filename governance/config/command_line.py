@@ -1,6 +1,6 @@
-"""The command `bursar`: `up`, `doctor` and `prepare`, which run before Django can, and Django's commands.
+"""The command `bursar`: `up`, `gateway`, `doctor` and `prepare`, which run before Django can, and Django's commands.
 
-The first three replace this process, so that signals reach them directly.
+The first four replace this process, so that signals reach them directly.
 """
 
 import os
@@ -16,6 +16,7 @@ from governance.core.environment import EnvironmentInvalid, read_environment
 EXIT_MISUSE = 2
 _PROGRAMS = {
     "up": ("governance.config.supervisor", "Start everything on this machine."),
+    "gateway": ("governance.config.supervisor.gateways", "Run this host's gateway processes only."),
     "doctor": ("governance.config.doctor", "Say what is wrong with this installation and how to mend it."),
     "prepare": ("governance.config.preparation", "Bring the database to this release: migrations, queue, grants."),
 }
