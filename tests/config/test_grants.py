@@ -6,15 +6,28 @@ from psycopg import sql
 
 from governance.core.database_url import DatabaseRole
 
+APPEND_ONLY = ["audit_auditevent", "ledger_entry", "ledger_posting", "ledger_usagerecord"]
+
+
+def _is_refused(url: str, statement: str, *names: str) -> bool:
+    query = sql.SQL(statement).format(*(sql.Identifier(name) for name in names))
+    with psycopg.connect(url, autocommit=True) as session:
+        try:
+            session.execute(query)
+        except psycopg.errors.InsufficientPrivilege:
+            return True
+    return False
+
 
 @pytest.mark.parametrize("role", ["gateway", "console", "worker"])
-def test_every_role_can_connect_and_none_may_change_the_schema(
+def test_no_limited_role_may_change_the_schema_or_become_the_owner(
     database_urls: dict[DatabaseRole, str], role: DatabaseRole
 ) -> None:
-    with psycopg.connect(database_urls[role], autocommit=True) as session:
-        assert session.execute("SELECT 1").fetchone() == (1,)
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            session.execute("CREATE TABLE loophole (id int)")
+    url = database_urls[role]
+    assert not _is_refused(url, "SELECT 1")
+    assert _is_refused(url, "CREATE TABLE loophole (id int)")
+    assert _is_refused(url, "SET ROLE bursar")
+    assert _is_refused(url, "ALTER TABLE ledger_posting DISABLE TRIGGER ALL")
 
 
 @pytest.mark.parametrize("role", ["gateway", "worker"])
@@ -22,8 +35,49 @@ def test_every_role_can_connect_and_none_may_change_the_schema(
 def test_the_gateway_and_the_worker_cannot_read_log_in_tables(
     database_urls: dict[DatabaseRole, str], role: DatabaseRole, table: str
 ) -> None:
-    with (
-        psycopg.connect(database_urls[role], autocommit=True) as session,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        session.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table)))
+    assert _is_refused(database_urls[role], "SELECT * FROM {}", table)
+
+
+@pytest.mark.parametrize("role", ["gateway", "worker"])
+def test_the_gateway_and_the_worker_cannot_read_password_digests(
+    database_urls: dict[DatabaseRole, str], role: DatabaseRole
+) -> None:
+    assert _is_refused(database_urls[role], "SELECT password FROM teams_user")
+    assert not _is_refused(database_urls[role], "SELECT id, email FROM teams_user")
+
+
+@pytest.mark.parametrize("role", ["gateway", "console", "worker"])
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_no_limited_role_changes_or_removes_what_is_on_the_books(
+    database_urls: dict[DatabaseRole, str], role: DatabaseRole, table: str
+) -> None:
+    url = database_urls[role]
+    column = {"audit_auditevent": "reason", "ledger_entry": "reason", "ledger_posting": "amount_nano"}.get(
+        table, "alias"
+    )
+    assert _is_refused(url, "UPDATE {} SET {} = DEFAULT", table, column)
+    assert _is_refused(url, "DELETE FROM {}", table)
+    assert _is_refused(url, "TRUNCATE {} CASCADE", table)
+
+
+def test_no_limited_role_goes_round_the_books_through_a_partition(database_urls: dict[DatabaseRole, str]) -> None:
+    for role in ("gateway", "console", "worker"):
+        assert _is_refused(database_urls[role], "DELETE FROM ledger_usagerecord_default")
+
+
+def test_the_console_writes_sealed_credentials_and_cannot_read_them(database_urls: dict[DatabaseRole, str]) -> None:
+    console = database_urls["console"]
+    assert _is_refused(console, "SELECT ciphertext FROM connections_sealedcredential")
+    assert _is_refused(console, "SELECT nonce FROM connections_sealedcredential")
+    assert not _is_refused(console, "SELECT connection_id, sealed_at FROM connections_sealedcredential")
+    assert not _is_refused(console, "UPDATE connections_sealedcredential SET ciphertext = '' WHERE connection_id = 0")
+    assert not _is_refused(database_urls["gateway"], "SELECT ciphertext FROM connections_sealedcredential")
+
+
+def test_the_gateway_writes_to_no_table_directly(database_urls: dict[DatabaseRole, str]) -> None:
+    with psycopg.connect(database_urls["gateway"]) as session:
+        writable = session.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+            " AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+        ).fetchall()
+    assert writable == []

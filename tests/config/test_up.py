@@ -8,8 +8,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from governance.config.heartbeat import WORKER, read_heartbeats
+from governance.config.supervisor.readiness import database_now
+from governance.core.environment import read_environment
 from tests.installation import Installation, get, wait_until
 
 _HAS_GATEWAY = importlib.util.find_spec("governance.gateway.__main__") is not None
@@ -33,6 +37,7 @@ def test_one_command_starts_everything_survives_its_faults_and_stops_cleanly(ins
     _a_second_start_in_the_same_home_is_refused(installation)
     _a_killed_gateway_process_is_replaced(installation)
     _a_killed_database_comes_back(installation)
+    _a_task_sent_by_the_console_reaches_the_worker(installation)
     _nothing_outlives_a_killed_supervisor(installation)
 
     second = installation.start()
@@ -74,6 +79,17 @@ def _a_killed_database_comes_back(installation: Installation) -> None:
     wait_until(lambda: "PostgreSQL ended" in installation.log, 30, lambda: installation.log)
     console, gateway = installation.facts["console_url"], installation.facts["gateway_url"]
     wait_until(lambda: get(console + "/readyz") == 200 == get(gateway + "/readyz"), 60, lambda: installation.log)
+
+
+def _a_task_sent_by_the_console_reaches_the_worker(installation: Installation) -> None:
+    url = read_environment(installation.environment).database_url("console")
+    with psycopg.connect(url, autocommit=True) as session:
+        before = database_now(session)
+        sent = installation.run(
+            "shell", "-c", "from governance.config.tasks import sign_of_life; sign_of_life.delay(); print('sent')"
+        )
+        assert "sent" in sent.stdout, sent.stderr
+        wait_until(lambda: read_heartbeats(session)[WORKER] > before, 30, lambda: installation.log)
 
 
 def _nothing_outlives_a_killed_supervisor(installation: Installation) -> None:
