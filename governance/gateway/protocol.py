@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any
 
-import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from governance.gateway.limits import Limits
@@ -32,10 +31,7 @@ def protocol_class(limits: Limits) -> type[asyncio.Protocol]:
         def data_received(self, data: bytes) -> None:
             if not self._has_headers:
                 self._header_bytes += len(data)
-            try:
-                super().data_received(data)
-            except httptools.HttpParserError:
-                self.transport.close()
+            super().data_received(data)
             if not self._has_headers and self._header_bytes > limits.header_bytes:
                 self.transport.write(_TOO_LARGE)
                 self.transport.close()
