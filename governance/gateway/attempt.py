@@ -33,6 +33,7 @@ from governance.plugin.openai_chat import Members
 from governance.plugin.provider import Billing
 
 EVENT_STREAM = "text/event-stream"
+_LOST = "answer_lost"
 
 _log = structlog.get_logger("bursar.gateway")
 
@@ -100,10 +101,11 @@ class Attempt:
         except TransportFailed as error:
             if isinstance(error, NothingSent):
                 self.outcome = outcomes.UNSENT
-            else:
-                self.outcome = outcomes.suspense("vendor_timed_out" if error.is_timeout else "answer_lost")
+            elif error.is_timeout:
+                self._note_timeout()
             raise vendor_failure(error, provider=self._title) from error
         except Overdue as overdue:
+            self._note_timeout()
             if overdue.waiting is Waiting.CLIENT:
                 raise ClientGone from overdue
             raise timed_out(provider=self._title) from overdue
@@ -113,15 +115,19 @@ class Attempt:
                 "Its cost stays reserved until it is known."
             ) from error
 
+    def _note_timeout(self) -> None:
+        if self.outcome.reason == _LOST:
+            self.outcome = outcomes.suspense("vendor_timed_out", http_status=self.outcome.http_status)
+
     async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
         facts = self._exchange.facts
         facts.sent_at = time.perf_counter()
-        self.outcome = outcomes.suspense("vendor_timed_out")
+        self.outcome = outcomes.suspense(_LOST)
         deployment = self._quote.deployment
         reply = await self._vendors.transport.send(upstream=deployment.upstreams[self._quote.wire], body=body)
         try:
             facts.first_byte_at = time.perf_counter()
-            self.outcome = outcomes.suspense("answer_lost", http_status=reply.status)
+            self.outcome = outcomes.suspense(_LOST, http_status=reply.status)
             self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
             if self._quote.fields.stream and reply.status == 200 and content_type(reply) == EVENT_STREAM:
                 await self._stream(reply, patience)
