@@ -1,6 +1,5 @@
 """`bursar up` from an empty folder to a clean end, through its faults."""
 
-import importlib.util
 import os
 import signal
 import socket
@@ -16,8 +15,6 @@ from governance.config.supervisor.readiness import database_now
 from governance.core.environment import read_environment
 from tests.installation import Installation, get, wait_until
 
-_HAS_GATEWAY = importlib.util.find_spec("governance.gateway.__main__") is not None
-
 
 @pytest.fixture
 def installation() -> Iterator[Installation]:
@@ -25,7 +22,6 @@ def installation() -> Iterator[Installation]:
         yield installation
 
 
-@pytest.mark.skipif(not _HAS_GATEWAY, reason="the gateway is not there yet")
 def test_one_command_starts_everything_survives_its_faults_and_stops_cleanly(installation: Installation) -> None:
     first = installation.start()
     assert get(first["gateway_url"] + "/readyz") == 200
