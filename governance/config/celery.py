@@ -26,6 +26,21 @@ app.autodiscover_tasks(["governance.config"], related_name="tasks")
 # Static: what runs when is read in review, not in a table. Rooms name their tasks here.
 app.conf.beat_schedule = {
     "sign-of-life": {"task": "governance.config.tasks.sign_of_life", "schedule": 30.0},
+    "watch-budgets": {"task": "governance.alerts.tasks.watch_budgets", "schedule": 60.0},
+    "deliver-alerts": {"task": "governance.alerts.tasks.deliver_alerts", "schedule": 60.0},
+    "make-coming-partitions": {
+        "task": "governance.ledger.tasks.make_coming_partitions",
+        "schedule": crontab(hour=0, minute=40),
+    },
+    "prove-ledger-nightly": {
+        "task": "governance.chargeback.tasks.prove_ledger_nightly",
+        "schedule": crontab(hour=2, minute=20),
+    },
+    # Hourly, because months end at another hour in every zone; only an ended month without statements costs work.
+    "write-due-statements": {
+        "task": "governance.chargeback.tasks.write_due_statements",
+        "schedule": crontab(minute=10),
+    },
 }
 __all__ = ["app", "crontab"]
 

@@ -1,0 +1,32 @@
+"""Alerts in the background."""
+
+import functools
+from collections.abc import Mapping
+
+from celery import shared_task
+from django.conf import settings
+
+from governance.alerts.operations import deliver_due, notice_crossings
+from governance.core.clock import utc_now
+from governance.core.plugins import load_plugins
+from governance.plugin.notifier import Notifier
+
+
+@shared_task(ignore_result=True, expires=55)  # type: ignore[untyped-decorator] # celery carries no types
+def watch_budgets() -> None:
+    """Notice thresholds that were passed. Delivered twice or late, it records each crossing once."""
+    notice_crossings(at=utc_now())
+
+
+@shared_task(ignore_result=True, expires=55)  # type: ignore[untyped-decorator]
+def deliver_alerts() -> None:
+    """Tell the recipients whose turn it is."""
+    deliver_due(notifiers=installed_notifiers(), at=utc_now())
+
+
+@functools.cache
+def installed_notifiers() -> Mapping[str, Notifier]:
+    """Return the channels that the installed plugins offer."""
+    environment = settings.ENVIRONMENT
+    plugins = load_plugins(blocked=environment.plugins_blocked, allowed=environment.plugins_allowed)
+    return plugins.notifiers
