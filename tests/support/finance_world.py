@@ -55,9 +55,7 @@ class FinanceWorld:
         return made
 
     def team(self, name: str, cost_centre: CostCentre) -> Team:
-        return Team.objects.create(
-            organisation=self.organisation, unit=self.unit, cost_centre=cost_centre, name=name
-        )
+        return Team.objects.create(organisation=self.organisation, unit=self.unit, cost_centre=cost_centre, name=name)
 
     def key(self, team: Team, name: str = "laptop") -> VirtualKey:
         return VirtualKey.objects.create(organisation=self.organisation, team=team, name=name)
