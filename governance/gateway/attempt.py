@@ -96,7 +96,8 @@ class Attempt:
         now = asyncio.get_running_loop().time()
         try:
             with self._vendors.watchdog.watch(ends_at=now + limits.total_seconds) as patience:
-                patience.until(now + limits.first_byte_seconds, Waiting.FIRST_BYTE)
+                # A net only: the transport keeps this time itself.
+                patience.until(now + limits.first_byte_seconds + limits.connect_seconds, Waiting.FIRST_BYTE)
                 await self._exchange_with_vendor(body, patience)
         except TransportFailed as error:
             if isinstance(error, NothingSent):

@@ -84,6 +84,7 @@ class Keeper:
             try:
                 async with _closing(await self._listen()) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
+                    await self._pool.check()
                     await self.refresh()
                     await self._follow(connection)
             except (psycopg.Error, PoolTimeout, TimeoutError, OSError) as error:
@@ -95,18 +96,16 @@ class Keeper:
     async def _follow(self, connection: AsyncConnection[TupleRow]) -> None:
         """Take what is heard; when it is quiet, ask for the version: it moved unheard only if a notice was lost."""
         version = self.snapshot.version if self.snapshot else 0
-        has_heard = False
         while True:
             is_quiet = True
             async for notice in connection.notifies(timeout=self._limits.policy_poll_seconds, stop_after=1):
-                is_quiet, has_heard = False, True
+                is_quiet = False
                 await self._take(notice.payload)
-            if is_quiet:
-                async with asyncio.timeout(_QUERY_SECONDS):
-                    current = await load_version(connection)
-                if current != version and not has_heard:
-                    await self.refresh()
-                version, has_heard = current, False
+            async with asyncio.timeout(_QUERY_SECONDS):
+                current = await load_version(connection)
+            if is_quiet and current != version:
+                await self.refresh()
+            version = current
 
     async def _take(self, payload: str) -> None:
         kind, _, key_id = payload.partition(":")
@@ -120,8 +119,7 @@ class Keeper:
         while True:
             generation = self._keys.generation
             try:
-                async with self._pool.connection(timeout=_QUERY_SECONDS) as connection:
-                    policy = await load_key_policy(connection, public_id=public_id)
+                policy = await self._ask(public_id)
             except (psycopg.Error, PoolTimeout, OSError) as error:
                 raise GovernanceUnavailable(
                     "The key cannot be looked up because the database does not answer: try again shortly.",
@@ -130,6 +128,16 @@ class Keeper:
             if self._keys.generation == generation:
                 self._keys.put(public_id, policy, now=asyncio.get_running_loop().time())
                 return policy
+
+    async def _ask(self, public_id: str) -> KeyPolicy | None:
+        """Ask twice where the first connection turns out to be dead, as all in the pool are after a restart."""
+        try:
+            async with self._pool.connection(timeout=_QUERY_SECONDS) as connection:
+                return await load_key_policy(connection, public_id=public_id)
+        except psycopg.OperationalError:
+            await self._pool.check()
+        async with self._pool.connection(timeout=_QUERY_SECONDS) as connection:
+            return await load_key_policy(connection, public_id=public_id)
 
 
 class KeyCache:

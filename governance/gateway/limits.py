@@ -18,6 +18,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_seconds: float = 600
     """Until the vendor's reply begins. A long answer that is not streamed begins when it is complete."""
     idle_seconds: float = 60
+    pool_idle_seconds: float = 30
     total_seconds: float = 1800
     write_stall_seconds: float = 30
     after_disconnect_seconds: float = 60

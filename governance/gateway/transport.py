@@ -8,18 +8,12 @@ TransportFailed
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 
 import httpx
 from pyreqwest.client import ClientBuilder
-from pyreqwest.exceptions import (
-    BuilderError,
-    ConnectError,
-    ConnectTimeoutError,
-    PoolTimeoutError,
-    PyreqwestError,
-    RequestTimeoutError,
-)
+from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError, PoolTimeoutError, PyreqwestError
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
@@ -69,13 +63,19 @@ class Transport(Protocol):
 
 
 class PyreqwestTransport:
-    """The default. HTTP/1.1 only: over HTTP/2 all calls to a vendor would queue for the streams of one connection."""
+    """The default. HTTP/1.1 only: over HTTP/2 all calls to a vendor would queue for the streams of one connection.
+
+    The wait for a reply to begin is timed here, in the client: cancelling that wait from Python leaves the connection
+    open, and the vendor working, until it answers.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._client = (
             ClientBuilder()
             .user_agent(USER_AGENT)
             .connect_timeout(timedelta(seconds=limits.connect_seconds))
+            .read_timeout(timedelta(seconds=max(limits.first_byte_seconds, limits.idle_seconds)))
+            .pool_idle_timeout(timedelta(seconds=limits.pool_idle_seconds))
             .pool_max_idle_per_host(1024)
             .tcp_keepalive(timedelta(seconds=30))
             .follow_redirects(enable=False)
@@ -99,10 +99,8 @@ class PyreqwestTransport:
                 .build_streamed()
             )
             return _PyreqwestReply(request, await request.__aenter__())
-        except (ConnectError, ConnectTimeoutError, PoolTimeoutError, BuilderError) as error:
-            raise NothingSent(type(error).__name__, is_timeout=isinstance(error, TimeoutError)) from error
         except PyreqwestError as error:
-            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, RequestTimeoutError)) from error
+            raise _failure(error) from error
 
     async def close(self) -> None:
         """See Transport."""
@@ -120,11 +118,23 @@ class _PyreqwestReply:
         try:
             chunk = await self._reader.read_chunk()
         except PyreqwestError as error:
-            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, RequestTimeoutError)) from error
+            raise AnswerLost(type(error).__name__, is_timeout=isinstance(error, TimeoutError)) from error
         return b"" if chunk is None else chunk.to_bytes()
 
     async def close(self) -> None:
         await self._request.__aexit__(None, None, None)
+
+
+def _failure(error: PyreqwestError) -> TransportFailed:
+    """Tell what was never sent from what may have been. The exceptions' classes do not: a connection that broke under
+    a request is a ConnectError too, and a reply that did not begin in time a ConnectTimeoutError. The causes do.
+    """
+    causes = error.details.get("causes") or () if isinstance(error, DetailedPyreqwestError) else ()
+    is_timeout = isinstance(error, TimeoutError)
+    was_connecting = any(cause["message"] == "client error (Connect)" for cause in causes)
+    if was_connecting or isinstance(error, BuilderError | PoolTimeoutError):
+        return NothingSent(type(error).__name__, is_timeout=is_timeout)
+    return AnswerLost(type(error).__name__, is_timeout=is_timeout)
 
 
 class HttpxTransport:
@@ -137,6 +147,7 @@ class HttpxTransport:
             headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             transport=transport,
         )
 
