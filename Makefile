@@ -18,7 +18,7 @@ $(STAMP): requirements/development.txt pyproject.toml $(PLUGINS)
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Bursar needs Python 3.11 or later: set PYTHON=python3.11.")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps $(EDITABLE)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps $(EDITABLE)
 	@touch $(STAMP)
 
 up: $(STAMP)  ## Start everything on this machine
@@ -43,7 +43,7 @@ browser: $(STAMP)  ## Run the console's tests in a real browser
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	@$(BIN)/python -m pytest tests/browser
 
-test-brokers: $(STAMP)  ## Run the task queue's tests against Redis and RabbitMQ (REDIS_URL, RABBITMQ_URL)
+test-brokers: $(STAMP)  ## Run the task queue against real Redis and RabbitMQ servers (REDIS_URL, RABBITMQ_URL)
 	@$(BIN)/python -m pytest tests/brokers
 
 clean:  ## Remove the virtual environment and caches (never the data)

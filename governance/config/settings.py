@@ -27,9 +27,9 @@ def _database(role: DatabaseRole) -> dict[str, Any]:
         name: value for name, value in parts.items() if name not in ("dbname", "user", "password", "host", "port")
     }
     options["application_name"] = f"bursar-{role}"
-    if role == "console":
+    if ENVIRONMENT.database_pool:
         # Under ASGI every request has its own thread: connections are shared through a pool instead of kept by it.
-        options["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
+        options["pool"] = {"min_size": 1, "max_size": ENVIRONMENT.database_pool, "timeout": 10}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts["dbname"],

@@ -80,6 +80,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     console_port: int
     gateway_workers: int
     sandbox_port: int | None
+    database_pool: int
     public_gateway_url: str
     public_console_url: str
     allowed_hosts: tuple[str, ...]
@@ -156,6 +157,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         console_port=console_port,
         gateway_workers=_integer(variables, "BURSAR_GATEWAY_WORKERS", max(2, os.cpu_count() or 2), 1, 512),
         sandbox_port=_port(variables, "BURSAR_SANDBOX_PORT", 0) or None,
+        database_pool=_integer(variables, "BURSAR_DATABASE_POOL", 0, 0, 1000),
         public_gateway_url=_url(variables, "BURSAR_PUBLIC_GATEWAY_URL", f"http://{reachable}:{gateway_port}"),
         public_console_url=_url(variables, "BURSAR_PUBLIC_CONSOLE_URL", f"http://{reachable}:{console_port}"),
         allowed_hosts=_names(variables, "BURSAR_ALLOWED_HOSTS"),
