@@ -1,0 +1,55 @@
+"""Prices as vendors write them (USD per million) and as they are kept (nano-USD per unit): exact, and sane. Pure."""
+
+from decimal import Context, Decimal, Inexact, InvalidOperation
+
+from governance.catalog.errors import PriceRefused
+from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass
+
+DEAREST_TOKENS_USD_PER_MILLION = Decimal(10_000)
+DEAREST_CALLS_USD_PER_MILLION = Decimal(1_000_000)
+"""One USD per call: vendors ask cents."""
+LARGEST_STEP = 20
+"""A price that changes by more than this factor is applied and reported: it may be a mix-up of units."""
+
+_FRACTION_DIGITS = 18
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
+
+
+def nano_per_unit(usd_per_million: Decimal, *, token_class: TokenClass) -> Decimal:
+    """Return exact nano-USD per token or call. Raises PriceRefused outside the sane range, or when it is too fine."""
+    if not usd_per_million.is_finite() or usd_per_million < 0:
+        raise PriceRefused(f"{usd_per_million} USD per million is no price: give a number from 0.")
+    dearest = dearest_usd_per_million(token_class)
+    if usd_per_million > dearest:
+        raise PriceRefused(
+            f"{usd_per_million} USD per million for {token_class} is above {dearest}, which no vendor asks: "
+            "is it a price per thousand, or per call?"
+        )
+    amount = usd_per_million.scaleb(3, _EXACT).normalize(_EXACT)
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > _FRACTION_DIGITS:
+        raise PriceRefused(
+            f"{usd_per_million} USD per million is finer than can be kept: give at most {_FRACTION_DIGITS + 3} "
+            "decimal places."
+        )
+    return amount.quantize(Decimal(1), context=_EXACT) if isinstance(exponent, int) and exponent > 0 else amount
+
+
+def usd_per_million(nano: Decimal) -> Decimal:
+    """Return exact USD per million units, without trailing zeros."""
+    amount = nano.scaleb(-3, _EXACT).normalize(_EXACT)
+    exponent = amount.as_tuple().exponent
+    return amount.quantize(Decimal(1), context=_EXACT) if isinstance(exponent, int) and exponent > 0 else amount
+
+
+def dearest_usd_per_million(token_class: TokenClass) -> Decimal:
+    """Return the largest price that is believed for this class."""
+    if token_class in INPUT_CLASSES or token_class in OUTPUT_CLASSES:
+        return DEAREST_TOKENS_USD_PER_MILLION
+    return DEAREST_CALLS_USD_PER_MILLION
+
+
+def is_suspicious_step(before: Decimal, after: Decimal) -> bool:
+    """Return whether a price changed by more than LARGEST_STEP, up or down (to or from zero always)."""
+    low, high = min(before, after), max(before, after)
+    return high > low * LARGEST_STEP

@@ -1,0 +1,49 @@
+"""Errors of the catalogue.
+
+NotFound
+└── ModelNotFound, DeploymentNotFound, AliasNotFound, PriceBookNotFound
+Conflict
+└── AliasTaken, ModelTaken
+BadRequest
+├── PriceRefused          a price out of the sane range, back-dated, or finer than can be kept
+├── CatalogueRefused      an import that contradicts itself
+└── AliasRefused          a name or targets that cannot be an alias
+"""
+
+from governance.core.errors import BadRequest, Conflict, NotFound
+
+
+class ModelNotFound(NotFound):
+    """The catalogue has no such model."""
+
+
+class DeploymentNotFound(NotFound):
+    """No deployment of that id."""
+
+
+class AliasNotFound(NotFound):
+    """No alias of that name."""
+
+
+class PriceBookNotFound(NotFound):
+    """No price book of that name."""
+
+
+class AliasTaken(Conflict):
+    """The organisation has an alias of that name."""
+
+
+class ModelTaken(Conflict):
+    """The catalogue has the model already."""
+
+
+class PriceRefused(BadRequest):
+    """The price is out of the sane range, reaches into the past, or is finer than can be kept."""
+
+
+class CatalogueRefused(BadRequest):
+    """The catalogue contradicts itself."""
+
+
+class AliasRefused(BadRequest):
+    """The name or the targets cannot make an alias."""

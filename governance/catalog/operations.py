@@ -1,0 +1,243 @@
+"""Writing the catalogue by hand: models, prices, deployments, aliases."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from django.db import transaction
+
+from governance.audit import operations as audit
+from governance.audit.operations import Actor
+from governance.catalog import queries
+from governance.catalog.amounts import nano_per_unit, usd_per_million
+from governance.catalog.books import MANUAL, book_for
+from governance.catalog.errors import AliasRefused, AliasTaken, ModelTaken, PriceRefused
+from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price
+from governance.catalog.timeline import Segment, plan
+from governance.connections import queries as connections
+from governance.core.windows import END
+from governance.plugin.usage import TokenClass
+from governance.teams import queries as teams
+from governance.teams.names import MAX_NAME_CHARACTERS, clean_name
+
+_ALIAS_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-")
+
+
+class NewModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that no source knows. Limits in tokens; None where unknown."""
+
+    provider: str
+    name: str
+    title: str = ""
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+@transaction.atomic
+def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
+    """Put a model into the catalogue by hand. Raises ModelTaken, NameRefused."""
+    name = clean_name(new.name, what="model's name")
+    if LanguageModel.objects.filter(provider=new.provider, name=name).exists():
+        raise ModelTaken(f"The catalogue has {new.provider}/{name} already: set its prices, or use it as it is.")
+    model = LanguageModel.objects.create(
+        provider=clean_name(new.provider, what="provider's name"),
+        name=name,
+        title=clean_name(new.title, what="model's title") if new.title else name,
+        context_tokens=new.context_tokens,
+        max_output_tokens=new.max_output_tokens,
+        source=MANUAL,
+    )
+    audit.record(
+        actor=actor, action="model.added", subject=f"model:{model.id}", after={"model": str(model), **_limits(model)}
+    )
+    return model
+
+
+@transaction.atomic
+def set_prices(
+    *, actor: Actor, at: datetime, model_id: int, prices: Mapping[TokenClass, Decimal], effective_from: datetime
+) -> tuple[Price, ...]:
+    """Price a model by hand, in USD per million, from an instant on. These prices stand before every imported one.
+
+    A model that has no manual price yet may be priced from any instant; afterwards history is closed. Classes that are
+    not named end with it, so name all that the vendor bills. Raises ModelNotFound, PriceRefused.
+    """
+    model = queries.model(model_id=model_id)
+    _refuse_incomplete(model, prices)
+    amounts = {token_class: nano_per_unit(usd, token_class=token_class) for token_class, usd in prices.items()}
+    book = book_for(source=MANUAL)
+    kept = list(Price.objects.filter(book=book, model=model).order_by("effective_from"))
+    if kept and effective_from < at:
+        raise PriceRefused(
+            f"{model} has manual prices already, so a new price cannot begin in the past: what was rated keeps its "
+            "price. Give an instant from now on."
+        )
+    before = _in_force(kept, effective_from)
+    opened = [
+        Price(
+            book=book,
+            model=model,
+            token_class=token_class,
+            nano_per_unit=segment.value,
+            effective_from=segment.starts_at,
+            effective_to=None if segment.ends_at == END else segment.ends_at,
+            source=MANUAL,
+        )
+        for token_class in sorted({*amounts, *(TokenClass(row.token_class) for row in kept)})
+        for segment in _change_line(
+            [row for row in kept if row.token_class == token_class], amounts.get(token_class), at=effective_from
+        )
+    ]
+    created = tuple(Price.objects.bulk_create(opened))
+    after = {str(token_class): str(usd_per_million(nano)) for token_class, nano in sorted(amounts.items())}
+    if after != before:
+        audit.record(
+            actor=actor,
+            action="model.priced",
+            subject=f"model:{model.id}",
+            before={"usd_per_million": before},
+            after={"usd_per_million": after, "effective_from": effective_from.isoformat()},
+        )
+    return created
+
+
+@transaction.atomic
+def add_deployment(
+    *, actor: Actor, model_id: int, connection_id: int, upstream_name: str = "", region: str = ""
+) -> Deployment:
+    """Let a model be reached through a connection; the vendor is asked for `upstream_name` (empty: the model's name).
+
+    Nothing changes when it is there already. Raises ModelNotFound, ConnectionNotFound.
+    """
+    model = queries.model(model_id=model_id)
+    connection = connections.connection(connection_id=connection_id)
+    upstream = clean_name(upstream_name or model.name, what="name at the vendor")
+    deployment, is_new = Deployment.objects.get_or_create(
+        model=model, connection=connection, upstream_name=upstream, defaults={"region": region}
+    )
+    if is_new:
+        audit.record(
+            actor=actor,
+            action="deployment.added",
+            subject=f"deployment:{deployment.id}",
+            after={"model": str(model), "connection_id": connection.id, "upstream_name": upstream, "region": region},
+        )
+    return deployment
+
+
+@transaction.atomic
+def change_deployment_use(*, actor: Actor, deployment_id: int, is_enabled: bool, reason: str = "") -> Deployment:
+    """Take a deployment out of use, or back in. Raises DeploymentNotFound."""
+    deployment = queries.deployment(deployment_id=deployment_id)
+    if deployment.is_enabled == is_enabled:
+        return deployment
+    deployment.is_enabled = is_enabled
+    deployment.save(update_fields=["is_enabled"])
+    audit.record(
+        actor=actor,
+        action="deployment.enabled" if is_enabled else "deployment.disabled",
+        subject=f"deployment:{deployment.id}",
+        before={"is_enabled": not is_enabled},
+        after={"is_enabled": is_enabled},
+        reason=reason,
+    )
+    return deployment
+
+
+@transaction.atomic
+def add_alias(*, actor: Actor, organisation_id: int, name: str, deployment_ids: Sequence[int]) -> ModelAlias:
+    """Give clients a name for these deployments, tried in order. Raises AliasTaken, AliasRefused."""
+    organisation = teams.organisation(organisation_id=organisation_id)
+    _refuse_alias_name(name)
+    if organisation.aliases.filter(name=name).exists():
+        raise AliasTaken(f"{organisation} has an alias {name!r} already: choose another, or change its targets.")
+    alias = ModelAlias.objects.create(organisation=organisation, name=name)
+    targets = _write_targets(alias, deployment_ids)
+    audit.record(
+        actor=actor,
+        action="alias.added",
+        subject=f"alias:{alias.id}",
+        after={"name": name, "deployment_ids": targets},
+    )
+    return alias
+
+
+@transaction.atomic
+def change_targets(*, actor: Actor, alias_id: int, deployment_ids: Sequence[int]) -> ModelAlias:
+    """Point an alias at other deployments, tried in order. Raises AliasNotFound, AliasRefused."""
+    alias = queries.alias(alias_id=alias_id, is_locked=True)
+    before = list(alias.targets.values_list("deployment_id", flat=True))
+    if before == list(deployment_ids):
+        return alias
+    alias.targets.all().delete()
+    targets = _write_targets(alias, deployment_ids)
+    audit.record(
+        actor=actor,
+        action="alias.targets_changed",
+        subject=f"alias:{alias.id}",
+        before={"deployment_ids": before},
+        after={"deployment_ids": targets},
+    )
+    return alias
+
+
+@transaction.atomic
+def remove_alias(*, actor: Actor, alias_id: int) -> None:
+    """Take the name away from clients; what was called by it stays in the books. Raises AliasNotFound."""
+    alias = queries.alias(alias_id=alias_id, is_locked=True)
+    before: dict[str, object] = {
+        "name": alias.name,
+        "deployment_ids": list(alias.targets.values_list("deployment_id", flat=True)),
+    }
+    alias.delete()
+    audit.record(actor=actor, action="alias.removed", subject=f"alias:{alias_id}", before=before)
+
+
+def _write_targets(alias: ModelAlias, deployment_ids: Sequence[int]) -> list[int]:
+    deployments = {row.id: row for row in Deployment.objects.filter(id__in=deployment_ids).select_related("connection")}
+    if not deployment_ids or len(set(deployment_ids)) != len(deployment_ids):
+        raise AliasRefused(f"The alias {alias.name!r} needs at least one deployment, and each once.")
+    for deployment_id in deployment_ids:
+        deployment = deployments.get(deployment_id)
+        if deployment is None or deployment.connection.organisation_id != alias.organisation_id:
+            raise AliasRefused(f"{alias.organisation} has no deployment with the id {deployment_id}.")
+    AliasTarget.objects.bulk_create(
+        AliasTarget(alias=alias, deployment_id=deployment_id, position=position)
+        for position, deployment_id in enumerate(deployment_ids)
+    )
+    return list(deployment_ids)
+
+
+def _refuse_alias_name(name: str) -> None:
+    if not name or len(name) > MAX_NAME_CHARACTERS or not _ALIAS_SIGNS.issuperset(name):
+        raise AliasRefused(
+            f"{name!r} cannot be an alias: use letters, digits and . _ : / @ + - (at most {MAX_NAME_CHARACTERS})."
+        )
+
+
+def _refuse_incomplete(model: LanguageModel, prices: Mapping[TokenClass, Decimal]) -> None:
+    if TokenClass.INPUT not in prices or TokenClass.OUTPUT not in prices:
+        raise PriceRefused(f"Give {model} a price for input and for output: without one of them it cannot be called.")
+
+
+def _change_line(rows: list[Price], amount: Decimal | None, *, at: datetime) -> tuple[Segment, ...]:
+    """Close and remove what does not hold from `at` on; return what has to be opened."""
+    kept = [Segment(row.effective_from, row.effective_to or END, row.nano_per_unit, row.pk) for row in rows]
+    change = plan(kept=kept, wanted=[Segment(at, END, amount)] if amount is not None else [], at=at)
+    Price.objects.filter(id__in=change.removed).delete()
+    for row_id, ends_at in change.shortened.items():
+        Price.objects.filter(id=row_id).update(effective_to=ends_at)
+    return change.added
+
+
+def _in_force(rows: list[Price], at: datetime) -> dict[str, str]:
+    return {
+        row.token_class: str(usd_per_million(row.nano_per_unit))
+        for row in sorted(rows, key=lambda row: row.token_class)
+        if row.effective_from <= at < (row.effective_to or END)
+    }
+
+
+def _limits(model: LanguageModel) -> dict[str, object]:
+    return {"context_tokens": model.context_tokens, "max_output_tokens": model.max_output_tokens}
