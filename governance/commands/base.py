@@ -1,0 +1,94 @@
+"""What every command shares: verbs as subcommands, JSON or text, and errors as one sentence."""
+
+import getpass
+import json
+import os
+import socket
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from governance.audit.operations import Actor
+from governance.core.environment import Environment, read_environment
+from governance.core.errors import BursarError
+from governance.core.money import MoneyInvalid
+from governance.core.plugins import Plugins, load_plugins
+
+Answer = dict[str, Any] | list[dict[str, Any]]
+Verb = Callable[[dict[str, Any]], Answer]
+
+
+class VerbCommand(BaseCommand):
+    """A command with verbs. A subclass adds them with `add_verb` in `add_arguments`; each answers with plain data."""
+
+    requires_system_checks: Sequence[str] = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Keep the line breaks of the examples."""
+        return super().create_parser("bursar", subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Make room for verbs."""
+        self._verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def add_verb(self, name: str, run: Verb, *, words: str, example: str) -> ArgumentParser:
+        """Add one verb and return its parser."""
+        verb: ArgumentParser = self._verbs.add_parser(
+            name,
+            help=words,
+            description=words,
+            epilog=f"example:\n  {example}",
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        verb.add_argument("--json", action="store_true", help="print JSON")
+        verb.set_defaults(run=run)
+        return verb
+
+    def handle(self, *_: object, **options: Any) -> None:
+        """Run the verb and print its answer. Errors of the product become one sentence and exit code 1."""
+        try:
+            answer = options["run"](options)
+        except (BursarError, MoneyInvalid) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(json.dumps(answer) if options["json"] else as_text(answer))
+
+
+def as_text(answer: Answer) -> str:
+    """Return a table for a list, and one fact a line for an object."""
+    if isinstance(answer, dict):
+        width = max((len(name) for name in answer), default=0)
+        return "\n".join(f"{name:<{width}}  {_cell(value)}" for name, value in answer.items())
+    if not answer:
+        return "Nothing yet."
+    names = list(answer[0])
+    rows = [names, *([_cell(row[name]) for name in names] for row in answer)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def actor() -> Actor:
+    """Return who runs this command: the name of the user on this machine."""
+    return Actor(name=f"command line: {getpass.getuser()}", origin=socket.gethostname())
+
+
+def environment() -> Environment:
+    """Return the installation's environment."""
+    return read_environment(os.environ)
+
+
+def plugins() -> Plugins:
+    """Load what the environment allows."""
+    read = environment()
+    return load_plugins(blocked=read.plugins_blocked, allowed=read.plugins_allowed)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    return str(value)

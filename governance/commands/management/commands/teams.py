@@ -1,0 +1,96 @@
+"""`bursar teams`."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from governance.commands.base import Answer, VerbCommand, actor
+from governance.policy.operations import Level, allow, disallow
+from governance.teams import queries
+from governance.teams.models import Team
+from governance.teams.operations import NewTeam, create_cost_centre, create_team, create_unit, require_tags
+
+
+class Command(VerbCommand):
+    help = "Add teams, require tags of them, and say which models they may call."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        verb = self.add_verb(
+            "add", _add, words="Add a team.", example='bursar teams add search --cost-centre 4711 --unit "Research"'
+        )
+        verb.add_argument("name", help="the team's name")
+        verb.add_argument("--unit", default="Default unit", help="its business unit, made when it is new")
+        verb.add_argument("--cost-centre", default="default", help="where finance books it, made when it is new")
+        verb.add_argument("--require-tag", action="append", default=[], help="a tag every request must carry")
+        self.add_verb("list", _list, words="List the teams.", example="bursar teams list --json")
+        for name, run, words in (
+            ("allow", _allow, "Let a team call only aliases that match its patterns."),
+            ("disallow", _disallow, "Take a pattern off a team's allow-list; an empty list restricts nothing."),
+        ):
+            verb = self.add_verb(name, run, words=words, example=f"bursar teams {name} search 'gpt-*'")
+            verb.add_argument("name", help="the team's name")
+            verb.add_argument("pattern", help="a model alias, or a glob such as gpt-*")
+        verb = self.add_verb(
+            "require-tags", _require, words="Set the tags a team's requests must carry.",
+            example="bursar teams require-tags search feature customer",
+        )  # fmt: skip
+        verb.add_argument("name", help="the team's name")
+        verb.add_argument("tags", nargs="*", help="tag names; none: no tag is required")
+
+
+def _add(options: dict[str, Any]) -> Answer:
+    organisation = queries.organisation_named()
+    unit = organisation.units.filter(name=options["unit"]).first() or create_unit(
+        actor=actor(), organisation_id=organisation.pk, name=options["unit"]
+    )
+    centre = organisation.cost_centres.filter(code=options["cost_centre"]).first() or create_cost_centre(
+        actor=actor(), organisation_id=organisation.pk, code=options["cost_centre"]
+    )
+    new = NewTeam(
+        organisation_id=organisation.pk,
+        unit_id=unit.pk,
+        cost_centre_id=centre.pk,
+        name=options["name"],
+        required_tags=tuple(options["require_tag"]),
+    )
+    return _facts(create_team(actor=actor(), new=new))
+
+
+def _list(options: dict[str, Any]) -> Answer:
+    return [_facts(team) for team in queries.teams_of(organisation_id=queries.organisation_named().pk)]
+
+
+def _allow(options: dict[str, Any]) -> Answer:
+    team = _named(options)
+    allow(actor=actor(), level=_level(team), pattern=options["pattern"])
+    return _facts(team)
+
+
+def _disallow(options: dict[str, Any]) -> Answer:
+    team = _named(options)
+    disallow(actor=actor(), level=_level(team), pattern=options["pattern"])
+    return _facts(team)
+
+
+def _require(options: dict[str, Any]) -> Answer:
+    return _facts(require_tags(actor=actor(), team_id=_named(options).pk, tags=options["tags"]))
+
+
+def _named(options: dict[str, Any]) -> Team:
+    return queries.team_named(organisation=queries.organisation_named(), name=options["name"])
+
+
+def _level(team: Team) -> Level:
+    return Level(organisation_id=team.organisation_id, team_id=team.pk)
+
+
+def _facts(team: Team) -> dict[str, Any]:
+    return {
+        "id": team.pk,
+        "name": team.name,
+        "unit": str(team.unit),
+        "cost_centre": str(team.cost_centre),
+        "required_tags": team.required_tags,
+        "allowed": sorted(rule.pattern or str(rule.access_group) for rule in team.allow_rules.all()),
+    }

@@ -1,0 +1,11 @@
+"""Errors of policy.
+
+BadRequest
+└── RuleRefused
+"""
+
+from governance.core.errors import BadRequest
+
+
+class RuleRefused(BadRequest):
+    """A pattern that can match no alias, or a rule for nobody."""
