@@ -5,7 +5,7 @@ import json
 import os
 import socket
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -23,7 +23,7 @@ Verb = Callable[[dict[str, Any]], Answer]
 class VerbCommand(BaseCommand):
     """A command with verbs. A subclass adds them with `add_verb` in `add_arguments`; each answers with plain data."""
 
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Keep the line breaks of the examples."""

@@ -2,6 +2,7 @@
 
 import msgspec
 from django.db import transaction
+from django.db.models import QuerySet
 
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
@@ -31,39 +32,38 @@ def allow(*, actor: Actor, level: Level, pattern: str) -> AllowRule:
         raise RuleRefused(f"{pattern!r} is no pattern: give a model alias, or a glob such as gpt-* or *.")
     if sum(owner is not None for owner in (level.unit_id, level.team_id, level.key_id)) > 1:
         raise RuleRefused("An allow-list belongs to one unit, one team, one key, or the whole organisation.")
-    rule, is_new = AllowRule.objects.get_or_create(
-        organisation=organisation,
-        unit_id=level.unit_id,
-        team_id=level.team_id,
-        key_id=level.key_id,
-        access_group=None,
-        pattern=pattern,
-    )
-    if is_new:
-        audit.record(
-            actor=actor, action="allow_rule.added", subject=f"allow_rule:{rule.id}", after=_facts(level, pattern)
+    rule = _rules(level).filter(pattern=pattern).first()
+    if rule is None:
+        rule = AllowRule.objects.create(
+            organisation=organisation,
+            unit_id=level.unit_id,
+            team_id=level.team_id,
+            key_id=level.key_id,
+            pattern=pattern,
         )
+        subject = f"allow_rule:{rule.id}"
+        audit.record(actor=actor, action="allow_rule.added", subject=subject, after=_facts(level, pattern))
     return rule
 
 
 @transaction.atomic
 def disallow(*, actor: Actor, level: Level, pattern: str) -> None:
     """Take a pattern off a level's allow-list; an empty list restricts nothing. Raises RuleRefused."""
-    rule = AllowRule.objects.filter(
-        organisation_id=level.organisation_id,
-        unit_id=level.unit_id,
-        team_id=level.team_id,
-        key_id=level.key_id,
-        access_group=None,
-        pattern=pattern,
-    ).first()
+    rule = _rules(level).filter(pattern=pattern).first()
     if rule is None:
         raise RuleRefused(f"The allow-list has no pattern {pattern!r}: list its patterns first.")
-    rule_id = rule.id
+    subject = f"allow_rule:{rule.id}"
     rule.delete()
-    audit.record(
-        actor=actor, action="allow_rule.removed", subject=f"allow_rule:{rule_id}", before=_facts(level, pattern)
-    )
+    audit.record(actor=actor, action="allow_rule.removed", subject=subject, before=_facts(level, pattern))
+
+
+def _rules(level: Level) -> QuerySet[AllowRule]:
+    """The patterns of exactly this level."""
+    rules = AllowRule.objects.filter(organisation_id=level.organisation_id, access_group__isnull=True)
+    for name in ("unit_id", "team_id", "key_id"):
+        owner = getattr(level, name)
+        rules = rules.filter(**{name: owner} if owner is not None else {f"{name}__isnull": True})
+    return rules
 
 
 def _facts(level: Level, pattern: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""A process that reserves and books as a gateway does, until it is killed: `python -m tests.faults.bookkeeper CONFIG.json`.
+"""A process that reserves and books as a gateway does, until it is killed. Its argument is a JSON file.
 
 Before it "calls the vendor" it appends one line with the attempt and its true cost to its own file: that file is what
 the vendor would put on the invoice.

@@ -61,8 +61,8 @@ def _set(options: dict[str, Any]) -> Answer:
     return _facts(operations.create(actor=actor(), new=new))
 
 
-def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, int]:
-    scope: dict[str, int] = {}
+def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, Any]:
+    scope: dict[str, Any] = {}
     if options["unit"]:
         scope["unit_id"] = teams.unit_named(organisation=organisation, name=options["unit"]).pk
     if options["team"]:

@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: object, **options: Any) -> None:
         loaded = plugins()
-        found = {
+        found: dict[str, list[Any]] = {
             "plugins": [
                 {"name": name, "distribution": distribution, "version": version}
                 for name, distribution, version in loaded.distributions()
@@ -28,6 +28,6 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(found))
             return
-        self.stdout.write(as_text(found["plugins"]))  # type: ignore[arg-type]  # the list of dicts above
+        self.stdout.write(as_text(found["plugins"]))
         for kind in ("providers", "price_sources", "notifiers"):
-            self.stdout.write(f"{kind}: {', '.join(map(str, found[kind])) or 'none'}")
+            self.stdout.write(f"{kind}: {', '.join(found[kind]) or 'none'}")
