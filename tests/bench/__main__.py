@@ -5,8 +5,9 @@ import os
 import sys
 
 from tests.bench.cases import Case, Meters, run_rounds
+from tests.bench.gateway import open_gateway
 from tests.bench.nginx import find_nginx
-from tests.bench.ours import Ours, open_gateway, prepare
+from tests.bench.ours import Ours, prepare
 from tests.bench.report import Figures, figures_of, render
 from tests.bench.scene import Scene, open_scene
 from tests.bench.settings import BenchSettings, read_settings

@@ -53,19 +53,19 @@ class Case(msgspec.Struct, kw_only=True):
     model: str
     is_stream: bool
     meters: Meters
-    key: str = "bsr_" + "0" * 64
+    keys: tuple[str, ...] = ("bsr_" + "0" * 64,)
     calls: int = 0
     rounds: list[Round] = []
 
-    def request(self, *, is_slow: bool = False) -> bytes:
-        """Return the bytes of one call."""
+    def requests(self, *, is_slow: bool = False) -> list[bytes]:
+        """Return the bytes of one call with each key."""
         body = chat_body(self.model, is_stream=self.is_stream, is_slow=is_slow)
-        return http_request(self.port, self.key, body)
+        return [http_request(self.port, key, body) for key in self.keys]
 
     def verify(self) -> None:
         """Make one call and compare the bytes. Raises ReplyWrong."""
         connection = connect(self.port)
-        call(connection, self.request(), STREAM_REPLY if self.is_stream else CHAT_REPLY)
+        call(connection, self.requests()[0], STREAM_REPLY if self.is_stream else CHAT_REPLY)
         connection.close()
         self.calls += 1
 
@@ -86,8 +86,7 @@ class Case(msgspec.Struct, kw_only=True):
         return statistics.median(read(item) for item in self.rounds)
 
     def _load(self, **order: object) -> LoadResult:
-        request = order.pop("request", None) or self.request()
-        result = run_load(msgspec.convert({"port": self.port, "request": request, **order}, LoadOrder))
+        result = run_load(msgspec.convert({"port": self.port, "requests": self.requests(), **order}, LoadOrder))
         self.calls += result.calls
         return result
 

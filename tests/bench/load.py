@@ -4,6 +4,7 @@ Closed loop: every connection sends its next request when its reply is complete,
 and at the end each connection finishes the call it is in, so that the count of calls is exact.
 """
 
+import itertools
 import selectors
 import socket
 import sys
@@ -20,11 +21,14 @@ _SILENCE_SECONDS = 60
 
 
 class LoadOrder(msgspec.Struct, kw_only=True):
-    """What to do. `kind` is `throughput`, `latency` or `streams`; a stop comes by `seconds` or after `calls`."""
+    """What to do. `kind` is `throughput`, `latency` or `streams`; a stop comes by `seconds` or after `calls`.
+
+    Connections take turns with the `requests`, each keeping to one of them.
+    """
 
     kind: str
     port: int
-    request: bytes
+    requests: list[bytes]
     connections: int = 1
     seconds: float = 0
     calls: int = 0
@@ -46,8 +50,9 @@ def run_throughput(order: LoadOrder) -> LoadResult:
     started = time.perf_counter()
     deadline = started + order.seconds
     calls = 0
-    for connection in sockets.values():
-        connection.send(order.request)
+    requests = dict(zip(sockets, itertools.cycle(order.requests), strict=False))
+    for descriptor, connection in sockets.items():
+        connection.send(requests[descriptor])
     while sockets:
         ready = poller.select(_SILENCE_SECONDS)
         if not ready:
@@ -69,7 +74,7 @@ def run_throughput(order: LoadOrder) -> LoadResult:
                 poller.unregister(connection)
                 sockets.pop(key.fd).close()
             else:
-                connection.send(order.request)
+                connection.send(requests[key.fd])
     return LoadResult(calls=calls, seconds=time.perf_counter() - started)
 
 
@@ -81,12 +86,13 @@ def _is_whole_reply(piece: bytes) -> bool:
 def run_latency(order: LoadOrder) -> LoadResult:
     """Make one call after the other over one connection."""
     connection = connect(order.port)
+    requests = itertools.cycle(order.requests)
     latencies: list[float] = []
     started = time.perf_counter()
     deadline = started + order.seconds if order.seconds else float("inf")
     while time.perf_counter() < deadline and (not order.calls or len(latencies) < order.calls):
         sent = time.perf_counter_ns()
-        call(connection, order.request, CHAT_REPLY)
+        call(connection, next(requests), CHAT_REPLY)
         latencies.append((time.perf_counter_ns() - sent) / 1000)
     connection.close()
     return LoadResult(calls=len(latencies), seconds=time.perf_counter() - started, latencies_us=latencies)
@@ -133,7 +139,7 @@ def run_streams(order: LoadOrder) -> LoadResult:
     while by_descriptor:
         elapsed = time.perf_counter() - started
         while waiting and elapsed >= (order.connections - len(waiting)) * gap:
-            waiting.pop(0).send(order.request)
+            waiting.pop(0).send(order.requests[0])
         ready = poller.select(gap if waiting else _SILENCE_SECONDS)
         if not ready and not waiting:
             raise ReplyWrong(f"{len(by_descriptor)} streams heard nothing for {_SILENCE_SECONDS} s")
@@ -150,7 +156,7 @@ def run_streams(order: LoadOrder) -> LoadResult:
                 poller.unregister(stream.connection)
                 by_descriptor.pop(key.fd).connection.close()
             else:
-                stream.send(order.request)
+                stream.send(order.requests[0])
     result.seconds = time.perf_counter() - started
     return result
 
