@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench browser test-brokers migrations clean
+.PHONY: help install up test check format bench bench-curves browser test-brokers migrations clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -38,6 +38,9 @@ migrations: $(STAMP)  ## Write the migrations that the models need
 
 bench: $(STAMP)  ## Measure the gateway beside nginx (BENCH_SECONDS per case, BENCH_OUT for the JSON)
 	@$(BIN)/python -m tests.bench
+
+bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budgets and usage rows
+	@$(BIN)/python -m tests.bench.curves
 
 browser: $(STAMP)  ## Run the console's tests in a real browser
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt

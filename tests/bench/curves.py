@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.bench.cases import Case
 from tests.bench.gateway import Gateway, open_gateway
@@ -31,7 +30,7 @@ def main() -> int:
     with open_scene() as scene:
         _tell(f"Pinned: {scene.cores}.")
         with open_gateway(scene, settings, tell=_tell) as gateway:
-            seeding = Seeding(Path(gateway.variables["BURSAR_HOME"]))
+            seeding = Seeding(gateway.home)
             seeding.add_model(_MODEL, scene.json_port)
             curves = {
                 "budgets": _budgets(gateway, seeding, settings),

@@ -27,11 +27,11 @@ class Gateway:
     def __init__(self, *, scene: Scene, supervisor: int, variables: Mapping[str, str], ready_file: Path) -> None:
         self.scene = scene
         self.supervisor = supervisor
-        self.variables = dict(variables)
+        self.home = Path(variables["BURSAR_HOME"])
         self._ready_file = ready_file
         ready = json.loads(ready_file.read_text(encoding="utf-8"))
         self.port = int(ready["gateway_url"].rpartition(":")[2])
-        self.database = Database(Path(variables["BURSAR_HOME"]), self.database_processes)
+        self.database = Database(self.home, self.database_processes)
 
     def processes(self) -> list[int]:
         """Return the gateway's workers."""
@@ -48,25 +48,6 @@ class Gateway:
             machine.pin(process, self.scene.cores.others)
         for process in self.processes():
             machine.pin(process, self.scene.cores.proxy)
-
-    def command(self, *words: str) -> str:
-        """Run `bursar ...` against this installation and return what it printed. Raises SystemExit."""
-        done = subprocess.run([*_bursar(), *words], env=self.variables, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"`bursar {' '.join(words)}` failed: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout
-
-    def add_model(self, name: str, upstream_port: int) -> None:
-        """Connect an upstream and sell it under this alias."""
-        base_url = f"http://127.0.0.1:{upstream_port}/v1"
-        self.command(
-            "connections", "add", "openai_compatible", "--name", name, "--base-url", base_url,
-            "--credential-env", "BENCH_CREDENTIAL",
-        )  # fmt: skip
-        self.command(
-            "models", "add", name, "--connection", name, "--input-price", "2.50", "--output-price", "10",
-            "--max-output-tokens", "4096",
-        )  # fmt: skip
 
     def meters(self) -> Meters:
         """Return what to read of this installation while calls are made."""
@@ -93,7 +74,6 @@ def open_gateway(scene: Scene, settings: BenchSettings, *, tell: Callable[[str],
         "BURSAR_CONSOLE_PORT": str(machine.free_port()),
         "BURSAR_GATEWAY_WORKERS": str(settings.gateway_workers),
         "BURSAR_READY_FILE": str(ready_file),
-        "BENCH_CREDENTIAL": "bench-credential-of-no-value",
     }
     tell("starting `bursar up`")
     log = scene.folder / "up.log"

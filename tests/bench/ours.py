@@ -1,5 +1,6 @@
-"""Our two cases, set up by the command line as an operator would, and the accounts of what they did."""
+"""Our two cases, and the accounts of what they did."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -8,11 +9,11 @@ from tests.bench.cases import Case
 from tests.bench.gateway import Gateway
 from tests.bench.load import LoadOrder
 from tests.bench.scene import finish_load, running_load
+from tests.bench.seeding import Seeding
 from tests.bench.settings import HELD_STREAMS, STREAMS_AT_ONCE
 
 _BOOKED_SECONDS = 30
 _RAMP_SECONDS = 1.0
-_AMPLE_USD = "1000000000"
 
 
 class Ours:
@@ -54,9 +55,10 @@ class Ours:
 def prepare(gateway: Gateway, *, tell: Callable[[str], None]) -> Ours:
     """Add models, four budgets and a key, and return our cases."""
     tell("adding models, budgets and a key")
-    gateway.add_model("bench-chat", gateway.scene.json_port)
-    gateway.add_model("bench-stream", gateway.scene.stream_port)
-    key = add_budgets_and_key(gateway)
+    with contextlib.closing(Seeding(gateway.home)) as seeding:
+        seeding.add_model("bench-chat", gateway.scene.json_port)
+        seeding.add_model("bench-stream", gateway.scene.stream_port)
+        key = seeding.add_levels()
     meters = gateway.meters()
 
     def case(name: str, model: str, *, is_stream: bool) -> Case:
@@ -66,8 +68,3 @@ def prepare(gateway: Gateway, *, tell: Callable[[str], None]) -> Ours:
         gateway,
         [case("bursar", "bench-chat", is_stream=False), case("bursar_stream", "bench-stream", is_stream=True)],
     )
-
-
-def add_budgets_and_key(gateway: Gateway) -> str:
-    """Set ample budgets on organisation, unit, team and key, and return the key."""
-    raise NotImplementedError

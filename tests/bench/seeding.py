@@ -1,4 +1,4 @@
-"""Filling a database by the hundred thousand, in SQL, as its owner: the command line makes one thing at a time."""
+"""What the bench needs in the database, in SQL, as its owner: the curves need it by the hundred thousand."""
 
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Seeding:
         self._owner = psycopg.connect(url, autocommit=True, row_factory=dict_row)
         self._organisation = self._insert("teams_organisation", name="Bench", zone="UTC")
         self._unit = self._insert("teams_businessunit", organisation_id=self._organisation, name="Bench")
+        self._book = self._insert("catalog_pricebook", name="bench", rank=1, source="bench", snapshot_sha256="")
         self._cost_centre = self._insert("teams_costcentre", organisation_id=self._organisation, code="bench", name="")
 
     def close(self) -> None:
@@ -75,12 +76,24 @@ class Seeding:
             name=name, required_tags=[],
         )  # fmt: skip
         for number in range(budgets):
-            self._insert(
-                "budgets_budget", organisation_id=self._organisation, team_id=team, name=f"{name} {number}",
-                model_pattern="", window=_WINDOWS[number % len(_WINDOWS)], zone="UTC", first_month=1,
-                enforcement="hard", limit_nano=_AMPLE_NANO,
-            )  # fmt: skip
+            self._add_budget(f"{name} {number}", window=_WINDOWS[number % len(_WINDOWS)], team_id=team)
         return team
+
+    def add_levels(self) -> str:
+        """Set one budget each on organisation, unit, team and key, and return the key."""
+        team = self.add_team("levels", budgets=0)
+        (text,) = self.add_keys(team, 1)
+        key = self._owner.execute("SELECT id FROM keys_virtualkey WHERE team_id = %s", [team]).fetchone()
+        assert key is not None
+        scopes = {
+            "organisation": {},
+            "unit": {"unit_id": self._unit},
+            "team": {"team_id": team},
+            "key": {"key_id": key["id"]},
+        }
+        for level, scope in scopes.items():
+            self._add_budget(f"bench {level}", window="month", **scope)
+        return text
 
     def add_keys(self, team: int, count: int) -> list[str]:
         """Issue keys that can be used, and return their texts."""
@@ -122,11 +135,16 @@ class Seeding:
         self._owner.execute(statement, (alias, count))
         self._owner.execute("ANALYZE ledger_usagerecord")
 
+    def _add_budget(self, name: str, *, window: str, **scope: int) -> None:
+        self._insert(
+            "budgets_budget", organisation_id=self._organisation, name=name, model_pattern="", window=window,
+            zone="UTC", first_month=1, enforcement="hard", limit_nano=_AMPLE_NANO, **scope,
+        )  # fmt: skip
+
     def _add_prices(self, model: int) -> None:
-        book = self._insert("catalog_pricebook", name="bench", rank=1, source="bench", snapshot_sha256="")
         for token_class, nano in _PRICES.items():
             self._insert(
-                "catalog_price", book_id=book, model_id=model, token_class=token_class, nano_per_unit=nano,
+                "catalog_price", book_id=self._book, model_id=model, token_class=token_class, nano_per_unit=nano,
                 from_input_tokens=0, service_tier="standard", effective_from="2026-01-01T00:00:00Z", source="bench",
                 snapshot_sha256="",
             )  # fmt: skip
