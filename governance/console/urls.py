@@ -1,5 +1,24 @@
 """The console's addresses."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from governance.console.views import budgets, keys, models, overview, requests, statements
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", overview.show, name="overview"),
+    path("overview/figures/", overview.figures, name="overview_figures"),
+    path("requests/", requests.index, name="requests"),
+    path("requests/<uuid:attempt_id>/", requests.show, name="request"),
+    path("budgets/", budgets.index, name="budgets"),
+    path("budgets/<int:budget_id>/", budgets.show, name="budget"),
+    path("keys/", keys.index, name="keys"),
+    path("keys/new/", keys.issue, name="key_issue"),
+    path("keys/<int:key_id>/", keys.show, name="key"),
+    path("keys/<int:key_id>/rotate/", keys.rotate, name="key_rotate"),
+    path("keys/<int:key_id>/revoke/", keys.revoke, name="key_revoke"),
+    path("models/", models.index, name="models"),
+    path("models/<int:model_id>/", models.show, name="model"),
+    path("statements/", statements.index, name="statements"),
+    path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
+    path("account/", include("allauth.urls")),
+]

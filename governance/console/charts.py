@@ -1,0 +1,112 @@
+"""Charts as SVG made here: no script, no inline style. Positions are per cent of the width, so text never stretches.
+
+Every chart is a picture beside a table with the same figures; nothing in it is told by colour alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+_HEIGHT = 262
+_TOP = 14
+_BOTTOM = 236
+_GUTTER = 56
+_LABELLED_DAYS = frozenset({1, 5, 10, 15, 20, 25, 30})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One day: its number in the month, an amount (any integer unit), and both in words."""
+
+    day: int
+    amount: int
+    label: str
+    is_today: bool = False
+
+
+def columns(*, days: Sequence[Column], ticks: Sequence[tuple[int, str]], summary: str) -> SafeString:
+    """Return a column chart. `ticks` are (amount, text) lines, ascending, the last being the top of the scale."""
+    top = max(1, ticks[-1][0])
+    today = next((day.day for day in days if day.is_today), 0)
+    drawn = ((_column(day, index, len(days), top, today),) for index, day in enumerate(days))
+    return format_html(
+        '<svg class="chart" width="100%" height="{}" role="img" aria-label="{}">{}'
+        '<svg class="chart-plot" x="{}" height="{}">{}</svg></svg>',
+        _HEIGHT,
+        summary,
+        format_html_join("", "{}", ((_tick(amount, text, top),) for amount, text in ticks)),
+        _GUTTER,
+        _HEIGHT,
+        format_html_join("", "{}", drawn),
+    )
+
+
+def scale(largest: int) -> list[int]:
+    """Return up to five round amounts from 0 upwards, the last at or above the largest."""
+    step = _round_step(max(1, largest))
+    return [step * number for number in range(-(-largest // step) + 1)] if largest > 0 else [0, step]
+
+
+def _round_step(largest: int) -> int:
+    """Return the smallest 1, 2 or 5 times a power of ten of which four cover the largest."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if power * factor * 4 >= largest:
+                return power * factor
+        power *= 10
+
+
+def _tick(amount: int, text: str, top: int) -> SafeString:
+    y = _y(amount, top)
+    return format_html(
+        '<line class="chart-line" x1="{}" x2="100%" y1="{}" y2="{}"/><text class="chart-tick" x="{}" y="{}">{}</text>',
+        _GUTTER,
+        y,
+        y,
+        _GUTTER - 8,
+        y + 4,
+        text,
+    )
+
+
+def _column(day: Column, index: int, total: int, top: int, today: int) -> SafeString:
+    y = _y(day.amount, top)
+    if day.amount > 0:
+        y = min(y, _BOTTOM - 2)
+    kind = "chart-column chart-today" if day.is_today else "chart-column"
+    # Thousandths of the width in whole numbers: a column takes seven tenths of its day.
+    slot = 100_000 // total
+    return format_html(
+        '<g><title>{}</title><rect class="chart-slot" x="{}%" width="{}%" y="{}" height="{}"/>'
+        '<rect class="{}" x="{}%" width="{}%" y="{}" height="{}" rx="1.5"/>{}</g>',
+        day.label,
+        _thousandths(slot * index),
+        _thousandths(slot),
+        _TOP,
+        _BOTTOM - _TOP,
+        kind,
+        _thousandths(slot * index + slot * 15 // 100),
+        _thousandths(slot * 7 // 10),
+        y,
+        _BOTTOM - y,
+        _day_label(day, _thousandths(slot * index + slot // 2), today),
+    )
+
+
+def _day_label(day: Column, x: str, today: int) -> SafeString:
+    """Return the day's number where there is room for it: beside today's no other is written."""
+    if not day.is_today and (day.day not in _LABELLED_DAYS or abs(day.day - today) <= 2):
+        return SafeString("")
+    kind = "chart-day chart-day-today" if day.is_today else "chart-day"
+    return format_html('<text class="{}" x="{}%" y="{}">{}</text>', kind, x, _HEIGHT - 8, day.day)
+
+
+def _y(amount: int, top: int) -> int:
+    return _BOTTOM - amount * (_BOTTOM - _TOP) // top
+
+
+def _thousandths(value: int) -> str:
+    return f"{value // 1000}.{value % 1000:03d}"

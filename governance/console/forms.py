@@ -1,0 +1,141 @@
+"""What people type into the console, validated with sentences."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from django import forms
+
+from governance.console.pages.requests import models_in_use
+from governance.console.viewer import Viewer
+from governance.core.clock import utc_now
+from governance.keys.models import VirtualKey
+from governance.keys.operations import NewKey
+from governance.ledger.records import RecordFilter
+from governance.teams.models import Team
+
+
+class RequestFilterForm(forms.Form):
+    """Narrows the list of requests. Dates are days in the organisation's zone, both included."""
+
+    team = forms.ModelChoiceField(queryset=Team.objects.none(), required=False, empty_label="All teams")
+    key = forms.ModelChoiceField(queryset=VirtualKey.objects.none(), required=False, empty_label="All keys")
+    model = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
+    outcome = forms.ChoiceField(
+        required=False, choices=[("", "All outcomes"), ("ok", "Succeeded"), ("failed", "Failed")]
+    )
+    since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, viewer: Viewer) -> None:
+        super().__init__(*args)
+        self._viewer = viewer
+        cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = viewer.visible_teams()
+        cast("forms.ModelChoiceField[VirtualKey]", self.fields["key"]).queryset = viewer.visible_keys()
+        models = [(model.pk, str(model)) for model in models_in_use(viewer=viewer)]
+        cast("forms.ChoiceField", self.fields["model"]).choices = [("", "All models"), *models]
+        self.fields["team"].widget.attrs["data-search"] = ""
+
+    def wanted(self) -> RecordFilter:
+        """Return the filter; a field that does not make sense is left out (the form shows why)."""
+        self.is_valid()
+        found = self.cleaned_data
+        return RecordFilter(
+            reach=self._viewer.reach,
+            team_id=found["team"].pk if found.get("team") else None,
+            key_id=found["key"].pk if found.get("key") else None,
+            model_id=found.get("model"),
+            has_failed={"ok": False, "failed": True}.get(found.get("outcome", "")),
+            since=self._midnight(found.get("since"), 0),
+            until=self._midnight(found.get("until"), 1),
+        )
+
+    def _midnight(self, day: date | None, later: int) -> datetime | None:
+        if day is None:
+            return None
+        zone = ZoneInfo(self._viewer.organisation.zone)
+        return datetime.combine(day + timedelta(days=later), time(0), tzinfo=zone)
+
+
+class ReasonForm(forms.Form):
+    """Why something is ended; kept in the audit trail."""
+
+    reason = forms.CharField(required=False, max_length=500, help_text="Kept in the audit trail.")
+
+
+class RotateForm(forms.Form):
+    """How long the former text of a key keeps working."""
+
+    grace_hours = forms.TypedChoiceField(
+        label="The current key keeps working for",
+        coerce=int,
+        initial=24,
+        choices=[(0, "no time: it stops now"), (1, "1 hour"), (24, "1 day"), (168, "7 days"), (720, "30 days")],
+        help_text="Both keys work until then, so that applications can change over one by one.",
+    )
+
+
+class KeyForm(forms.Form):
+    """A new key."""
+
+    name = forms.CharField(max_length=100, help_text="What it is for, such as search-production.")
+    team = forms.ModelChoiceField(queryset=Team.objects.none(), empty_label=None)
+    holder = forms.ChoiceField(
+        label="Belongs to",
+        choices=[("team", "the team as a whole"), ("me", "me")],
+        help_text="Requests with a key of your own count as yours.",
+    )
+    expires_on = forms.DateField(
+        required=False,
+        label="Expires at the end of",
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text="Without a day it works until it is revoked.",
+    )
+    default_max_output_tokens = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Most output tokens of a request that names no maximum",
+        help_text="Written into such requests. A low number keeps less money held while they run.",
+    )
+
+    def __init__(self, *args: Any, viewer: Viewer) -> None:
+        super().__init__(*args)
+        self._viewer = viewer
+        teams = viewer.teams_to_issue_in()
+        cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = Team.objects.filter(
+            id__in=[team.pk for team in teams]
+        )
+        if not any(viewer.may_issue_for(team) for team in teams):
+            cast("forms.ChoiceField", self.fields["holder"]).choices = [("me", "me")]
+
+    def clean_expires_on(self) -> date | None:
+        """A day before today would make a key that never works."""
+        day: date | None = self.cleaned_data["expires_on"]
+        if day is not None and day < utc_now().astimezone(ZoneInfo(self._viewer.organisation.zone)).date():
+            raise forms.ValidationError("This day has passed: choose today or a later day.")
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        """Somebody who does not manage the team issues keys for themselves alone."""
+        team, holder = self.cleaned_data.get("team"), self.cleaned_data.get("holder")
+        if team is not None and holder == "team" and not self._viewer.may_issue_for(team):
+            self.add_error("holder", f"Only an owner of {team.name} can issue a key of the team: make it your own.")
+        return self.cleaned_data
+
+    def new_key(self) -> NewKey:
+        """Return what was asked for."""
+        found = self.cleaned_data
+        return NewKey(
+            team_id=found["team"].pk,
+            name=found["name"],
+            user_id=self._viewer.user.pk if found["holder"] == "me" else None,
+            default_max_output_tokens=found["default_max_output_tokens"],
+            expires_at=end_of_day(found["expires_on"], self._viewer.organisation.zone),
+        )
+
+
+def end_of_day(day: date | None, zone: str) -> datetime | None:
+    """Return the instant at which this local day is over."""
+    if day is None:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(0), tzinfo=ZoneInfo(zone))

@@ -1,0 +1,129 @@
+"""One request explained: who called, what was used, at which prices, what it cost, and where that was booked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from governance.budgets.models import Account
+from governance.catalog.models import Price
+from governance.console.viewer import Viewer
+from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
+from governance.metering.models import Attempt
+from governance.metering.unbooked import unbooked_attempt
+
+CLASS_WORDS = {
+    "input": "Input tokens",
+    "cache_read": "Input tokens read from the cache",
+    "cache_write": "Input tokens written to the cache",
+    "cache_write_long": "Input tokens written to the long cache",
+    "input_audio": "Audio input tokens",
+    "input_image": "Image input tokens",
+    "output": "Output tokens",
+    "reasoning": "Reasoning tokens",
+    "output_audio": "Audio output tokens",
+    "output_image": "Image output tokens",
+    "request": "Per request",
+    "web_search": "Web searches",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatedLine:
+    """Quantity times price: exact. `price` is None where none was known."""
+
+    label: str
+    quantity: int
+    price: Price | None
+    cost_nano: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One record of the attempt with its rated lines and where it was booked. Amounts in nano-USD."""
+
+    record: Record
+    lines: list[RatedLine]
+    booking: Booking | None
+
+    @property
+    def lines_nano(self) -> Decimal:
+        """The sum of the lines, computed here: it must equal the record's cost."""
+        return sum((line.cost_nano for line in self.lines), Decimal(0))
+
+    @property
+    def rounded_nano(self) -> Decimal:
+        """What the one rounding up added."""
+        return self.record.charge_nano - self.record.cost_nano
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the figures on the page agree with each other and with the entry."""
+        is_booked_right = self.booking is None or self.booking.balance_nano == 0
+        return self.lines_nano == self.record.cost_nano and 0 <= self.rounded_nano < 1 and is_booked_right
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Everything about one attempt. Of an attempt that is not booked yet there are no revisions."""
+
+    attempt_id: UUID
+    admitted_at: datetime
+    revisions: list[Revision]
+    accounts: list[Account]
+    unbooked: Attempt | None
+
+    @property
+    def first(self) -> Revision:
+        """The revision that the gateway booked."""
+        return self.revisions[0]
+
+
+def explanation(*, viewer: Viewer, attempt_id: UUID) -> Explanation | None:
+    """Return the explanation of an attempt that the viewer may see, or None."""
+    records = records_of_attempt(attempt_id=attempt_id, reach=viewer.reach)
+    if not records:
+        return _unbooked(viewer, attempt_id)
+    prices = Price.objects.select_related("book").in_bulk(
+        {price_id for record in records for price_id in record.price_ids if price_id is not None}
+    )
+    return Explanation(
+        attempt_id=attempt_id,
+        admitted_at=records[0].admitted_at,
+        revisions=[_revision(record, prices) for record in records],
+        accounts=_accounts(records[0].account_ids),
+        unbooked=None,
+    )
+
+
+def _unbooked(viewer: Viewer, attempt_id: UUID) -> Explanation | None:
+    attempt = unbooked_attempt(attempt_id=attempt_id, reach=viewer.reach)
+    if attempt is None:
+        return None
+    return Explanation(
+        attempt_id=attempt_id,
+        admitted_at=attempt.admitted_at,
+        revisions=[],
+        accounts=_accounts(attempt.account_ids),
+        unbooked=attempt,
+    )
+
+
+def _revision(record: Record, prices: dict[int, Price]) -> Revision:
+    rows = zip(record.classes, record.quantities, record.price_ids, record.costs_nano, strict=True)
+    lines = [
+        RatedLine(
+            label=CLASS_WORDS.get(token_class, token_class),
+            quantity=quantity,
+            price=prices.get(price_id) if price_id is not None else None,
+            cost_nano=cost_nano,
+        )
+        for token_class, quantity, price_id, cost_nano in rows
+    ]
+    booking = booking_of(entry_id=record.entry_id) if record.entry_id is not None else None
+    return Revision(record=record, lines=lines, booking=booking)
+
+
+def _accounts(ids: list[int]) -> list[Account]:
+    accounts = Account.objects.filter(id__in=ids)
+    return list(accounts.select_related("budget__team", "budget__unit", "budget__key", "budget__user").order_by("id"))

@@ -1,0 +1,152 @@
+"""What the pages of models and prices show. Read only: prices come from books, never from here."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Q, QuerySet
+
+from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price
+from governance.console.pages.explanation import CLASS_WORDS
+from governance.console.viewer import Viewer
+
+_SOON = timedelta(days=90)
+_ORDER = {name: rank for rank, name in enumerate(CLASS_WORDS)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelLine:
+    """One model with what it costs now at the standard tier, per token, in nano-USD."""
+
+    model: LanguageModel
+    aliases: list[str]
+    input_nano: Decimal | None
+    output_nano: Decimal | None
+    is_offered: bool
+    lifecycle: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceLine:
+    """One price with the class in words."""
+
+    price: Price
+    label: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPage:
+    """One model in detail: where it runs, and every price of it, those of the deciding book first."""
+
+    line: ModelLine
+    deployments: list[Deployment]
+    prices: list[PriceLine]
+    book: str
+
+
+def model_lines(*, viewer: Viewer, search: str, is_whole_catalogue: bool, now: datetime) -> list[ModelLine]:
+    """Return the models that the organisation offers, or the whole catalogue, whose name holds the search text."""
+    models = LanguageModel.objects.all()
+    if search:
+        models = models.filter(
+            Q(name__icontains=search)
+            | Q(title__icontains=search)
+            | Q(provider__icontains=search)
+            | Q(deployments__alias_targets__alias__name__icontains=search)
+        )
+    if not is_whole_catalogue:
+        models = models.filter(deployments__connection__organisation=viewer.organisation)
+    found = list(models.distinct())
+    return _lines(viewer, found, now)
+
+
+def model_page(*, viewer: Viewer, model_id: int, now: datetime) -> ModelPage | None:
+    """Return one model, or None."""
+    model = LanguageModel.objects.filter(id=model_id).first()
+    if model is None:
+        return None
+    prices = list(Price.objects.filter(model=model).select_related("book"))
+    # Where several books price a model, the lowest rank decides for the whole model.
+    deciding = min((price.book for price in prices), key=lambda book: book.rank, default=None)
+    ordered = sorted(
+        prices,
+        key=lambda price: (
+            price.book.rank,
+            price.service_tier != "standard",
+            price.service_tier,
+            _ORDER.get(price.token_class, len(_ORDER)),
+            price.from_input_tokens,
+            -price.effective_from.timestamp(),
+        ),
+    )
+    return ModelPage(
+        line=_lines(viewer, [model], now)[0],
+        deployments=list(
+            model.deployments.filter(connection__organisation=viewer.organisation).select_related("connection")
+        ),
+        prices=[_price_line(price, now, is_deciding=price.book == deciding) for price in ordered],
+        book=deciding.name if deciding is not None else "",
+    )
+
+
+def _lines(viewer: Viewer, models: list[LanguageModel], now: datetime) -> list[ModelLine]:
+    current = _current_prices(models, now)
+    aliases = _aliases(viewer, models)
+    return [_line(model, current.get(model.pk, {}), aliases.get(model.pk), now.date()) for model in models]
+
+
+def _line(model: LanguageModel, prices: dict[str, Decimal], aliases: list[str] | None, today: date) -> ModelLine:
+    lifecycle, state = _lifecycle(model, today)
+    return ModelLine(
+        model=model,
+        aliases=aliases or [],
+        input_nano=prices.get("input"),
+        output_nano=prices.get("output"),
+        is_offered=aliases is not None,
+        lifecycle=lifecycle,
+        state=state,
+    )
+
+
+def _current_prices(models: list[LanguageModel], now: datetime) -> dict[int, dict[str, Decimal]]:
+    """Return the standard prices in force of each model, from the deciding book alone."""
+    found: dict[int, tuple[int, dict[str, Decimal]]] = {}
+    for price in _deciding(Price.objects.filter(model__in=models)):
+        rank, prices = found.setdefault(price.model_id, (price.book.rank, {}))
+        is_now = price.effective_from <= now and (price.effective_to is None or now < price.effective_to)
+        if rank == price.book.rank and is_now and price.service_tier == "standard" and price.from_input_tokens == 0:
+            prices[price.token_class] = price.nano_per_unit
+    return {model_id: prices for model_id, (_, prices) in found.items()}
+
+
+def _deciding(prices: QuerySet[Price]) -> QuerySet[Price]:
+    return prices.select_related("book").order_by("model_id", "book__rank")
+
+
+def _aliases(viewer: Viewer, models: list[LanguageModel]) -> dict[int, list[str]]:
+    """Return the organisation's aliases of each model that it has a deployment of."""
+    deployed = Deployment.objects.filter(model__in=models, connection__organisation=viewer.organisation)
+    names: dict[int, list[str]] = {model_id: [] for model_id in deployed.values_list("model_id", flat=True)}
+    targets = AliasTarget.objects.filter(deployment__in=deployed).order_by("alias__name")
+    for model_id, alias in targets.values_list("deployment__model_id", "alias__name").distinct():
+        names[model_id].append(alias)
+    return names
+
+
+def _lifecycle(model: LanguageModel, today: date) -> tuple[str, str]:
+    if model.retires_on is None:
+        return "Available", "good"
+    if model.retires_on <= today:
+        return "Retired", "over"
+    return ("Retires soon", "near") if model.retires_on - today <= _SOON else ("Available", "good")
+
+
+def _price_line(price: Price, now: datetime, *, is_deciding: bool) -> PriceLine:
+    label = CLASS_WORDS.get(price.token_class, price.token_class)
+    if price.effective_to is not None and price.effective_to <= now:
+        return PriceLine(price=price, label=label, state="former")
+    if price.effective_from > now:
+        return PriceLine(price=price, label=label, state="coming")
+    return PriceLine(price=price, label=label, state="now" if is_deciding else "outranked")

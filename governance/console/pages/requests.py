@@ -1,0 +1,86 @@
+"""What the list of requests shows: booked attempts by keyset, and above them those that are not booked yet."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from governance.catalog.models import LanguageModel
+from governance.console.viewer import Viewer
+from governance.keys.models import VirtualKey
+from governance.ledger.records import Position, Record, RecordFilter, newest_records
+from governance.metering.models import Attempt
+from governance.metering.unbooked import unbooked_attempts
+from governance.teams.models import Team
+
+PAGE_SIZE = 50
+_UNBOOKED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unbooked:
+    """An attempt in flight or of unknown outcome, with its names."""
+
+    attempt: Attempt
+    team: str
+    key: str
+
+    @property
+    def is_suspense(self) -> bool:
+        """Whether nobody can prove what it cost."""
+        return self.attempt.state == Attempt.State.SUSPENSE
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestsPage:
+    """One page of the list. `next_cursor` is "" on the last one."""
+
+    unbooked: list[Unbooked]
+    records: list[Record]
+    next_cursor: str
+    is_first: bool
+
+
+def requests_page(*, viewer: Viewer, wanted: RecordFilter, cursor: str) -> RequestsPage:
+    """Return the page after the cursor ("": the newest). A cursor that cannot be read starts from the newest."""
+    position = _read_cursor(cursor)
+    records = newest_records(wanted=wanted, before=position, limit=PAGE_SIZE + 1)
+    shown = records[:PAGE_SIZE]
+    is_plain = wanted == RecordFilter(reach=wanted.reach)
+    return RequestsPage(
+        unbooked=_unbooked(viewer) if position is None and is_plain else [],
+        records=shown,
+        next_cursor=_write_cursor(shown[-1]) if len(records) > PAGE_SIZE else "",
+        is_first=position is None,
+    )
+
+
+def models_in_use(*, viewer: Viewer) -> list[LanguageModel]:
+    """Return the models that the organisation's deployments offer: what the list can be narrowed to."""
+    models = LanguageModel.objects.filter(deployments__connection__organisation=viewer.organisation)
+    return list(models.distinct().order_by("name"))
+
+
+def _unbooked(viewer: Viewer) -> list[Unbooked]:
+    attempts = unbooked_attempts(reach=viewer.reach, limit=_UNBOOKED)
+    teams = Team.objects.in_bulk({attempt.team_id for attempt in attempts})
+    keys = VirtualKey.objects.in_bulk({attempt.key_id for attempt in attempts})
+    return [
+        Unbooked(attempt=attempt, team=str(teams.get(attempt.team_id, "")), key=str(keys.get(attempt.key_id, "")))
+        for attempt in attempts
+    ]
+
+
+def _write_cursor(record: Record) -> str:
+    text = f"{record.admitted_at.isoformat()} {record.attempt_id}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> Position | None:
+    try:
+        at, _, attempt_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        admitted_at = datetime.fromisoformat(at)
+        return Position(admitted_at=admitted_at, attempt_id=UUID(attempt_id)) if admitted_at.tzinfo else None
+    except (ValueError, binascii.Error):
+        return None

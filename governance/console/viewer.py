@@ -1,0 +1,120 @@
+"""Who is looking: the signed-in person, the organisation, and their rights. The rules are in teams.access."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+
+from governance.audit.operations import Actor
+from governance.budgets.models import Budget
+from governance.keys.models import VirtualKey
+from governance.keys.queries import visible_keys as keys_visible_to
+from governance.ledger.reach import Reach
+from governance.teams.access import Access, access_of
+from governance.teams.access import visible_teams as teams_visible_to
+from governance.teams.models import Organisation, Team, User
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """A person, their organisation, and what they may see and change in it."""
+
+    user: User
+    organisation: Organisation
+    access: Access
+    actor: Actor
+
+    @property
+    def reach(self) -> Reach:
+        """Whose spend and requests this person sees."""
+        return Reach(
+            organisation_id=self.organisation.pk,
+            is_whole=self.sees_all,
+            team_ids=self.access.owned_team_ids(),
+            own_team_ids=self.access.team_ids(),
+            user_id=self.user.pk,
+        )
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether all of the organisation's spend is shown."""
+        return self.access.may_see_spend(self.organisation.pk)
+
+    @property
+    def may_change_budgets(self) -> bool:
+        """Whether budgets can be made, changed and retired."""
+        return self.access.may_change_budgets(self.organisation.pk)
+
+    def may_change_key(self, key: VirtualKey) -> bool:
+        """Whether the key can be rotated and revoked."""
+        return self.access.may_change_key(organisation_id=key.organisation_id, team_id=key.team_id, user_id=key.user_id)
+
+    def may_issue_for(self, team: Team) -> bool:
+        """Whether a key of any person, or of none, can be issued in the team."""
+        return self.access.may_manage_team(organisation_id=team.organisation_id, team_id=team.pk)
+
+    def visible_teams(self) -> QuerySet[Team]:
+        """Return the living teams this person sees, by name."""
+        return teams_visible_to(self.access).filter(organisation=self.organisation, archived_at=None)
+
+    def teams_to_issue_in(self) -> list[Team]:
+        """Return the teams in which this person can issue a key, at least for themselves."""
+        return [
+            team
+            for team in self.visible_teams()
+            if self.access.may_change_key(organisation_id=team.organisation_id, team_id=team.pk, user_id=self.user.pk)
+        ]
+
+    def visible_keys(self) -> QuerySet[VirtualKey]:
+        """Return the keys this person sees."""
+        return keys_visible_to(access=self.access).filter(organisation=self.organisation)
+
+    def visible_budgets(self) -> QuerySet[Budget]:
+        """Return the budgets this person sees, retired ones included."""
+        budgets = Budget.objects.filter(organisation=self.organisation)
+        if self.sees_all:
+            return budgets
+        owned, parts = self.access.owned_team_ids(), self.access.team_ids()
+        of_team = Q(team_id__in=owned) | Q(team_id__in=parts, user=None) | Q(team_id__in=parts, user=self.user)
+        of_key = Q(key__in=self.visible_keys())
+        return budgets.filter(of_team | of_key | Q(user=self.user))
+
+    @property
+    def title(self) -> str:
+        """The person's part in a word or two."""
+        roles = self.access.roles.get(self.organisation.pk, frozenset())
+        if roles:
+            return ", ".join(sorted(role.capitalize() for role in roles))
+        return "Team owner" if self.access.owned_team_ids() else "Developer"
+
+
+def viewer_of(*, user: User, origin: str) -> Viewer | None:
+    """Return the person's view of their organisation, or None when they belong to none yet."""
+    access = access_of(user=user)
+    organisation = Organisation.objects.filter(id__in=access.home_ids).order_by("id").first()
+    if organisation is None:
+        return None
+    return Viewer(user=user, organisation=organisation, access=access, actor=Actor(name=user.email, origin=origin))
+
+
+View = Callable[..., HttpResponseBase]
+
+
+def for_viewer(view: View) -> View:
+    """Let only people of an organisation in; the view gets its Viewer as second argument."""
+
+    @login_required
+    @wraps(view)
+    def entered(request: HttpRequest, **arguments: object) -> HttpResponseBase:
+        user = request.user
+        viewer = viewer_of(user=user, origin=request.META.get("REMOTE_ADDR", "")) if isinstance(user, User) else None
+        if viewer is None:
+            raise PermissionDenied("You are not in a team yet. Ask an administrator of Bursar to add you to one.")
+        request.viewer = viewer  # type: ignore[attr-defined] # read by the navigation, so that it is looked up once
+        return view(request, viewer, **arguments)
+
+    return entered

@@ -1,0 +1,102 @@
+"""Single usage records for people: newest first by keyset, and everything the books say about one attempt."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet, Sum
+
+from governance.ledger.models import Posting, UsageRecord
+from governance.ledger.reach import Reach
+
+Record = UsageRecord
+"""For pages, which name the type but touch no model of this room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFilter:
+    """Which records are wanted. None means no condition."""
+
+    reach: Reach
+    team_id: int | None = None
+    key_id: int | None = None
+    model_id: int | None = None
+    has_failed: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """A place in the list: the record shown last."""
+
+    admitted_at: datetime
+    attempt_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booking:
+    """The entry that a record is part of: its postings, what they sum to, and what its records were charged."""
+
+    entry_id: int
+    kind: str
+    month: date
+    postings: list[Posting]
+    balance_nano: int
+    record_count: int
+    charge_nano: int
+
+
+def newest_records(*, wanted: RecordFilter, before: Position | None, limit: int) -> list[UsageRecord]:
+    """Return up to `limit` records in descending order of admission, after the position."""
+    records = _matching(wanted)
+    if before is not None:
+        records = records.filter(
+            Q(admitted_at__lt=before.admitted_at) | Q(admitted_at=before.admitted_at, attempt_id__lt=before.attempt_id),
+            admitted_at__lte=before.admitted_at,
+        )
+    related = records.select_related("team", "key", "model", "connection")
+    return list(related.order_by("-admitted_at", "-attempt_id", "revision")[:limit])
+
+
+def records_of_attempt(*, attempt_id: UUID, reach: Reach) -> list[UsageRecord]:
+    """Return every revision of one attempt, the first one first; empty if the reader may not see it."""
+    related = _matching(RecordFilter(reach=reach)).select_related(
+        "team", "key", "user", "model", "connection", "unit", "cost_centre", "deployment"
+    )
+    return list(related.filter(attempt_id=attempt_id).order_by("revision"))
+
+
+def booking_of(*, entry_id: int) -> Booking | None:
+    """Return the entry with its postings, or None if there is none."""
+    postings = list(
+        Posting.objects.filter(entry_id=entry_id)
+        .select_related("entry", "account", "account__cost_centre", "account__connection")
+        .order_by("-amount_nano", "id")
+    )
+    if not postings:
+        return None
+    records = UsageRecord.objects.filter(entry_id=entry_id)
+    return Booking(
+        entry_id=entry_id,
+        kind=postings[0].entry.kind,
+        month=postings[0].entry.month,
+        postings=postings,
+        balance_nano=sum(posting.amount_nano for posting in postings),
+        record_count=records.count(),
+        charge_nano=records.aggregate(total=Sum("charge_nano", default=0))["total"],
+    )
+
+
+def _matching(wanted: RecordFilter) -> QuerySet[UsageRecord]:
+    records = UsageRecord.objects.filter(wanted.reach.condition())
+    for name in ("team_id", "key_id", "model_id"):
+        if (value := getattr(wanted, name)) is not None:
+            records = records.filter(**{name: value})
+    if wanted.has_failed is not None:
+        records = records.filter(http_status__gte=400) if wanted.has_failed else records.filter(http_status__lt=400)
+    if wanted.since is not None:
+        records = records.filter(admitted_at__gte=wanted.since)
+    if wanted.until is not None:
+        records = records.filter(admitted_at__lt=wanted.until)
+    return records

@@ -1,0 +1,29 @@
+"""Every page of the console that an administrator of the demo company can open."""
+
+from tests.console.demo import Company
+
+
+def every_page(company: Company) -> dict[str, str]:
+    """Return the pages' addresses by a short name."""
+    first = company.keys["search-production"]
+    record = company.latest_record()
+    return {
+        "overview": "/",
+        "requests": "/requests/",
+        "request": f"/requests/{record.attempt_id}/",
+        "request-suspense": f"/requests/{company.suspense_id}/",
+        "requests-none": "/requests/?since=2020-01-01&until=2020-01-02",
+        "budgets": "/budgets/",
+        "budget": f"/budgets/{company.budgets['Assistant'].pk}/",
+        "keys": "/keys/",
+        "key": f"/keys/{first.pk}/",
+        "key-new": "/keys/new/",
+        "key-rotate": f"/keys/{first.pk}/rotate/",
+        "key-revoke": f"/keys/{first.pk}/revoke/",
+        "models": "/models/",
+        "model": f"/models/{company.models['falcon-large'].pk}/",
+        "statements": "/statements/",
+        "not-found": "/budgets/999999/",
+        "mfa": "/account/2fa/",
+        "password": "/account/password/change/",
+    }

@@ -1,0 +1,334 @@
+"""A small company with a month of calls: what the console's tests and screenshots look at. All figures are made up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_CEILING, Decimal
+from functools import cache
+from uuid import UUID, uuid5
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from governance.budgets.models import Account, Budget, Threshold
+from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price, PriceBook
+from governance.chargeback.models import Statement
+from governance.connections.models import Connection
+from governance.core.windows import Window, WindowKind
+from governance.keys.models import KeySecret, KeyUse, VirtualKey
+from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
+from governance.metering.models import Attempt, Worker
+from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
+
+PASSWORD = "correct horse battery staple"
+NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
+_NAMESPACE = UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+# (input, output) in nano-USD per token.
+_PRICES = {"sandbox-1": ("1000", "2000"), "falcon-large": ("2500", "10000"), "falcon-mini": ("150.3", "600")}
+
+
+@dataclass
+class Company:
+    """The organisation and what it has, by name."""
+
+    organisation: Organisation
+    teams: dict[str, Team] = field(default_factory=dict)
+    keys: dict[str, VirtualKey] = field(default_factory=dict)
+    people: dict[str, User] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
+    models: dict[str, LanguageModel] = field(default_factory=dict)
+    prices: dict[str, tuple[Price, Price]] = field(default_factory=dict)
+    connection: Connection | None = None
+    suspense_id: UUID | None = None
+    statement_id: int | None = None
+    numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
+
+    def person(self, name: str) -> User:
+        """Return who logs in as name@acme.example."""
+        return self.people[name]
+
+    def latest_record(self, *, key: str = "search-ada") -> UsageRecord:
+        """The newest call with this key."""
+        return UsageRecord.objects.filter(key=self.keys[key]).order_by("-admitted_at")[0]
+
+
+@transaction.atomic
+def found_company(*, name: str = "Acme Robotics") -> Company:
+    """Make the organisation, its teams, people, models, keys and budgets; nothing has been called yet."""
+    company = Company(organisation=Organisation.objects.create(name=name, zone="Europe/Berlin"))
+    _add_teams(company)
+    _add_people(company)
+    _add_models(company)
+    _add_keys(company)
+    _add_budgets(company)
+    return company
+
+
+def _add_teams(company: Company) -> None:
+    unit = BusinessUnit.objects.create(organisation=company.organisation, name="Products")
+    for number, name in enumerate(("search", "assistant", "research"), start=4711):
+        centre = CostCentre.objects.create(organisation=company.organisation, code=str(number), name=name.capitalize())
+        company.teams[name] = Team.objects.create(
+            organisation=company.organisation, unit=unit, cost_centre=centre, name=name
+        )
+
+
+def _add_people(company: Company) -> None:
+    for name in ("admin", "finance", "auditor", "owner", "developer", "outsider"):
+        email = f"{name}@{company.organisation.pk}.acme.example"
+        company.people[name] = User.objects.create(username=email, email=email, password=_password_hash())
+    for role in ("admin", "finance", "auditor"):
+        OrganisationRole.objects.create(user=company.people[role], organisation=company.organisation, role=role)
+    search = company.teams["search"]
+    Membership.objects.create(user=company.people["owner"], team=search, part=Membership.Part.OWNER)
+    Membership.objects.create(user=company.people["developer"], team=search, part=Membership.Part.DEVELOPER)
+
+
+@cache
+def _password_hash() -> str:
+    """Hashing is slow on purpose: once is enough."""
+    return make_password(PASSWORD)
+
+
+def _add_models(company: Company) -> None:
+    company.connection = Connection.objects.create(
+        organisation=company.organisation, name="sandbox", provider="sandbox", base_url="http://127.0.0.1:9"
+    )
+    book, _ = PriceBook.objects.get_or_create(name="manual", defaults={"rank": 10, "source": "manual"})
+    for name, (read, written) in _PRICES.items():
+        model, _ = LanguageModel.objects.get_or_create(
+            provider="sandbox", name=name, defaults={"title": name.replace("-", " ").title(), "context_tokens": 128_000}
+        )
+        deployment = Deployment.objects.create(model=model, connection=company.connection, upstream_name=name)
+        alias = ModelAlias.objects.create(organisation=company.organisation, name=name)
+        AliasTarget.objects.create(alias=alias, deployment=deployment)
+        company.models[name] = model
+        company.prices[name] = (_price(book, model, "input", read), _price(book, model, "output", written))
+
+
+def _price(book: PriceBook, model: LanguageModel, token_class: str, nano: str) -> Price:
+    price, _ = Price.objects.get_or_create(
+        book=book,
+        model=model,
+        token_class=token_class,
+        defaults={
+            "nano_per_unit": Decimal(nano),
+            "effective_from": datetime(2026, 1, 1, tzinfo=UTC),
+            "source": "price list of January 2026",
+        },
+    )
+    return price
+
+
+def _add_keys(company: Company) -> None:
+    holders = {"search-production": "search", "search-ada": "search", "chat-app": "assistant", "lab": "research"}
+    for name, team in holders.items():
+        company.keys[name] = VirtualKey.objects.create(
+            organisation=company.organisation,
+            team=company.teams[team],
+            user=company.people["developer"] if name == "search-ada" else None,
+            name=name,
+            expires_at=datetime(2027, 3, 1, tzinfo=UTC) if name == "lab" else None,
+        )
+        key = company.keys[name]
+        KeySecret.objects.create(key=key, public_id=f"demo{key.pk:08d}", digest=bytes(32))
+
+
+def _add_budgets(company: Company) -> None:
+    rows = (
+        ("Whole company", {}, 250, WindowKind.MONTH, "hard", ""),
+        ("Search", {"team": company.teams["search"]}, 120, WindowKind.MONTH, "hard", ""),
+        ("Assistant", {"team": company.teams["assistant"]}, 70, WindowKind.MONTH, "hard", ""),
+        ("Research, large models", {"team": company.teams["research"]}, 8, WindowKind.WEEK, "soft", "*-large"),
+        ("Lab key", {"key": company.keys["lab"]}, 60, WindowKind.TOTAL, "hard", ""),
+    )
+    for name, scope, dollars, window, enforcement, pattern in rows:
+        company.budgets[name] = Budget.objects.create(
+            organisation=company.organisation,
+            name=name,
+            limit_nano=dollars * 10**9,
+            window=window.value,
+            zone="Europe/Berlin",
+            enforcement=enforcement,
+            model_pattern=pattern,
+            **scope,
+        )
+        for percent in (50, 80, 100):
+            Threshold.objects.create(budget=company.budgets[name], percent=percent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call to be booked as the gateway would have booked it."""
+
+    key: str
+    model: str
+    at: datetime
+    read: int
+    written: int
+    status: int = 200
+    is_stream: bool = False
+
+
+@transaction.atomic
+def book(company: Company, call: Call) -> UsageRecord:
+    """Book a call: record, entry, postings, budget accounts, last use."""
+    key, model = company.keys[call.key], company.models[call.model]
+    accounts = [_account(budget, call) for budget in _path(company, key, call.model)]
+    prices = company.prices[call.model]
+    quantities = [call.read, call.written]
+    costs = [quantity * price.nano_per_unit for quantity, price in zip(quantities, prices, strict=True)]
+    cost = sum(costs, Decimal(0))
+    charge = int(cost.to_integral_value(rounding=ROUND_CEILING))
+    record = UsageRecord.objects.create(
+        attempt_id=uuid5(_NAMESPACE, f"{company.organisation.pk} {next(company.numbers)}"),
+        revision=1,
+        admitted_at=call.at,
+        settled_at=call.at + timedelta(seconds=2),
+        request_id=uuid5(_NAMESPACE, f"request {company.organisation.pk} {next(company.numbers)}"),
+        entry=_entry(company, key, cost, charge, call.at),
+        epoch=1,
+        organisation=company.organisation,
+        unit=key.team.unit,
+        cost_centre=key.team.cost_centre,
+        team=key.team,
+        key=key,
+        user=key.user,
+        model=model,
+        deployment=model.deployments.filter(connection=company.connection).get(),
+        connection=company.connection,
+        alias=call.model,
+        wire="openai.chat",
+        served_model=call.model,
+        service_tier="standard",
+        is_stream=call.is_stream,
+        is_estimated=False,
+        outcome="ok" if call.status < 400 else "vendor_refused",
+        http_status=call.status,
+        input_tokens=call.read,
+        output_tokens=call.written,
+        classes=["input", "output"],
+        quantities=quantities,
+        price_ids=[price.pk for price in prices],
+        costs_nano=costs,
+        cost_nano=cost,
+        charge_nano=charge,
+        reserved_nano=charge * 3,
+        rating_rule=1,
+        account_ids=sorted(account.pk for account in accounts),
+        tags={"feature": "answers"},
+        first_byte_milliseconds=180,
+        total_milliseconds=900 + call.written // 4,
+    )
+    for account in accounts:
+        account.settled_nano += charge
+        account.save(update_fields=["settled_nano"])
+    KeyUse.objects.update_or_create(key=key, defaults={"last_used_at": call.at})
+    return record
+
+
+def _path(company: Company, key: VirtualKey, model: str) -> list[Budget]:
+    """Return the budgets that pay: patterns here only ever say "*-large"."""
+    return [
+        budget
+        for budget in company.budgets.values()
+        if budget.team_id in (None, key.team_id)
+        and budget.key_id in (None, key.pk)
+        and (not budget.model_pattern or model.endswith("-large"))
+    ]
+
+
+def _account(budget: Budget, call: Call) -> Account:
+    period = Window(kind=WindowKind(budget.window), zone=budget.zone).period_at(call.at)
+    account, _ = Account.objects.get_or_create(
+        budget=budget,
+        starts_at=period.starts_at,
+        defaults={"ends_at": period.ends_at, "limit_nano": budget.limit_nano},
+    )
+    return account
+
+
+def _entry(company: Company, key: VirtualKey, cost: Decimal, charge: int, at: datetime) -> Entry:
+    owed = int(cost.to_integral_value(rounding=ROUND_CEILING))
+    entry = Entry.objects.create(
+        organisation=company.organisation, kind=Entry.Kind.USAGE, month=at.date().replace(day=1), epoch=1
+    )
+    for kind, who, amount in (
+        ("cost_centre_expense", {"cost_centre": key.team.cost_centre}, charge),
+        ("provider_payable", {"connection": company.connection}, -owed),
+    ):
+        account, _ = LedgerAccount.objects.get_or_create(organisation=company.organisation, kind=kind, **who)
+        Posting.objects.create(entry=entry, account=account, amount_nano=amount)
+    return entry
+
+
+@transaction.atomic
+def hold(company: Company, *, key: str, state: str, nano: int, at: datetime) -> Attempt:
+    """Leave an attempt in flight ("open") or of unknown outcome ("suspense")."""
+    worker, _ = Worker.objects.get_or_create(host="here", process_id=1, defaults={"lock_name": "demo"})
+    held_by, model = company.keys[key], company.models["falcon-large"]
+    call = Call(key=key, model="falcon-large", at=at, read=0, written=0)
+    accounts = [_account(budget, call) for budget in _path(company, held_by, call.model)]
+    for account in accounts:
+        account.held_nano += nano
+        account.save(update_fields=["held_nano"])
+    assert company.connection is not None
+    return Attempt.objects.create(
+        id=uuid5(_NAMESPACE, f"held {company.organisation.pk} {next(company.numbers)}"),
+        request_id=uuid5(_NAMESPACE, f"held request {next(company.numbers)}"),
+        epoch=worker,
+        state=state,
+        suspense_reason="gateway_process_died" if state == "suspense" else "",
+        admitted_at=at,
+        held_nano=nano,
+        account_ids=sorted(account.pk for account in accounts),
+        organisation_id=company.organisation.pk,
+        unit_id=held_by.team.unit_id,
+        cost_centre_id=held_by.team.cost_centre_id,
+        team_id=held_by.team_id,
+        key_id=held_by.pk,
+        user_id=held_by.user_id,
+        model_id=model.pk,
+        deployment_id=model.deployments.filter(connection=company.connection).get().pk,
+        connection_id=company.connection.pk,
+        alias="falcon-large",
+        wire="openai.chat",
+        is_stream=True,
+    )
+
+
+@transaction.atomic
+def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
+    """Book calls on every day of the month until now, leave some in flight, and last month's statements."""
+    for day in range(1, now.day + 1):
+        at = min(now.replace(day=day, hour=10), now - timedelta(minutes=30))
+        weekday = at.weekday() < 5
+        for number, (key, model) in enumerate(
+            (("search-production", "falcon-large"), ("chat-app", "falcon-mini"), ("lab", "falcon-large"))
+        ):
+            size = (day * 7919 + number * 104_729) % 97 + (60 if weekday else 5)
+            call = Call(
+                key=key,
+                model=model,
+                at=at + timedelta(minutes=number * 3, seconds=day),
+                read=size * 9_000,
+                written=size * (1_100 if number == 0 else 2_400 if number == 1 else 130),
+                is_stream=number != 2,
+                status=429 if (day + number) % 11 == 0 else 200,
+            )
+            book(company, call)
+    book(company, Call(key="search-ada", model="sandbox-1", at=now - timedelta(minutes=2), read=1_234, written=567))
+    book(company, Call(key="search-ada", model="falcon-mini", at=now - timedelta(minutes=1), read=1_234, written=567))
+    hold(company, key="search-production", state="open", nano=420_000_000, at=now - timedelta(seconds=4))
+    company.suspense_id = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=now - timedelta(hours=3)).pk
+    month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
+    for number, team in enumerate(company.teams.values()):
+        statement = Statement.objects.create(
+            organisation=company.organisation,
+            cost_centre=team.cost_centre,
+            month=month,
+            total_nano=(number + 3) * 17_345_678_901,
+            content=b"Month,Cost centre\n2026-10,4711\n",
+            sha256=f"{number}7c4a8d09ca3762af61e59520943dc26494f8941b".ljust(64, "0"),
+        )
+        company.statement_id = statement.pk

@@ -1,0 +1,88 @@
+"""Which page answers whom. Every address of the console must be named here, so that a new one is not forgotten."""
+
+import re
+
+from django.urls import URLPattern
+
+from governance.console.urls import urlpatterns
+from tests.console.conftest import LogIn
+from tests.console.demo import Company, found_company, spend_a_month
+
+OF_ALL = {"admin": 200, "finance": 200, "auditor": 200, "owner": 200, "developer": 200, "outsider": 403}
+OF_ISSUERS = OF_ALL | {"finance": 403, "auditor": 403}
+OF_SEARCH_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 404}
+OF_WHOLE = OF_ALL | {"owner": 403, "developer": 403}
+
+MATRIX = {
+    "overview": OF_ALL,
+    "overview_figures": OF_ALL,
+    "requests": OF_ALL,
+    "request": OF_ALL | {"developer": 404},
+    "budgets": OF_ALL,
+    "budget": OF_ALL,
+    "keys": OF_ALL,
+    "key": OF_ALL | {"developer": 404},
+    "key_issue": OF_ISSUERS,
+    "key_rotate": OF_SEARCH_OWNERS,
+    "key_revoke": OF_SEARCH_OWNERS,
+    "models": OF_ALL,
+    "model": OF_ALL,
+    "statements": OF_WHOLE,
+    "statement_download": OF_WHOLE,
+}
+
+
+def _address(name: str, company: Company) -> str:
+    key = company.keys["search-production"]
+    record = company.latest_record(key="search-production")
+    addresses = {
+        "overview": "/",
+        "overview_figures": "/overview/figures/",
+        "requests": "/requests/",
+        "request": f"/requests/{record.attempt_id}/",
+        "budgets": "/budgets/",
+        "budget": f"/budgets/{company.budgets['Search'].pk}/",
+        "keys": "/keys/",
+        "key": f"/keys/{key.pk}/",
+        "key_issue": "/keys/new/",
+        "key_rotate": f"/keys/{key.pk}/rotate/",
+        "key_revoke": f"/keys/{key.pk}/revoke/",
+        "models": "/models/",
+        "model": f"/models/{company.models['falcon-large'].pk}/",
+        "statements": "/statements/",
+        "statement_download": f"/statements/{company.statement_id}/download/",
+    }
+    return addresses[name]
+
+
+def test_the_matrix_names_every_address() -> None:
+    names = {pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern)}
+
+    assert names == set(MATRIX)
+
+
+def test_each_role_gets_what_it_may_see(busy_company: Company, log_in: LogIn) -> None:
+    clients = {role: log_in(role) for role in OF_ALL}
+
+    found = {
+        name: {role: client.get(_address(name, busy_company)).status_code for role, client in clients.items()}
+        for name in MATRIX
+    }
+
+    assert found == MATRIX
+
+
+def test_what_belongs_to_another_organisation_is_not_there(company: Company, log_in: LogIn) -> None:
+    other = found_company(name="Other Company")
+    spend_a_month(other)
+    objects = [name for name in MATRIX if re.search(r"/[0-9]", _address(name, other)) and name != "model"]
+
+    found = {
+        (name, role): log_in(role).get(_address(name, other)).status_code
+        for name in objects
+        for role in ("admin", "owner", "developer")
+    }
+
+    assert len(objects) == 6
+    assert {status for (_, role), status in found.items() if role == "admin"} == {404}
+    assert set(found.values()) <= {403, 404}

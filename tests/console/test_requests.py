@@ -1,0 +1,106 @@
+import re
+from datetime import timedelta
+
+from tests.console.conftest import LogIn
+from tests.console.demo import NOW, Call, Company, book, hold
+
+
+def _rows(text: str) -> int:
+    return len(re.findall(r'<td class="num" data-label="Charge">', text))
+
+
+def test_requests_page_backwards_without_a_gap_or_a_repetition(company: Company, log_in: LogIn) -> None:
+    for number in range(120):
+        at = NOW - timedelta(minutes=number // 3)
+        book(company, Call(key="chat-app", model="sandbox-1", at=at, read=number + 1, written=1))
+    client, path, seen = log_in("admin"), "/requests/", []
+
+    while path:
+        text = client.get(path).content.decode()
+        seen += re.findall(r'href="/requests/([0-9a-f-]{36})/"', text)
+        older = re.search(r'rel="next" href="([^"]+)"', text)
+        path = "/requests/" + older.group(1).replace("&amp;", "&") if older else ""
+
+    assert len(seen) == len(set(seen)) == 120
+
+
+def test_a_cursor_that_cannot_be_read_starts_from_the_newest(busy_company: Company, log_in: LogIn) -> None:
+    for cursor in ("nonsense", "%00", "MjAyNi0xMS0yNCBub3QtYS11dWlk"):
+        assert _rows(log_in("admin").get("/requests/", {"after": cursor}).content.decode()) == 50
+
+
+def test_filters_narrow_the_list(busy_company: Company, log_in: LogIn) -> None:
+    client = log_in("admin")
+    key, team = busy_company.keys["search-ada"], busy_company.teams["search"]
+
+    of_key = client.get("/requests/", {"key": key.pk}).content.decode()
+    of_team = client.get("/requests/", {"team": team.pk}).content.decode()
+    of_model = client.get("/requests/", {"model": busy_company.models["sandbox-1"].pk}).content.decode()
+    failed = client.get("/requests/", {"outcome": "failed"}).content.decode()
+    of_day = client.get("/requests/", {"since": "2026-11-03", "until": "2026-11-03"}).content.decode()
+
+    assert [_rows(text) for text in (of_key, of_team, of_model, failed, of_day)] == [2, 26, 1, 6, 3]
+    assert "Not booked yet" not in of_key
+
+
+def test_a_filter_that_makes_no_sense_says_so(busy_company: Company, log_in: LogIn) -> None:
+    text = log_in("admin").get("/requests/", {"since": "yesterday"}).content.decode()
+
+    assert "Enter a valid date." in text
+
+
+def test_a_foreign_key_in_the_filter_shows_nothing_of_it(busy_company: Company, log_in: LogIn) -> None:
+    text = log_in("developer").get("/requests/", {"key": busy_company.keys["lab"].pk}).content.decode()
+
+    assert "Select a valid choice" in text
+    assert "research" not in text
+
+
+def test_nothing_found_offers_a_way_back(busy_company: Company, log_in: LogIn) -> None:
+    text = log_in("admin").get("/requests/", {"until": "2020-01-01"}).content.decode()
+
+    assert "No request matches" in text
+    assert "Clear the filter" in text
+
+
+def test_calls_in_flight_and_of_unknown_outcome_are_marked(busy_company: Company, log_in: LogIn) -> None:
+    text = log_in("admin").get("/requests/").content.decode()
+
+    assert "In flight" in text
+    assert "Outcome unknown" in text
+
+
+def test_one_request_is_explained_from_usage_to_postings(company: Company, log_in: LogIn) -> None:
+    call = Call(key="search-production", model="falcon-mini", at=NOW, read=1_234, written=567, is_stream=True)
+    record = book(company, call)
+
+    text = log_in("admin").get(f"/requests/{record.attempt_id}/").content.decode()
+
+    # 1,234 x 150.3 = 185,470.2 and 567 x 600 = 340,200: together 525,670.2, rounded up to 525,671 nano-USD.
+    for figure in ("1,234", "$0.1503", "185,470.2", "567", "$0.60", "340,200", "525,670.2", "0.8", "0.000525671 USD"):
+        assert figure in text, figure
+    assert "Every figure below adds up" in text
+    assert "price list of January 2026" in text
+    assert " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} ".join(("Products", "search", "search-production")) in text
+    assert "Whole company" in text
+    assert "Expense of cost centre 4711" in text
+    assert "\N{MINUS SIGN}525,671" in text
+
+
+def test_a_request_of_unknown_outcome_says_why_its_money_is_held(company: Company, log_in: LogIn) -> None:
+    attempt = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=NOW)
+
+    text = log_in("admin").get(f"/requests/{attempt.pk}/").content.decode()
+
+    assert "gateway_process_died" in text
+    assert "1.31 USD" in text
+    assert "Whole company" in text
+
+
+def test_a_developer_sees_their_own_request_and_no_other(busy_company: Company, log_in: LogIn) -> None:
+    client = log_in("developer")
+
+    own = client.get(f"/requests/{busy_company.latest_record(key='search-ada').attempt_id}/")
+    other = client.get(f"/requests/{busy_company.latest_record(key='search-production').attempt_id}/")
+
+    assert (own.status_code, other.status_code) == (200, 404)
