@@ -1,0 +1,99 @@
+"""Reads our own catalogue file: what the price package lacks or has wrong, each row with where it was read."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from importlib.resources import files
+
+import msgspec
+
+from governance.plugin import ModelFact, PriceCatalogue, PriceFact, TokenClass
+
+
+class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    provider: str
+    name: str
+    title: str
+    origin: str
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    released_on: date | None = None
+    retires_on: date | None = None
+    successor: str | None = None
+
+
+class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Prices of one model that begin together, as decimal strings in USD per million by token class."""
+
+    provider: str
+    models: tuple[str, ...]
+    origin: str
+    usd_per_million: dict[TokenClass, str]
+    from_input_tokens: int = 0
+    service_tier: str = "standard"
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    as_of: date
+    about: str
+    origins: dict[str, str]
+    models: tuple[_Model, ...]
+    prices: tuple[_Prices, ...]
+
+
+class HandKept:
+    """The file `catalogue.json` beside this module."""
+
+    name = "bursar-catalogue"
+    precedence = 20
+
+    def read(self, *, providers: Iterable[str]) -> PriceCatalogue:
+        """Return the catalogue for these providers (empty: for all of them)."""
+        content = files(__package__).joinpath("catalogue.json").read_bytes()
+        data = msgspec.json.decode(content, type=_File)
+        wanted = set(providers)
+        return PriceCatalogue(
+            source=self.name,
+            snapshot_sha256=hashlib.sha256(content).hexdigest(),
+            as_of=data.as_of,
+            models=tuple(_model(row, data.origins) for row in data.models if not wanted or row.provider in wanted),
+            prices=tuple(
+                fact
+                for row in data.prices
+                if not wanted or row.provider in wanted
+                for fact in _prices(row, data.origins)
+            ),
+        )
+
+
+def _model(row: _Model, origins: dict[str, str]) -> ModelFact:
+    return ModelFact(
+        provider=row.provider,
+        name=row.name,
+        title=row.title,
+        context_tokens=row.context_tokens,
+        max_output_tokens=row.max_output_tokens,
+        released_on=row.released_on,
+        retires_on=row.retires_on,
+        successor=row.successor,
+        origin=origins[row.origin],
+    )
+
+
+def _prices(row: _Prices, origins: dict[str, str]) -> Iterable[PriceFact]:
+    for model in row.models:
+        for token_class, price in row.usd_per_million.items():
+            yield PriceFact(
+                provider=row.provider,
+                model=model,
+                token_class=token_class,
+                usd_per_million=Decimal(price),
+                from_input_tokens=row.from_input_tokens,
+                service_tier=row.service_tier,
+                effective_from=row.effective_from,
+                effective_to=row.effective_to,
+                origin=origins[row.origin],
+            )

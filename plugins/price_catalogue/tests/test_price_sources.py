@@ -1,0 +1,56 @@
+"""Both sources read offline, name where each price was read, and together know every vendor."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from bursar_plugin_price_catalogue.genai import GenaiPrices
+from bursar_plugin_price_catalogue.handkept import HandKept
+
+from governance.plugin import PriceSource, TokenClass
+
+VENDORS = {"openai", "anthropic", "gemini", "qwen", "glm", "deepseek", "xai"}
+SOURCES = [GenaiPrices(), HandKept()]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_reading_twice_gives_the_same_snapshot(source: PriceSource) -> None:
+    first, second = source.read(providers=()), source.read(providers=())
+    assert first == second
+    assert len(bytes.fromhex(first.snapshot_sha256)) == 32
+    assert first.as_of <= date(2026, 12, 31)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_every_priced_model_is_in_the_catalogue_and_no_price_is_negative(source: PriceSource) -> None:
+    catalogue = source.read(providers=())
+    models = {(model.provider, model.name) for model in catalogue.models}
+    assert {(price.provider, price.model) for price in catalogue.prices} <= models
+    assert min(price.usd_per_million for price in catalogue.prices) >= 0
+
+
+def test_together_they_know_the_models_of_every_vendor() -> None:
+    known = {model.provider for source in SOURCES for model in source.read(providers=()).models}
+    assert known >= VENDORS
+
+
+def test_only_the_wanted_vendors_are_read() -> None:
+    catalogue = GenaiPrices().read(providers=["anthropic"])
+    assert {model.provider for model in catalogue.models} == {"anthropic"}
+
+
+def test_the_sandbox_costs_one_and_two_dollars_per_million() -> None:
+    prices = {
+        price.token_class: price.usd_per_million
+        for price in HandKept().read(providers=["sandbox"]).prices
+        if price.model == "sandbox-1"
+    }
+    assert prices == {TokenClass.INPUT: Decimal("1.00"), TokenClass.OUTPUT: Decimal("2.00")}
+
+
+def test_a_retired_model_names_its_successor_and_its_day() -> None:
+    retired = {
+        model.name: model for model in HandKept().read(providers=["gemini"]).models if model.retires_on is not None
+    }
+    assert retired["gemini-3-pro-preview"].retires_on == date(2026, 3, 9)
+    assert retired["gemini-3-pro-preview"].successor
