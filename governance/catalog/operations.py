@@ -68,11 +68,7 @@ def set_prices(
     amounts = {token_class: nano_per_unit(usd, token_class=token_class) for token_class, usd in prices.items()}
     book = book_for(source=MANUAL)
     kept = list(Price.objects.filter(book=book, model=model).order_by("effective_from"))
-    if kept and effective_from < at:
-        raise PriceRefused(
-            f"{model} has manual prices already, so a new price cannot begin in the past: what was rated keeps its "
-            "price. Give an instant from now on."
-        )
+    _refuse_instant(model, kept, at=at, effective_from=effective_from)
     before = _in_force(kept, effective_from)
     opened = [
         Price(
@@ -219,6 +215,19 @@ def _refuse_alias_name(name: str) -> None:
 def _refuse_incomplete(model: LanguageModel, prices: Mapping[TokenClass, Decimal]) -> None:
     if TokenClass.INPUT not in prices or TokenClass.OUTPUT not in prices:
         raise PriceRefused(f"Give {model} a price for input and for output: without one of them it cannot be called.")
+
+
+def _refuse_instant(model: LanguageModel, kept: list[Price], *, at: datetime, effective_from: datetime) -> None:
+    if kept and effective_from < at:
+        raise PriceRefused(
+            f"{model} has manual prices already, so a new price cannot begin in the past: what was rated keeps its "
+            "price. Give an instant from now on."
+        )
+    if not kept and effective_from > at and model.prices.exists():
+        raise PriceRefused(
+            f"{model} has no manual price yet, and manual prices stand before all others: until {effective_from} it "
+            "would have none. Set today's price by hand first, then the coming one."
+        )
 
 
 def _change_line(rows: list[Price], amount: Decimal | None, *, at: datetime) -> tuple[Segment, ...]:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Min, Prefetch, Q, QuerySet
 
 from governance.catalog.amounts import usd_per_million
 from governance.catalog.errors import AliasNotFound, DeploymentNotFound, ModelNotFound
@@ -78,19 +78,15 @@ def aliases_of(*, organisation_id: int) -> QuerySet[ModelAlias]:
 
 
 def prices_in_force(*, model_ids: Iterable[int], at: datetime) -> dict[int, list[Price]]:
-    """Return the prices that decide at that instant, by model: those of the lowest-ranked book that has any."""
-    rows = (
-        Price.objects.filter(model_id__in=list(model_ids))
-        .filter(_in_force(at))
-        .select_related("book")
-        .order_by("model_id", "book__rank", "service_tier", "from_input_tokens", "token_class")
-    )
-    deciding: dict[int, list[Price]] = {}
-    for row in rows:
-        chosen = deciding.setdefault(row.model_id, [])
-        if not chosen or chosen[0].book_id == row.book_id:
-            chosen.append(row)
-    return deciding
+    """Return the prices that decide at that instant, by model: those of its lowest-ranked book, as the gateway does."""
+    priced = Price.objects.filter(model_id__in=list(model_ids))
+    deciding = dict(priced.values_list("model_id").annotate(rank=Min("book__rank")).order_by())
+    rows = priced.filter(_in_force(at)).select_related("book")
+    found: dict[int, list[Price]] = {}
+    for row in rows.order_by("model_id", "service_tier", "from_input_tokens", "token_class"):
+        if row.book.rank == deciding[row.model_id]:
+            found.setdefault(row.model_id, []).append(row)
+    return found
 
 
 def price_history(*, model_id: int) -> QuerySet[Price]:
