@@ -32,7 +32,9 @@ def recipients_of(*, organisation: Organisation) -> QuerySet[Recipient]:
 def passed_threshold(*, crossing_id: int) -> Passed:
     """Return what a notice of this crossing says."""
     scopes = [f"{_BUDGET}__{scope}" for scope in ("organisation", "unit", "team", "key", "user")]
-    crossing = Crossing.objects.select_related("threshold", *scopes).get(pk=crossing_id)
+    # The worker may not read passwords.
+    crossings = Crossing.objects.select_related("threshold", *scopes).defer(f"{_BUDGET}__user__password")
+    crossing = crossings.get(pk=crossing_id)
     budget = crossing.account.budget
     return Passed(
         crossing_id=crossing_id,

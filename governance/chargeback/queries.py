@@ -9,27 +9,25 @@ from governance.chargeback.models import LedgerProof, Statement
 from governance.chargeback.report import MonthlyReport, make_report
 from governance.core.months import month_at, month_before, month_period
 from governance.ledger.monthly import cost_centres_with_postings, spend_by_key_and_model
-from governance.teams.models import CostCentre, Organisation, OrganisationRole, User
+from governance.teams.access import access_of
+from governance.teams.models import CostCentre, Organisation, User
 
-_READERS = (OrganisationRole.Role.ADMIN, OrganisationRole.Role.FINANCE, OrganisationRole.Role.AUDITOR)
 _TIME_FOR_LATE_CALLS = timedelta(hours=1)
 
 
 def statements_visible_to(user: User) -> QuerySet[Statement]:
     """Return the statements this person may download, newest month first, every version, without their content."""
-    return (
-        Statement.objects.filter(organisation__roles__user=user, organisation__roles__role__in=_READERS)
-        .select_related("cost_centre", "organisation")
-        .defer("content")
-        .distinct()
-    )
+    seen = access_of(user=user).organisations_seen_whole()
+    found = Statement.objects.filter(organisation_id__in=seen)
+    return found.select_related("cost_centre", "organisation").defer("content")
 
 
 def statement_for(*, user: User, statement_id: int) -> Statement:
     """Return one statement with its content. Raises StatementNotFound, also when the person may not see it."""
-    if not statements_visible_to(user).filter(pk=statement_id).exists():
-        raise StatementNotFound("No such statement is there for you: choose one from the list of statements.")
-    return Statement.objects.select_related("cost_centre").get(pk=statement_id)
+    statement = statements_visible_to(user).defer(None).filter(pk=statement_id).first()
+    if statement is None:
+        raise StatementNotFound("There is no such statement, or none for you: choose one from the list of statements.")
+    return statement
 
 
 def statements_of(*, organisation: Organisation, month: date | None = None) -> QuerySet[Statement]:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Context, Decimal
 from uuid import UUID, uuid4
 
@@ -70,6 +70,13 @@ class FinanceWorld:
             organisation=self.organisation, name=name, limit_nano=limit_nano, window=WindowKind.TOTAL, **scope
         )
         return Account.objects.create(budget=budget, starts_at=starts_at, ends_at=ends_at, limit_nano=limit_nano)
+
+    def close_month(self, month: date) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO ledger_accountingperiod (organisation_id, month) VALUES (%s, %s)",
+                [self.organisation.pk, month],
+            )
 
     def admit(self, call: Call) -> Attempt:
         """Insert the attempt as `metering_reserve` does, at an instant of the test's choice."""
