@@ -1,6 +1,6 @@
 """Reading crossings and recipients."""
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from governance.alerts.message import Passed
 from governance.alerts.models import Crossing, Delivery, Recipient
@@ -11,15 +11,11 @@ _BUDGET = "account__budget"
 
 
 def crossings_of(*, organisation: Organisation) -> QuerySet[Crossing]:
-    """Return the crossings of an organisation, newest first, each with how many recipients were and were not told."""
+    """Return the crossings of an organisation, newest first, with their deliveries."""
     return (
         Crossing.objects.filter(account__budget__organisation=organisation)
         .select_related("threshold", _BUDGET)
         .prefetch_related(Prefetch("deliveries", Delivery.objects.select_related("recipient").order_by("id")))
-        .annotate(
-            told=Count("deliveries", filter=Q(deliveries__delivered_at__isnull=False)),
-            untold=Count("deliveries", filter=Q(deliveries__delivered_at__isnull=True)),
-        )
         .order_by("-crossed_at", "-id")
     )
 
