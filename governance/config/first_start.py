@@ -8,12 +8,14 @@ import argparse
 import io
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.config.settings")
 
 import django
 import msgspec
 from django.core.management import call_command
+from django.db import transaction
 
 from governance.config.supervisor.home import read_memory, write_memory
 from governance.core.environment import read_environment
@@ -34,15 +36,20 @@ def main() -> int:
     arguments = parser.parse_args()
     home = read_environment(os.environ).home
     django.setup()
-    answer = io.StringIO()
-    call_command("first_objects", sandbox_url=arguments.sandbox_url, json=True, stdout=answer)
-    made = msgspec.json.decode(answer.getvalue().encode(), type=_Made)
+    # All or nothing: a password or key that was made and could not be kept would be lost for ever.
+    with transaction.atomic():
+        answer = io.StringIO()
+        call_command("first_objects", sandbox_url=arguments.sandbox_url, json=True, stdout=answer)
+        _remember(home, msgspec.json.decode(answer.getvalue().encode(), type=_Made))
+    return 0
+
+
+def _remember(home: Path, made: _Made) -> None:
     memory = read_memory(home)
     memory.admin_user = made.admin_user or memory.admin_user
     memory.admin_password = made.admin_password or memory.admin_password
     memory.virtual_key = made.virtual_key or memory.virtual_key
     write_memory(home, memory)
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from openai import OpenAI
 
 from governance.config.heartbeat import WORKER, read_heartbeats
 from governance.config.supervisor.readiness import database_now
@@ -28,7 +29,10 @@ def test_one_command_starts_everything_survives_its_faults_and_stops_cleanly(ins
     assert get(first["console_url"] + "/readyz") == 200
     assert stat.S_IMODE(installation.ready_file.stat().st_mode) == 0o600
     assert len(first["gateway_pids"]) == 2
+    assert first["admin_user"]
+    assert first["admin_password"]
 
+    _the_printed_key_makes_a_call(installation)
     _the_doctor_finds_nothing(installation)
     _a_second_start_in_the_same_home_is_refused(installation)
     _a_killed_gateway_process_is_replaced(installation)
@@ -41,9 +45,17 @@ def test_one_command_starts_everything_survives_its_faults_and_stops_cleanly(ins
         first[name] for name in ("admin_user", "admin_password", "virtual_key")
     ]
     assert installation.log.count("Making the database (once)") == 1
+    _the_printed_key_makes_a_call(installation)
     assert installation.stop() == 0
     assert not installation.ready_file.exists()
     assert installation.processes() == []
+
+
+def _the_printed_key_makes_a_call(installation: Installation) -> None:
+    facts = installation.facts
+    client = OpenAI(base_url=facts["gateway_url"] + "/v1", api_key=facts["virtual_key"])
+    reply = client.chat.completions.create(model="sandbox-1", messages=[{"role": "user", "content": "Hello"}])
+    assert "sandbox" in (reply.choices[0].message.content or "")
 
 
 def _the_doctor_finds_nothing(installation: Installation) -> None:
