@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.bench import machine
 from tests.bench.cases import Meters
 from tests.bench.database import Database, DatabaseReading
+from tests.bench.operator import Operator
 from tests.bench.scene import Scene, stopping
 from tests.bench.settings import BenchSettings
 
@@ -28,6 +29,7 @@ class Gateway:
         self.scene = scene
         self.supervisor = supervisor
         self.home = Path(variables["BURSAR_HOME"])
+        self.operator = Operator(program=_bursar(), variables=variables)
         self._ready_file = ready_file
         ready = json.loads(ready_file.read_text(encoding="utf-8"))
         self.port = int(ready["gateway_url"].rpartition(":")[2])

@@ -1,6 +1,5 @@
 """Our two cases, and the accounts of what they did."""
 
-import contextlib
 import time
 from collections.abc import Callable
 
@@ -9,7 +8,6 @@ from tests.bench.cases import Case
 from tests.bench.gateway import Gateway
 from tests.bench.load import LoadOrder
 from tests.bench.scene import finish_load, running_load
-from tests.bench.seeding import Seeding
 from tests.bench.settings import HELD_STREAMS, STREAMS_AT_ONCE
 
 _BOOKED_SECONDS = 30
@@ -55,10 +53,9 @@ class Ours:
 def prepare(gateway: Gateway, *, tell: Callable[[str], None]) -> Ours:
     """Add models, four budgets and a key, and return our cases."""
     tell("adding models, budgets and a key")
-    with contextlib.closing(Seeding(gateway.home)) as seeding:
-        seeding.add_model("bench-chat", gateway.scene.json_port)
-        seeding.add_model("bench-stream", gateway.scene.stream_port)
-        key = seeding.add_levels()
+    gateway.operator.add_model("bench-chat", gateway.scene.json_port)
+    gateway.operator.add_model("bench-stream", gateway.scene.stream_port)
+    key = gateway.operator.add_key_under_four_budgets()
     meters = gateway.meters()
 
     def case(name: str, model: str, *, is_stream: bool) -> Case:

@@ -1,4 +1,4 @@
-"""What the bench needs in the database, in SQL, as its owner: the curves need it by the hundred thousand."""
+"""Filling a database by the hundred thousand, in SQL, as its owner: the commands make one thing at a time."""
 
 from pathlib import Path
 
@@ -76,24 +76,12 @@ class Seeding:
             name=name, required_tags=[],
         )  # fmt: skip
         for number in range(budgets):
-            self._add_budget(f"{name} {number}", window=_WINDOWS[number % len(_WINDOWS)], team_id=team)
+            self._insert(
+                "budgets_budget", organisation_id=self._organisation, team_id=team, name=f"{name} {number}",
+                model_pattern="", window=_WINDOWS[number % len(_WINDOWS)], zone="UTC", first_month=1,
+                enforcement="hard", limit_nano=_AMPLE_NANO,
+            )  # fmt: skip
         return team
-
-    def add_levels(self) -> str:
-        """Set one budget each on organisation, unit, team and key, and return the key."""
-        team = self.add_team("levels", budgets=0)
-        (text,) = self.add_keys(team, 1)
-        key = self._owner.execute("SELECT id FROM keys_virtualkey WHERE team_id = %s", [team]).fetchone()
-        assert key is not None
-        scopes = {
-            "organisation": {},
-            "unit": {"unit_id": self._unit},
-            "team": {"team_id": team},
-            "key": {"key_id": key["id"]},
-        }
-        for level, scope in scopes.items():
-            self._add_budget(f"bench {level}", window="month", **scope)
-        return text
 
     def add_keys(self, team: int, count: int) -> list[str]:
         """Issue keys that can be used, and return their texts."""
@@ -134,12 +122,6 @@ class Seeding:
         )
         self._owner.execute(statement, (alias, count))
         self._owner.execute("ANALYZE ledger_usagerecord")
-
-    def _add_budget(self, name: str, *, window: str, **scope: int) -> None:
-        self._insert(
-            "budgets_budget", organisation_id=self._organisation, name=name, model_pattern="", window=window,
-            zone="UTC", first_month=1, enforcement="hard", limit_nano=_AMPLE_NANO, **scope,
-        )  # fmt: skip
 
     def _add_prices(self, model: int) -> None:
         for token_class, nano in _PRICES.items():
