@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command in _OWNER_COMMANDS:
         os.environ.setdefault("BURSAR_DATABASE_ROLE", "owner")
     try:
-        _provide_what_is_missing(command)
+        is_only_read = command in _COMMANDS_WITHOUT_DATABASE or not {"--help", "-h"}.isdisjoint(words)
+        _provide_what_is_missing(needs_database=not is_only_read)
         if command in _HELP_WORDS and len(words) <= 2:  # the word and nothing behind it
             print(_overview())  # noqa: T201
         else:
@@ -49,9 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _provide_what_is_missing(command: str) -> None:
+def _provide_what_is_missing(*, needs_database: bool) -> None:
     environment = read_environment(os.environ)
-    if command in _COMMANDS_WITHOUT_DATABASE and "DATABASE_URL" not in environment.secrets:
+    if not needs_database and "DATABASE_URL" not in environment.secrets:
         os.environ["DATABASE_URL"] = os.environ["BURSAR_CONSOLE_DATABASE_URL"] = _NO_DATABASE
     ensure_secrets(environment)
 
