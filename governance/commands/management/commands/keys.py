@@ -57,7 +57,7 @@ def _issue(options: dict[str, Any]) -> Answer:
     team = teams.team_named(organisation=teams.organisation_named(), name=options["team"])
     new = operations.NewKey(
         team_id=team.pk,
-        name=options["name"] or f"key of {team.name}",
+        name=options["name"] or team.name,
         default_tags=_tags(options["tag"]),
         default_max_output_tokens=options["max_output_tokens"],
         expires_at=_instant(options["expires"]),
