@@ -2,7 +2,7 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from governance.core.money import usd_decimal, usd_text
+from governance.core.money import NANO_PER_USD, usd_decimal, usd_text
 
 _CENT = Decimal("0.01")
 _SMALLEST = Decimal("1e-9")
@@ -11,6 +11,12 @@ _SMALLEST = Decimal("1e-9")
 def usd(nano: int | Decimal) -> str:
     """Return dollars and cents: "$1,234.50". Below one cent, two significant digits: "$0.0012"."""
     return _signed(usd_decimal(nano), _step(abs(usd_decimal(nano))))
+
+
+def usd_short(nano: int) -> str:
+    """Return dollars for the side of a chart: "$0.0050", "$12.00", "$1.20 K"."""
+    dollars = nano // NANO_PER_USD
+    return f"${short_count(dollars)}" if dollars >= 1000 else usd(nano)
 
 
 def usd_fine(nano: int | Decimal) -> str:

@@ -46,7 +46,7 @@ def columns(*, days: Sequence[Column], ticks: Sequence[tuple[int, str]], summary
 def scale(largest: int) -> list[int]:
     """Return up to five round amounts from 0 upwards, the last at or above the largest."""
     step = _round_step(max(1, largest))
-    return [step * number for number in range(-(-largest // step) + 1)] if largest > 0 else [0, step]
+    return [step * number for number in range(max(1, -(-largest // step)) + 1)]
 
 
 def _round_step(largest: int) -> int:

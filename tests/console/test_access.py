@@ -12,6 +12,7 @@ OF_ALL = {"admin": 200, "finance": 200, "auditor": 200, "owner": 200, "developer
 OF_ISSUERS = OF_ALL | {"finance": 403, "auditor": 403}
 OF_SEARCH_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 404}
 OF_WHOLE = OF_ALL | {"owner": 403, "developer": 403}
+OF_BUDGETS = OF_WHOLE | {"auditor": 403}
 
 MATRIX = {
     "overview": OF_ALL,
@@ -20,6 +21,9 @@ MATRIX = {
     "request": OF_ALL | {"developer": 404},
     "budgets": OF_ALL,
     "budget": OF_ALL,
+    "budget_create": OF_BUDGETS,
+    "budget_limit": OF_BUDGETS,
+    "budget_retire": OF_BUDGETS,
     "keys": OF_ALL,
     "key": OF_ALL | {"developer": 404},
     "key_issue": OF_ISSUERS,
@@ -42,6 +46,9 @@ def _address(name: str, company: Company) -> str:
         "request": f"/requests/{record.attempt_id}/",
         "budgets": "/budgets/",
         "budget": f"/budgets/{company.budgets['Search'].pk}/",
+        "budget_create": "/budgets/new/",
+        "budget_limit": f"/budgets/{company.budgets['Search'].pk}/limit/",
+        "budget_retire": f"/budgets/{company.budgets['Search'].pk}/retire/",
         "keys": "/keys/",
         "key": f"/keys/{key.pk}/",
         "key_issue": "/keys/new/",
@@ -83,6 +90,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 6
+    assert len(objects) == 8
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

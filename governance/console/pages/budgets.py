@@ -6,9 +6,10 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from governance.budgets.models import Account, Budget
+from governance.budgets.queries import Standing, standings
 from governance.console import amounts
 from governance.console.viewer import Viewer
-from governance.core.windows import END, Window, WindowKind
+from governance.core.windows import END, WindowKind
 
 _NEAR_PERMILLE = 800
 _PERIODS = 24
@@ -35,12 +36,8 @@ class BudgetLine:
     limit_nano: int
     settled_nano: int
     held_nano: int
+    left_nano: int
     resets_at: datetime | None
-
-    @property
-    def left_nano(self) -> int:
-        """What may still be spent; negative when a limit was lowered or a fact came late."""
-        return self.limit_nano - self.settled_nano - self.held_nano
 
     @property
     def used_permille(self) -> int:
@@ -82,9 +79,8 @@ class BudgetPage:
 
 def budget_lines(*, viewer: Viewer, now: datetime) -> list[BudgetLine]:
     """Return the live budgets that the viewer sees, by scope from the organisation down to keys."""
-    budgets = list(_related(viewer).filter(retired_at=None))
-    accounts = _current_accounts(budgets, now)
-    lines = [_line(budget, accounts.get(budget.pk), now) for budget in budgets]
+    found = standings(budgets=_related(viewer).filter(retired_at=None), at=now)
+    lines = [_line(standing) for standing in found]
     order = {kind: rank for rank, kind in enumerate(("Organisation", "Unit", "Team", "Person", "Key"))}
     return sorted(lines, key=lambda line: (order[line.scope_kind], line.scope_name, line.budget.name))
 
@@ -94,39 +90,27 @@ def budget_page(*, viewer: Viewer, budget_id: int, now: datetime) -> BudgetPage 
     budget = _related(viewer).filter(id=budget_id).first()
     if budget is None:
         return None
-    periods = list(budget.accounts.order_by("-starts_at")[:_PERIODS])
-    return BudgetPage(
-        line=_line(budget, _current_accounts([budget], now).get(budget.pk), now),
-        periods=periods,
-    )
+    [standing] = standings(budgets=[budget], at=now)
+    return BudgetPage(line=_line(standing), periods=list(budget.accounts.order_by("-starts_at")[:_PERIODS]))
 
 
 def _related(viewer: Viewer) -> QuerySet[Budget]:
-    return (
-        viewer.visible_budgets()
-        .select_related("unit", "team", "key", "key__team", "user")
-        .prefetch_related("thresholds")
-    )
+    budgets = viewer.visible_budgets().select_related("unit", "team", "key", "key__team", "user")
+    return budgets.prefetch_related("thresholds")
 
 
-def _current_accounts(budgets: list[Budget], now: datetime) -> dict[int, Account]:
-    current = Account.objects.filter(budget__in=budgets, starts_at__lte=now, ends_at__gt=now)
-    return {account.budget_id: account for account in current}
-
-
-def _line(budget: Budget, account: Account | None, now: datetime) -> BudgetLine:
-    kind, name = _scope(budget)
-    window = Window(kind=WindowKind(budget.window), zone=budget.zone, first_month=budget.first_month)
-    ends_at = window.period_at(now).ends_at
+def _line(standing: Standing) -> BudgetLine:
+    kind, name = _scope(standing.budget)
     return BudgetLine(
-        budget=budget,
+        budget=standing.budget,
         scope_kind=kind,
         scope_name=name,
-        window=WINDOW_WORDS[window.kind],
-        limit_nano=budget.limit_nano,
-        settled_nano=account.settled_nano if account is not None else 0,
-        held_nano=account.held_nano if account is not None else 0,
-        resets_at=None if ends_at >= END else ends_at,
+        window=WINDOW_WORDS[WindowKind(standing.budget.window)],
+        limit_nano=standing.limit_nano,
+        settled_nano=standing.settled_nano,
+        held_nano=standing.held_nano,
+        left_nano=standing.left_nano,
+        resets_at=None if standing.period.ends_at >= END else standing.period.ends_at,
     )
 
 

@@ -10,7 +10,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from governance.catalog.models import ModelAlias
-from governance.console.forms import KeyForm, ReasonForm, RotateForm
+from governance.console.forms.keys import KeyForm, RotateForm
+from governance.console.forms.reason import ReasonForm
 from governance.console.pages.keys import KeyPage, issued_page, key_lines, key_page
 from governance.console.viewer import Viewer, for_viewer
 from governance.core.clock import utc_now

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from governance.console.forms import RequestFilterForm
+from governance.console.forms.requests import RequestFilterForm
 from governance.console.pages.explanation import explanation
 from governance.console.pages.requests import requests_page
 from governance.console.viewer import Viewer, for_viewer

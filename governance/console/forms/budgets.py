@@ -1,0 +1,144 @@
+"""What people type about budgets, validated with sentences."""
+
+import calendar
+from typing import Any, cast
+from zoneinfo import available_timezones
+
+from django import forms
+
+from governance.budgets.models import Budget
+from governance.budgets.operations import DEFAULT_THRESHOLDS, NewBudget
+from governance.console.forms.reason import ReasonForm
+from governance.console.viewer import Viewer
+from governance.core.money import MoneyInvalid, parse_usd, usd_text
+from governance.core.windows import WindowKind
+from governance.keys.models import VirtualKey
+from governance.teams.models import BusinessUnit, Membership, User
+
+_WINDOWS = [
+    (WindowKind.MONTH.value, "each month"),
+    (WindowKind.WEEK.value, "each week"),
+    (WindowKind.DAY.value, "each day"),
+    (WindowKind.HOUR.value, "each hour"),
+    (WindowKind.MINUTE.value, "each minute"),
+    (WindowKind.QUARTER.value, "each quarter"),
+    (WindowKind.YEAR.value, "each year"),
+    (WindowKind.TOTAL.value, "once: it never resets"),
+]
+_ORGANISATION = "organisation"
+
+
+class DollarsField(forms.CharField):
+    """An amount of USD as exact nano-USD. Thousands separators and a dollar sign are understood."""
+
+    def clean(self, value: Any) -> int:
+        """Return nano-USD. A sentence says what is wrong."""
+        text = str(super().clean(value)).strip().removeprefix("$").replace(",", "")
+        try:
+            nano = parse_usd(text)
+        except MoneyInvalid as error:
+            raise forms.ValidationError(str(error)) from error
+        if nano < 0:
+            raise forms.ValidationError("A limit is not negative: give zero to refuse every call that costs.")
+        return nano
+
+
+class LimitForm(ReasonForm):
+    """A new limit for a budget that is there."""
+
+    limit = DollarsField(
+        label="New limit in USD",
+        help_text="Takes effect at once, in the current period too. What is spent stays spent.",
+    )
+    field_order = ("limit", "reason")
+
+
+class BudgetForm(forms.Form):
+    """A new budget."""
+
+    name = forms.CharField(max_length=100, help_text="Refusals name it, so that people know whom to ask.")
+    scope = forms.ChoiceField(label="For", help_text="Every call made there is paid from it.")
+    limit = DollarsField(label="Limit in USD", help_text="For example 500 or 12.50.")
+    window = forms.ChoiceField(label="Renewed", choices=_WINDOWS)
+    zone = forms.ChoiceField(label="Time zone", help_text="A period begins at midnight here.")
+    first_month = forms.TypedChoiceField(
+        label="Year begins in",
+        coerce=int,
+        initial=1,
+        choices=[(number, calendar.month_name[number]) for number in range(1, 13)],
+        help_text="For quarters and years.",
+    )
+    enforcement = forms.ChoiceField(
+        label="When it is used up",
+        choices=[("hard", "refuse further calls"), ("soft", "let calls go on, and tell")],
+    )
+    model_pattern = forms.CharField(
+        required=False,
+        max_length=200,
+        label="Only for models",
+        help_text="A name or a pattern such as gpt-*. Without one it pays for all models.",
+    )
+    thresholds = forms.CharField(
+        initial=", ".join(str(percent) for percent in DEFAULT_THRESHOLDS),
+        label="Tell at per cent of the limit",
+        help_text="Numbers from 1 to 1000, with commas between them.",
+    )
+
+    def __init__(self, *args: Any, viewer: Viewer, key: VirtualKey | None = None) -> None:
+        super().__init__(*args)
+        self._viewer = viewer
+        zones = cast("forms.ChoiceField", self.fields["zone"])
+        zones.choices = [(name, name) for name in sorted(available_timezones() - {"localtime"})]
+        zones.initial = viewer.organisation.zone
+        scope = cast("forms.ChoiceField", self.fields["scope"])
+        scope.choices = _scopes(viewer, key)
+        if key is not None:
+            scope.initial = f"key:{key.pk}"
+            self.fields["name"].initial = f"Key {key.name}"
+
+    def clean_thresholds(self) -> tuple[int, ...]:
+        """Whole numbers with commas between them."""
+        parts = [part.strip().removesuffix("%").strip() for part in self.cleaned_data["thresholds"].split(",")]
+        wanted = [part for part in parts if part]
+        if not all(part.isascii() and part.isdigit() and 1 <= int(part[:5]) <= 1000 for part in wanted):
+            raise forms.ValidationError("Give whole numbers from 1 to 1000 with commas between them.")
+        return tuple(int(part) for part in wanted)
+
+    def new_budget(self) -> NewBudget:
+        """Return what was asked for."""
+        found = self.cleaned_data
+        kind, _, number = found["scope"].partition(":")
+        scope = {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
+        return NewBudget(
+            organisation_id=self._viewer.organisation.pk,
+            name=found["name"],
+            limit_nano=found["limit"],
+            window=WindowKind(found["window"]),
+            zone=found["zone"],
+            first_month=found["first_month"],
+            is_hard=found["enforcement"] == Budget.Enforcement.HARD,
+            model_pattern=found["model_pattern"],
+            thresholds=found["thresholds"],
+            **scope,
+        )
+
+
+def limit_initial(limit_nano: int) -> str:
+    """Return the limit as people type it."""
+    return usd_text(limit_nano)
+
+
+def _scopes(viewer: Viewer, key: VirtualKey | None) -> list[tuple[str, Any]]:
+    """Return whose budget it can be. A key's budget is begun from the key, for there can be very many keys."""
+    units = BusinessUnit.objects.filter(organisation=viewer.organisation).order_by("name")
+    members = Membership.objects.filter(team__organisation=viewer.organisation).values("user")
+    people = User.objects.filter(id__in=members).order_by("email")
+    scopes: list[tuple[str, Any]] = [
+        (_ORGANISATION, f"the whole organisation ({viewer.organisation.name})"),
+        ("Teams", [(f"team:{team.pk}", f"team {team.name}") for team in viewer.visible_teams()]),
+        ("Units", [(f"unit:{unit.pk}", f"unit {unit.name}") for unit in units]),
+        ("People", [(f"user:{person.pk}", person.email) for person in people]),
+    ]
+    if key is not None:
+        scopes.append(("Keys", [(f"key:{key.pk}", f"key {key.name} ({key.team.name})")]))
+    return scopes

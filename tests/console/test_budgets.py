@@ -1,0 +1,127 @@
+import pytest
+
+from governance.audit.models import AuditEvent
+from governance.budgets.models import Account, Budget
+from governance.console import amounts
+from tests.console.conftest import LogIn
+from tests.console.demo import NOW, Call, Company, book, found_company
+
+FORM = {
+    "name": "Search, mini models",
+    "limit": "$1,250.50",
+    "window": "month",
+    "zone": "Europe/Berlin",
+    "first_month": "1",
+    "enforcement": "hard",
+    "model_pattern": "*-mini",
+    "thresholds": "80, 95 %",
+}
+
+
+def test_a_budget_shows_what_is_settled_held_and_left_and_when_it_resets(busy_company: Company, log_in: LogIn) -> None:
+    text = log_in("admin").get("/budgets/").content.decode()
+
+    account = Account.objects.get(budget=busy_company.budgets["Search"])
+    left = account.limit_nano - account.settled_nano - account.held_nano
+    for nano in (account.settled_nano, account.held_nano, left):
+        assert amounts.usd(nano) in text
+    assert "1 Dec 2026, 00:00" in text
+    assert "Europe/Berlin" in text
+
+
+def test_finance_sets_a_budget_for_a_team(company: Company, log_in: LogIn) -> None:
+    client = log_in("finance")
+    team = company.teams["search"]
+
+    answer = client.post("/budgets/new/", FORM | {"scope": f"team:{team.pk}"}, follow=True)
+
+    budget = Budget.objects.get(name="Search, mini models")
+    assert (budget.team, budget.limit_nano, budget.model_pattern) == (team, 1_250_500_000_000, "*-mini")
+    assert [threshold.percent for threshold in budget.thresholds.all()] == [80, 95]
+    assert "is set" in answer.content.decode()
+    assert AuditEvent.objects.get(action="budget.created").actor == company.person("finance").email
+
+
+def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogIn) -> None:
+    client, key = log_in("admin"), company.keys["chat-app"]
+
+    client.post(f"/budgets/new/?key={key.pk}", FORM | {"scope": f"key:{key.pk}", "model_pattern": ""})
+
+    assert Budget.objects.get(name="Search, mini models").key == key
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"limit": "12.5x"}, "is not an amount of USD: give a decimal number"),
+        ({"limit": "-1"}, "A limit is not negative"),
+        ({"limit": "0.0000000001"}, "finer than a nano-USD"),
+        ({"limit": "99999999999"}, "more than can be kept"),
+        ({"thresholds": "half"}, "Give whole numbers from 1 to 1000"),
+        ({"thresholds": "0"}, "Give whole numbers from 1 to 1000"),
+        ({"name": "Search"}, "choose another name"),
+        ({"zone": "Mars/Olympus"}, "Select a valid choice"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_a_sentence(
+    company: Company, log_in: LogIn, changes: dict[str, str], sentence: str
+) -> None:
+    answer = log_in("admin").post("/budgets/new/", FORM | {"scope": "organisation"} | changes)
+
+    assert sentence in answer.content.decode()
+    assert not Budget.objects.filter(name="Search, mini models").exists()
+
+
+def test_a_team_of_another_organisation_is_no_choice(company: Company, log_in: LogIn) -> None:
+    foreign = found_company(name="Other").teams["search"]
+
+    answer = log_in("admin").post("/budgets/new/", FORM | {"scope": f"team:{foreign.pk}"})
+
+    assert "Select a valid choice" in answer.content.decode()
+
+
+def test_a_changed_limit_reaches_the_current_period_and_the_trail(company: Company, log_in: LogIn) -> None:
+    book(company, Call(key="chat-app", model="falcon-large", at=NOW, read=1_000_000, written=0))
+    budget = company.budgets["Assistant"]
+
+    answer = log_in("admin").post(f"/budgets/{budget.pk}/limit/", {"limit": "2", "reason": "less"}, follow=True)
+
+    assert Account.objects.get(budget=budget).limit_nano == 2_000_000_000
+    assert "Used up: calls are refused" in answer.content.decode()
+    assert AuditEvent.objects.get(action="budget.limit_changed").reason == "less"
+
+
+def test_a_budget_is_retired_after_asking_and_keeps_its_history(busy_company: Company, log_in: LogIn) -> None:
+    client, budget = log_in("admin"), busy_company.budgets["Assistant"]
+
+    assert "This cannot be undone" in client.get(f"/budgets/{budget.pk}/retire/").content.decode()
+    client.post(f"/budgets/{budget.pk}/retire/", {"reason": ""})
+
+    assert f"/budgets/{budget.pk}/" not in client.get("/budgets/").content.decode()
+    detail = client.get(f"/budgets/{budget.pk}/").content.decode()
+    assert "Retired" in detail
+    assert "1 Nov 2026, 00:00" in detail
+    assert client.get(f"/budgets/{budget.pk}/limit/").status_code == 404
+
+
+@pytest.mark.parametrize("role", ["auditor", "owner", "developer"])
+def test_money_is_given_from_above(company: Company, log_in: LogIn, role: str) -> None:
+    client, budget = log_in(role), company.budgets["Search"]
+
+    statuses = {
+        client.post("/budgets/new/", FORM | {"scope": "organisation"}).status_code,
+        client.post(f"/budgets/{budget.pk}/limit/", {"limit": "9"}).status_code,
+        client.post(f"/budgets/{budget.pk}/retire/", {"reason": ""}).status_code,
+    }
+
+    budget.refresh_from_db()
+    assert statuses == {403}
+    assert (budget.limit_nano, budget.retired_at) == (120_000_000_000, None)
+
+
+def test_a_developer_sees_the_teams_budget_and_no_other(company: Company, log_in: LogIn) -> None:
+    text = log_in("developer").get("/budgets/").content.decode()
+
+    assert f"/budgets/{company.budgets['Search'].pk}/" in text
+    for name in ("Whole company", "Assistant", "Lab key"):
+        assert f"/budgets/{company.budgets[name].pk}/" not in text
