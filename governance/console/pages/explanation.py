@@ -7,9 +7,9 @@ from uuid import UUID
 
 from governance.budgets.models import Account
 from governance.catalog.models import Price
+from governance.console.pages.unbooked import Unbooked, with_names
 from governance.console.viewer import Viewer
 from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
-from governance.metering.models import Attempt
 from governance.metering.unbooked import unbooked_attempt
 
 CLASS_WORDS = {
@@ -71,7 +71,7 @@ class Explanation:
     admitted_at: datetime
     revisions: list[Revision]
     accounts: list[Account]
-    unbooked: Attempt | None
+    unbooked: Unbooked | None
 
     @property
     def first(self) -> Revision:
@@ -105,7 +105,7 @@ def _unbooked(viewer: Viewer, attempt_id: UUID) -> Explanation | None:
         admitted_at=attempt.admitted_at,
         revisions=[],
         accounts=_accounts(attempt.account_ids),
-        unbooked=attempt,
+        unbooked=with_names([attempt])[0],
     )
 
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price
+from governance.catalog.queries import price_history, prices_in_force
 from governance.console.pages.explanation import CLASS_WORDS
 from governance.console.viewer import Viewer
 
@@ -67,7 +68,7 @@ def model_page(*, viewer: Viewer, model_id: int, now: datetime) -> ModelPage | N
     model = LanguageModel.objects.filter(id=model_id).first()
     if model is None:
         return None
-    prices = list(Price.objects.filter(model=model).select_related("book"))
+    prices = list(price_history(model_id=model_id))
     # Where several books price a model, the lowest rank decides for the whole model.
     deciding = min((price.book for price in prices), key=lambda book: book.rank, default=None)
     ordered = sorted(
@@ -111,18 +112,16 @@ def _line(model: LanguageModel, prices: dict[str, Decimal], aliases: list[str] |
 
 
 def _current_prices(models: list[LanguageModel], now: datetime) -> dict[int, dict[str, Decimal]]:
-    """Return the standard prices in force of each model, from the deciding book alone."""
-    found: dict[int, tuple[int, dict[str, Decimal]]] = {}
-    for price in _deciding(Price.objects.filter(model__in=models)):
-        rank, prices = found.setdefault(price.model_id, (price.book.rank, {}))
-        is_now = price.effective_from <= now and (price.effective_to is None or now < price.effective_to)
-        if rank == price.book.rank and is_now and price.service_tier == "standard" and price.from_input_tokens == 0:
-            prices[price.token_class] = price.nano_per_unit
-    return {model_id: prices for model_id, (_, prices) in found.items()}
-
-
-def _deciding(prices: QuerySet[Price]) -> QuerySet[Price]:
-    return prices.select_related("book").order_by("model_id", "book__rank")
+    """Return each model's prices in force at the standard tier for short inputs."""
+    deciding = prices_in_force(model_ids=[model.pk for model in models], at=now)
+    return {
+        model_id: {
+            price.token_class: price.nano_per_unit
+            for price in prices
+            if price.service_tier == "standard" and price.from_input_tokens == 0
+        }
+        for model_id, prices in deciding.items()
+    }
 
 
 def _aliases(viewer: Viewer, models: list[LanguageModel]) -> dict[int, list[str]]:

@@ -7,29 +7,13 @@ from datetime import datetime
 from uuid import UUID
 
 from governance.catalog.models import LanguageModel
+from governance.console.pages.unbooked import Unbooked, with_names
 from governance.console.viewer import Viewer
-from governance.keys.models import VirtualKey
 from governance.ledger.records import Position, Record, RecordFilter, newest_records
-from governance.metering.models import Attempt
 from governance.metering.unbooked import unbooked_attempts
-from governance.teams.models import Team
 
 PAGE_SIZE = 50
 _UNBOOKED = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unbooked:
-    """An attempt in flight or of unknown outcome, with its names."""
-
-    attempt: Attempt
-    team: str
-    key: str
-
-    @property
-    def is_suspense(self) -> bool:
-        """Whether nobody can prove what it cost."""
-        return self.attempt.state == Attempt.State.SUSPENSE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +31,9 @@ def requests_page(*, viewer: Viewer, wanted: RecordFilter, cursor: str) -> Reque
     position = _read_cursor(cursor)
     records = newest_records(wanted=wanted, before=position, limit=PAGE_SIZE + 1)
     shown = records[:PAGE_SIZE]
-    is_plain = wanted == RecordFilter(reach=wanted.reach)
+    is_newest = position is None and wanted == RecordFilter(reach=wanted.reach)
     return RequestsPage(
-        unbooked=_unbooked(viewer) if position is None and is_plain else [],
+        unbooked=with_names(unbooked_attempts(reach=viewer.reach, limit=_UNBOOKED)) if is_newest else [],
         records=shown,
         next_cursor=_write_cursor(shown[-1]) if len(records) > PAGE_SIZE else "",
         is_first=position is None,
@@ -60,16 +44,6 @@ def models_in_use(*, viewer: Viewer) -> list[LanguageModel]:
     """Return the models that the organisation's deployments offer: what the list can be narrowed to."""
     models = LanguageModel.objects.filter(deployments__connection__organisation=viewer.organisation)
     return list(models.distinct().order_by("name"))
-
-
-def _unbooked(viewer: Viewer) -> list[Unbooked]:
-    attempts = unbooked_attempts(reach=viewer.reach, limit=_UNBOOKED)
-    teams = Team.objects.in_bulk({attempt.team_id for attempt in attempts})
-    keys = VirtualKey.objects.in_bulk({attempt.key_id for attempt in attempts})
-    return [
-        Unbooked(attempt=attempt, team=str(teams.get(attempt.team_id, "")), key=str(keys.get(attempt.key_id, "")))
-        for attempt in attempts
-    ]
 
 
 def _write_cursor(record: Record) -> str:
