@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 _WRITE_SECONDS = 1.0
+_SILENT_SECONDS = 10.0
+"""A process whose numbers are older than this serves no more."""
 
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_requests": ("Requests, by route and status.", ("route", "status")),
@@ -63,7 +65,6 @@ class Histogram(msgspec.Struct):
 class Numbers(msgspec.Struct):
     """One process's numbers. Keys of `counters` are the metric's name and its label values, joined by a tab."""
 
-    process_id: int
     written_at: float = 0.0
     counters: dict[str, int] = {}
     gauges: dict[str, float] = {}
@@ -79,7 +80,7 @@ class Metrics:
     """This process's numbers and the folder in which all processes meet."""
 
     def __init__(self, *, folder: Path, gauges: Callable[[], Mapping[str, float]]) -> None:
-        self.numbers = Numbers(process_id=os.getpid())
+        self.numbers = Numbers()
         self._gauges = gauges
         self._folder = folder
         self._file = folder / f"gateway-{os.getpid()}-{time.time_ns()}.json"
@@ -87,24 +88,21 @@ class Metrics:
     async def run(self) -> None:
         """Write the numbers once a second until cancelled."""
         while True:
-            self.write()
+            self._refresh()
+            await asyncio.to_thread(self._store, msgspec.json.encode(self.numbers))
             await asyncio.sleep(_WRITE_SECONDS)
 
     def open(self) -> None:
         """Make the folder; the first process of a start clears what earlier starts left."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        others = list(self._folder.glob("gateway-*.json"))
-        if not any(_is_alive(_process_of(path)) for path in others):
-            for path in others:
+        if not any(_is_alive(numbers) for numbers in self._all()):
+            for path in self._folder.glob("gateway-*.json"):
                 path.unlink(missing_ok=True)
 
     def write(self) -> None:
-        """Publish this process's numbers."""
-        self.numbers.gauges = dict(self._gauges())
-        self.numbers.written_at = time.time()
-        draft = self._file.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(self.numbers))
-        draft.replace(self._file)
+        """Publish this process's numbers now."""
+        self._refresh()
+        self._store(msgspec.json.encode(self.numbers))
 
     def close(self) -> None:
         """Publish the last numbers: without gauges, since this process serves nothing any more."""
@@ -117,6 +115,15 @@ class Metrics:
         registry = CollectorRegistry()
         registry.register(_Sum(self._all()))
         return generate_latest(registry)
+
+    def _refresh(self) -> None:
+        self.numbers.gauges = dict(self._gauges())
+        self.numbers.written_at = time.time()
+
+    def _store(self, encoded: bytes) -> None:
+        draft = self._file.with_suffix(f".{time.monotonic_ns()}")
+        draft.write_bytes(encoded)
+        draft.replace(self._file)
 
     def _all(self) -> list[Numbers]:
         found = []
@@ -131,7 +138,7 @@ class Metrics:
 class _Sum(Collector):
     def __init__(self, every: Iterable[Numbers]) -> None:
         self._every = list(every)
-        self._alive = [numbers for numbers in self._every if _is_alive(numbers.process_id)]
+        self._alive = [numbers for numbers in self._every if _is_alive(numbers)]
 
     def collect(self) -> Iterable[Metric]:
         yield from self._counters()
@@ -167,15 +174,5 @@ class _Sum(Collector):
         return HistogramMetricFamily(name, text, buckets=buckets, sum_value=whole.total)
 
 
-def _process_of(path: Path) -> int:
-    return int(path.name.split("-")[1])
-
-
-def _is_alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_alive(numbers: Numbers) -> bool:
+    return time.time() - numbers.written_at < _SILENT_SECONDS

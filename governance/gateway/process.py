@@ -35,6 +35,7 @@ _log = structlog.get_logger("bursar.gateway")
 POOL_CONNECTIONS = 8
 _SESSION_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
 _RETRY_SECONDS = 1.0
+_LOOK_SECONDS = 0.1
 _FIRST_THRESHOLD = 50_000
 """Collections of the youngest generation are this rare: a request makes hundreds of objects that die by themselves."""
 
@@ -43,11 +44,10 @@ async def serve(environment: Environment, listener: socket.socket, *, limits: Li
     """Serve on this socket until SIGTERM or SIGINT; then finish what is open and give everything back."""
     async with open_gateway(environment, limits=limits) as gateway:
         server = GatewayServer(uvicorn.Config(gateway, **server_options(limits)), gateway)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_FIRST_THRESHOLD, 50, 50)
+        freezing = _start(_freeze_when_loaded(gateway))
         await server.serve(sockets=[listener])
         await _finish(gateway.in_flight)
+        await _stop(freezing)
 
 
 @contextlib.asynccontextmanager
@@ -150,6 +150,15 @@ async def _open_books(books: ExactBooks, gateway: Gateway) -> None:
         else:
             gateway.is_open = True
             return
+
+
+async def _freeze_when_loaded(gateway: Gateway) -> None:
+    """What is there when everything is loaded stays for good: collections need not look at it again."""
+    while gateway.keeper.snapshot is None or not gateway.is_open:  # noqa: ASYNC110 - once, at start
+        await asyncio.sleep(_LOOK_SECONDS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_FIRST_THRESHOLD, 50, 50)
 
 
 async def _close_books(books: ExactBooks, gateway: Gateway, opening: asyncio.Task[None]) -> None:
