@@ -52,6 +52,8 @@ class Keeper:
         self._keys = KeyCache(limits=limits)
         self._loading: dict[str, asyncio.Task[KeyPolicy | None]] = {}
         self.snapshot: PolicySnapshot | None = None
+        self.version = 0
+        """The version of policy up to which every change was taken."""
 
     async def key(self, public_id: str) -> KeyPolicy | None:
         """Return what governs this secret, or None when there is no such secret. Raises GovernanceUnavailable."""
@@ -95,7 +97,7 @@ class Keeper:
 
     async def _follow(self, connection: AsyncConnection[TupleRow]) -> None:
         """Take what is heard; when it is quiet, ask for the version: it moved unheard only if a notice was lost."""
-        version = self.snapshot.version if self.snapshot else 0
+        self.version = self.snapshot.version if self.snapshot else 0
         while True:
             is_quiet = True
             async for notice in connection.notifies(timeout=self._limits.policy_poll_seconds, stop_after=1):
@@ -103,9 +105,9 @@ class Keeper:
                 await self._take(notice.payload)
             async with asyncio.timeout(_QUERY_SECONDS):
                 current = await load_version(connection)
-            if is_quiet and current != version:
+            if is_quiet and current != self.version:
                 await self.refresh()
-            version = current
+            self.version = current
 
     async def _take(self, payload: str) -> None:
         kind, _, key_id = payload.partition(":")

@@ -29,6 +29,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How often timeouts are looked at: the precision of all of them but the connect timeout."""
     tags: int = 16
     tag_characters: int = 128
+    database_seconds: float = 2
+    """How long a request waits for its turn at the database before it is refused with 503."""
     cached_keys: int = 100_000
     unknown_key_seconds: float = 2
     policy_poll_seconds: float = 5

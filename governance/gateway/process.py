@@ -56,7 +56,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
     plugins = load_plugins(blocked=environment.plugins_blocked, allowed=environment.plugins_allowed)
     url = environment.database_url("gateway")
     async with contextlib.AsyncExitStack() as stack:
-        pool = _pool(url)
+        pool = _pool(url, limits)
         await pool.open(wait=False)
         stack.push_async_callback(pool.close)
         watchdog = Watchdog(interval_seconds=limits.watch_seconds)
@@ -122,13 +122,13 @@ def gauges(gateway: Gateway, books: ExactBooks) -> dict[str, float]:
     }
 
 
-def _pool(url: str) -> Pool:
+def _pool(url: str, limits: Limits) -> Pool:
     return AsyncConnectionPool(
         url,
         min_size=2,
         max_size=POOL_CONNECTIONS,
         open=False,
-        timeout=2.0,
+        timeout=limits.database_seconds,
         kwargs={"autocommit": True, "options": _SESSION_OPTIONS, "application_name": "bursar-gateway"},
     )
 

@@ -54,6 +54,7 @@ def limits() -> Limits:
         header_seconds=2,
         watch_seconds=0.05,
         policy_poll_seconds=1,
+        database_seconds=20,
     )
 
 

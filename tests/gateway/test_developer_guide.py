@@ -1,4 +1,4 @@
-"""The guide for developers says everything the gateway can answer."""
+"""The guides say everything the gateway can answer and everything it counts."""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from governance.core import errors as core_errors
 from governance.core.errors import BursarError
 from governance.gateway import errors as gateway_errors
 from governance.gateway.limits import LEAST_OUTPUT_TOKENS, Limits
+from governance.gateway.metrics import COUNTERS, GAUGES, HISTOGRAMS, OLDEST
 from governance.gateway.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +46,9 @@ def test_its_limits_are_those_in_force() -> None:
     assert f"never below {LEAST_OUTPUT_TOKENS} tokens" in GUIDE
     assert f"at most {limits.tags} tags" in GUIDE and f"{limits.tag_characters} characters" in GUIDE
     assert (limits.body_seconds, limits.after_disconnect_seconds) == (60, 60)
+
+
+def test_operators_find_every_metric() -> None:
+    guide = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
+    names = {*(f"{name}_total" for name in COUNTERS), *GAUGES, *OLDEST, *HISTOGRAMS}
+    assert names <= set(re.findall(r"^\| `(bursar_\w+)` \|", guide, re.MULTILINE))

@@ -11,6 +11,7 @@ async def test_it_passes_the_reply_unchanged_and_books_its_cost(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
     async with served.client(key) as client:
         reply = await client.post("/v1/chat/completions", json=question())
 
@@ -61,6 +62,7 @@ async def test_it_passes_a_vendors_error_without_the_credential_and_charges_noth
 
     vendor.answer = refuse
     budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
     async with served.client(key) as client:
         reply = await client.post("/v1/chat/completions", json=question())
 
@@ -75,6 +77,7 @@ async def test_a_spent_budget_refuses_before_the_vendor_is_called(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     world.add_budget(100_000, name="Search pilot")
+    await served.catch_up(world)
     async with served.client(key) as client:
         reply = await client.post("/v1/chat/completions", json=question(max_tokens=500))
 

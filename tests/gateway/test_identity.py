@@ -1,10 +1,10 @@
 """Who may call: keys in headers, their ends, and what an attacker learns."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 import psycopg
-import pytest
 
 from governance.core.clock import utc_now
 from governance.keys.secret import make_secret
@@ -39,10 +39,9 @@ async def test_unknown_malformed_and_wrong_keys_get_one_answer(served: Served, k
     assert answers.pop()[:2] == (401, "key_invalid")
 
 
-@pytest.mark.parametrize("header", ["authorization", "x-api-key", "api-key"])
-async def test_it_takes_the_key_from_the_headers_that_vendors_use(served: Served, key: str, header: str) -> None:
-    value = f"Bearer {key}" if header == "authorization" else key
-    assert (await _status(served, **{header: value}))[0] == 200
+async def test_it_takes_the_key_from_the_headers_that_vendors_use(served: Served, key: str) -> None:
+    for headers in ({"authorization": f"bearer {key}"}, {"x-api-key": key}, {"api-key": key}):
+        assert (await _status(served, **headers))[0] == 200
 
 
 async def test_it_refuses_two_different_keys(served: Served, world: World, key: str) -> None:
@@ -52,24 +51,22 @@ async def test_it_refuses_two_different_keys(served: Served, world: World, key: 
     assert "different keys" in message
 
 
-@pytest.mark.parametrize("query", ["key={key}", "api_key={key}", "access_token=x", "q={key}"])
-async def test_it_refuses_a_key_in_the_address(served: Served, key: str, query: str) -> None:
+async def test_it_refuses_a_key_in_the_address(served: Served, key: str) -> None:
     async with served.client(key) as client:
-        reply = await client.post(f"/v1/chat/completions?{query.format(key=key)}", json=question())
-    assert reply.status_code == 401
-    assert "rotated" in reply.json()["error"]["message"]
+        for query in (f"key={key}", f"api_key={key}", "access_token=x", f"q={key}"):
+            reply = await client.post(f"/v1/chat/completions?{query}", json=question())
+            assert reply.status_code == 401
+            assert "rotated" in reply.json()["error"]["message"]
 
 
-@pytest.mark.parametrize(
-    "value", [b"Bearer \xff\xfe\x00bad", b"Bearer " + "ключ".encode(), b"Bearer \xc0\xae", b"Bearer " + b"A" * 60_000]
-)
-async def test_it_survives_any_bytes_in_the_authorization(served: Served, key: str, value: bytes) -> None:
+async def test_it_survives_any_bytes_in_the_authorization(served: Served, key: str) -> None:
     port = int(served.url.rpartition(":")[2])
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: " + value + b"\r\n\r\n")
-    status = int((await reader.readline()).split()[1])
-    writer.close()
-    assert status in (400, 401)
+    for value in (b"\xff\xfe\x00bad", "ключ".encode(), b"\xc0\xae", b"A" * 60_000):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer " + value + b"\r\n\r\n")
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+        assert status in (400, 401)
     async with served.client(key) as client:
         assert (await client.get("/v1/models")).status_code == 200
 
@@ -89,9 +86,9 @@ async def test_it_closes_a_connection_that_never_completes_its_headers(served: S
     port = int(served.url.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n")
-    with pytest.raises(ConnectionResetError):
+    with contextlib.suppress(ConnectionResetError):
         assert await asyncio.wait_for(reader.read(), 10) == b""
-        raise ConnectionResetError
+    assert reader.at_eof() or reader.exception() is not None
     writer.close()
 
 

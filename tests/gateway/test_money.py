@@ -22,6 +22,7 @@ async def test_a_maximum_that_the_budget_cannot_pay_is_lowered_when_the_client_g
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     budget = world.add_budget(1_600_000)
+    await served.catch_up(world)
     reply = await _ask(served, key)
 
     assert reply.status_code == 200
@@ -36,6 +37,7 @@ async def test_a_maximum_of_the_clients_own_is_never_lowered(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     world.add_budget(1_600_000)
+    await served.catch_up(world)
     assert (await _ask(served, key, max_tokens=1000)).status_code == 402
     assert vendor.calls == []
     reply = await _ask(served, key, max_tokens=17)
@@ -63,6 +65,7 @@ async def test_two_hundred_calls_at_once_never_overdraw_a_budget_for_ten(
     size = len(json.dumps(body, separators=(",", ":")).encode())
     worst = (size + 512 + 16) * 1000 + 100 * 2000
     budget = world.add_budget(10 * worst)
+    await served.catch_up(world)
 
     async def answer(call: VendorCall) -> None:
         await asyncio.sleep(0.2)
@@ -94,7 +97,7 @@ async def test_a_vendor_that_cannot_be_reached_costs_nothing(served: Served, wor
     model = world.add_model("far")
     world.execute("UPDATE catalog_deployment SET connection_id = %s WHERE model_id = %s", connection, model)
     budget = world.add_budget(1_000_000_000)
-    await asyncio.sleep(0.3)
+    await served.catch_up(world)
     reply = await _ask(served, key, model="far")
     assert (reply.status_code, reply.json()["error"]["code"]) == (502, "provider_unavailable")
     assert "nothing was sent" in reply.json()["error"]["message"]
@@ -122,6 +125,7 @@ async def test_a_reply_that_proves_nothing_leaves_the_money_held(
 
     vendor.answer = answer
     budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
     reply = await _ask(served, key)
     assert (reply.status_code, reply.content) == (status, body)
     (attempt,) = await world.suspended()

@@ -66,6 +66,7 @@ async def test_it_raises_its_own_errors_for_refusals_and_does_not_retry_them(
         with pytest.raises(openai.NotFoundError, match="Did you mean tiny"):
             await client.chat.completions.create(model="tinny", messages=MESSAGES)  # type: ignore[arg-type]
         world.add_budget(1)
+        await served.catch_up(world)
         with pytest.raises(openai.APIStatusError, match="USD left") as refusal:
             await client.chat.completions.create(model="tiny", messages=MESSAGES)  # type: ignore[arg-type]
     assert (refusal.value.status_code, refusal.value.code) == (402, "budget_exceeded")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import itertools
 import json
 from typing import Any
 
@@ -24,39 +25,36 @@ async def _refused(served: Served, key: str, body: bytes, **headers: str) -> tup
     return reply.status_code, error
 
 
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        (b"", "not JSON"),
-        (b"{", "not JSON"),
-        (b'{"model": "tiny", "messages": [', "not JSON"),
-        (b"[1]", "object"),
-        (b'{"model": "tiny"}', "messages"),
-        (b'{"messages": []}', "model"),
-        (b'{"model": "tiny", "messages": "hi"}', "messages"),
-        (b'{"model": "\xff", "messages": []}', "UTF-8"),
-        (b'{"model": "tiny", "model": "other", "messages": []}', "model"),
-        (b'{"model": "tiny", "messages": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "deep"),
-    ],
-)
+UNREADABLE = [
+    (b"", "not JSON"),
+    (b"{", "not JSON"),
+    (b'{"model": "tiny", "messages": [', "not JSON"),
+    (b"[1]", "object"),
+    (b'{"model": "tiny"}', "messages"),
+    (b'{"messages": []}', "model"),
+    (b'{"model": "tiny", "messages": "hi"}', "messages"),
+    (b'{"model": "\xff", "messages": []}', "UTF-8"),
+    (b'{"model": "tiny", "model": "other", "messages": []}', "model"),
+    (b'{"model": "tiny", "messages": [], "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "deep"),
+]
+
+
 async def test_a_body_that_cannot_be_read_is_refused_with_its_fault(
-    served: Served, world: World, vendor: Vendor, key: str, body: bytes, says: str
+    served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
-    status, error = await _refused(served, key, body)
-    assert status == 400
-    assert says in error["message"]
+    for body, says in UNREADABLE:
+        status, error = await _refused(served, key, body)
+        assert status == 400
+        assert says in error["message"]
     assert vendor.calls == [] and world.attempts() == []
 
 
-@pytest.mark.parametrize("field", ["max_tokens", "max_completion_tokens", "n"])
-@pytest.mark.parametrize("value", ["-1", "0", "1.5", '"5"', "true", "99999999999999999999", "NaN", "1e999", "[]"])
-async def test_absurd_numbers_are_refused(
-    served: Served, world: World, vendor: Vendor, key: str, field: str, value: str
-) -> None:
-    body = json.dumps(question()).replace("{", f'{{"{field}": {value}, ', 1).encode()
-    status, error = await _refused(served, key, body)
-    assert status == 400
-    assert error["code"] == "bad_request"
+async def test_absurd_numbers_are_refused(served: Served, world: World, vendor: Vendor, key: str) -> None:
+    values = ("-1", "0", "1.5", '"5"', "true", "99999999999999999999", "NaN", "1e999", "[]")
+    for field, value in itertools.product(("max_tokens", "max_completion_tokens", "n"), values):
+        body = json.dumps(question()).replace("{", f'{{"{field}": {value}, ', 1).encode()
+        status, error = await _refused(served, key, body)
+        assert (status, error["code"]) == (400, "bad_request"), (field, value)
     assert vendor.calls == [] and world.attempts() == []
 
 
@@ -73,7 +71,7 @@ async def test_a_model_that_is_not_allowed_is_refused_by_the_level_that_refuses(
     world.insert("policy_allowrule", organisation_id=world.organisation, team_id=world.team, pattern="ti*")
     key_id, key = world.add_key(name="search")
     world.insert("policy_allowrule", organisation_id=world.organisation, key_id=key_id, pattern="*")
-    await asyncio.sleep(0.3)
+    await served.catch_up(world)
     status, error = await _refused(served, key, json.dumps(question() | {"model": "big"}).encode())
     assert (status, error["code"]) == (403, "model_not_allowed")
     assert "team default" in error["message"]
@@ -87,7 +85,7 @@ async def test_a_model_that_is_not_allowed_is_refused_by_the_level_that_refuses(
 
 async def test_a_model_without_a_price_is_refused(served: Served, world: World, vendor: Vendor, key: str) -> None:
     world.add_model("free", prices={})
-    await asyncio.sleep(0.3)
+    await served.catch_up(world)
     status, error = await _refused(served, key, json.dumps(question() | {"model": "free"}).encode())
     assert (status, error["code"]) == (400, "price_missing")
     assert vendor.calls == []
@@ -95,7 +93,7 @@ async def test_a_model_without_a_price_is_refused(served: Served, world: World, 
 
 async def test_a_retired_model_names_its_successor(served: Served, world: World, key: str) -> None:
     world.add_model("old", retires_on="2026-01-31", successor="tiny")
-    await asyncio.sleep(0.3)
+    await served.catch_up(world)
     status, error = await _refused(served, key, json.dumps(question() | {"model": "old"}).encode())
     assert (status, error["code"]) == (404, "model_retired")
     assert "Use tiny instead" in error["message"]
@@ -107,7 +105,7 @@ async def test_what_has_no_known_bound_is_refused(served: Served, world: World, 
     status, error = await _refused(served, key, json.dumps(body).encode())
     assert (status, error["code"]) == (400, "request_unpriced")
     world.add_model("endless", max_output_tokens=None)
-    await asyncio.sleep(0.3)
+    await served.catch_up(world)
     status, error = await _refused(served, key, json.dumps(question() | {"model": "endless"}).encode())
     assert (status, error["code"]) == (400, "request_unpriced")
     assert "max_completion_tokens" in error["message"]
@@ -148,16 +146,15 @@ async def test_a_compressed_body_is_refused(served: Served, key: str) -> None:
     assert (status, error["code"]) == (415, "encoding_unsupported")
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/v1", "/v1/responses", "/v1/embeddings", "/v1/chat/completions/", "/v1/files", "/admin", "/v1/modelsx",
-     "/v1//chat/completions", "/v1/proxy/x", "/%2e%2e/metrics", "/\x00"],
-)  # fmt: skip
-async def test_what_is_not_metered_does_not_exist(served: Served, key: str, path: str) -> None:
+async def test_what_is_not_metered_does_not_exist(served: Served, key: str) -> None:
+    paths = (
+        "/ /v1 /v1/responses /v1/embeddings /v1/chat/completions/ /v1/files /admin /v1/modelsx /v1//chat/completions"
+    )
     async with served.client(key) as client:
-        for method in ("GET", "POST"):
-            reply = await client.request(method, path.replace("\x00", "%00"))
-            assert (reply.status_code, reply.json()["error"]["code"]) == (404, "route_unknown")
+        for path in (*paths.split(), "/v1//chat/completions", "/v1/proxy/x", "/%2e%2e/metrics", "/%00"):
+            for method in ("GET", "POST"):
+                reply = await client.request(method, path)
+                assert (reply.status_code, reply.json()["error"]["code"]) == (404, "route_unknown"), path
 
 
 async def test_every_route_has_one_method_and_v1_refuses_strangers(served: Served) -> None:
@@ -175,7 +172,7 @@ async def test_tags_come_from_key_and_header_and_teams_can_require_them(
 ) -> None:
     world.execute("UPDATE teams_team SET required_tags = ARRAY['feature', 'customer'] WHERE id = %s", world.team)
     _, key = world.add_key(default_tags='{"customer": "house", "stage": "test"}')
-    await asyncio.sleep(0.3)
+    await served.catch_up(world)
     status, error = await _refused(served, key, json.dumps(question()).encode())
     assert (status, error["code"]) == (400, "tags_missing")
     assert "feature" in error["message"] and "customer" not in error["message"].replace("X-Bursar", "")
@@ -187,12 +184,11 @@ async def test_tags_come_from_key_and_header_and_teams_can_require_them(
     assert "x-bursar-tags" not in vendor.calls[0].headers
 
 
-@pytest.mark.parametrize(
-    "tags", ["x", "=y", "a=", "a=b,a=c", "a b=c", "a=\u00e9", "a=" + "x" * 129, ",".join(f"t{n}=v" for n in range(17))]
-)
-async def test_tags_that_are_not_well_formed_are_refused(served: Served, key: str, tags: str) -> None:
+async def test_tags_that_are_not_well_formed_are_refused(served: Served, key: str) -> None:
+    many = ",".join(f"t{number}=v" for number in range(17))
     async with served.client(key) as client:
-        headers = [(b"x-bursar-tags", tags.encode())]
-        reply = await client.post("/v1/chat/completions", json=question(), headers=headers)
-    assert reply.status_code == 400
-    assert "X-Bursar-Tags" in reply.json()["error"]["message"]
+        for tags in ("x", "=y", "a=", "a=b,a=c", "a b=c", "a=\u00e9", "a=" + "x" * 129, many):
+            headers = [(b"x-bursar-tags", tags.encode())]
+            reply = await client.post("/v1/chat/completions", json=question(), headers=headers)
+            assert reply.status_code == 400, tags
+            assert "X-Bursar-Tags" in reply.json()["error"]["message"]

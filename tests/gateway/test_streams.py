@@ -83,6 +83,7 @@ async def test_when_the_client_goes_the_rest_is_read_and_settled(
 
     vendor.answer = answer
     budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
     async with raw_stream(served, key) as (reader, _):
         await reader.readuntil(b"Hello")
     await eventually(lambda: True if not served.server.server_state.connections else None)
@@ -109,6 +110,7 @@ async def test_a_provider_that_says_so_is_cancelled_when_the_client_goes(
 
     vendor.answer = answer
     budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
     async with raw_stream(served, key) as (reader, _):
         await reader.readuntil(b"Hello")
     await asyncio.wait_for(was_closed.wait(), 5)

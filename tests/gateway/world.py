@@ -185,6 +185,11 @@ class Served:
     url: str
     server: uvicorn.Server
 
+    async def catch_up(self, world: World) -> None:
+        """Return when the gateway has taken every change of policy so far."""
+        version = world.rows("SELECT version FROM policy_version")[0]["version"]
+        await eventually(lambda: True if self.gateway.keeper.version >= version else None)
+
     def client(self, key: str | None = None) -> httpx.AsyncClient:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
         limits = httpx.Limits(max_connections=None)
