@@ -1,6 +1,7 @@
 """Commands that print more than plain data: tables with money under each other, files, exit codes of their own."""
 
 import argparse
+import textwrap
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from governance.core.errors import BursarError
 from governance.core.money import MoneyInvalid
 from governance.core.months import MonthInvalid
+
+_HELP_WIDTH = 90
 
 
 class _Help(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -24,7 +27,9 @@ class PrintingCommand(BaseCommand):
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         """Return the parser, with the example below its options."""
         epilog = f"example:\n{self.example}" if self.example else None
-        return super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=_Help, **options)
+        parser = super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=_Help, **options)
+        parser.description = textwrap.fill(self.help, _HELP_WIDTH)
+        return parser
 
     def execute(self, *arguments: Any, **options: Any) -> str | None:
         """Run the command; what a domain refuses becomes one sentence and exit code 1."""

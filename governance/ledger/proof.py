@@ -87,7 +87,7 @@ SELECT 'attempt ' || attempt_id || ' revision ' || revision, ceil(cost_nano), ch
   FROM ledger_usagerecord WHERE charge_nano <> ceil(cost_nano)
 """
 
-_CHECKS = {
+CHECKS = {
     "entry_unbalanced": _ENTRY_UNBALANCED,
     "postings_differ_from_records": _POSTINGS_DIFFER,
     "record_without_entry": _RECORD_WITHOUT_ENTRY,
@@ -117,7 +117,7 @@ def run_checks(checks: Mapping[str, str]) -> Finding:
 
 def prove_ledger() -> Finding:
     """Check that entries balance, postings follow from records, and records are rated and counted right."""
-    return run_checks(_CHECKS)
+    return run_checks(CHECKS)
 
 
 def count_facts() -> tuple[int, int]:

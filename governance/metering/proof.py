@@ -34,7 +34,7 @@ SELECT 'attempt ' || t.id, 0, t.held_nano
   FROM metering_attempt t WHERE EXISTS (SELECT FROM ledger_usagerecord r WHERE r.attempt_id = t.id)
 """
 
-_CHECKS = {
+CHECKS = {
     "settled_differs_from_records": _SETTLED_DIFFERS,
     "held_differs_from_attempts": _HELD_DIFFERS,
     "amount_is_negative": _NEGATIVE,
@@ -44,7 +44,7 @@ _CHECKS = {
 
 def prove_accounts() -> Finding:
     """Check settled and held money of every budget account against records and attempts."""
-    return run_checks(_CHECKS)
+    return run_checks(CHECKS)
 
 
 def count_accounts() -> int:

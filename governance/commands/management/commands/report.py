@@ -48,7 +48,8 @@ class Command(PrintingCommand):
             self._print(organisation.name, report)
 
     def _print(self, organisation: str, report: MonthlyReport) -> None:
-        self.stdout.write(f"{organisation}, {report.month:%Y-%m}, in USD\n")
+        self.stdout.write(f"{organisation}, {report.month:%Y-%m}, in USD")
+        self.stdout.write("")
         if not report.total.requests:
             self.stdout.write("Nothing was used in this month.")
             return
