@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line, get_commands, load_command_class
 
@@ -58,6 +59,7 @@ def _provide_what_is_missing(*, needs_database: bool) -> None:
 
 
 def _overview() -> str:
+    django.setup()  # without settings Django finds none of our commands
     ours = {name: words for name, (_, words) in _PROGRAMS.items()}
     for name, app in get_commands().items():
         if isinstance(app, str) and app.startswith("governance."):
