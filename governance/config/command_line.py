@@ -63,7 +63,7 @@ def _overview() -> str:
     ours = {name: words for name, (_, words) in _PROGRAMS.items()}
     for name, app in get_commands().items():
         if isinstance(app, str) and app.startswith("governance."):
-            ours[name] = _first_line(load_command_class(app, name).help)
+            ours[name] = _first_sentence(load_command_class(app, name).help)
     lines = [f"  {name:<14} {words}" for name, words in sorted(ours.items())]
     return "\n".join(
         [
@@ -76,8 +76,8 @@ def _overview() -> str:
     )
 
 
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""
+def _first_sentence(text: str) -> str:
+    return text.strip().partition(". ")[0].partition("\n")[0]
 
 
 if __name__ == "__main__":
