@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 
 from governance.core.errors import BursarError, RequestUnpriced
+from governance.core.money import EXACT
 from governance.core.windows import END
 from governance.plugin.provider import Bound
 from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage
@@ -168,11 +169,11 @@ class RateCard:
             amount = quantity * rate.amount if rate else 0
             is_assumed = is_assumed or rate is None or rate.is_assumed
             total += amount
-            cost = Decimal(amount).scaleb(-self._digits)
+            cost = Decimal(amount).scaleb(-self._digits, EXACT)
             lines.append(RatedLine(token_class, quantity, rate.price_id if rate else None, cost))
         return Rated(
             lines=tuple(lines),
-            cost_nano=Decimal(total).scaleb(-self._digits),
+            cost_nano=Decimal(total).scaleb(-self._digits, EXACT),
             charge_nano=-(-total // self.scale),
             is_assumed=is_assumed,
         )
@@ -196,7 +197,7 @@ class RateTable:
 
 
 def _digits(price: Decimal) -> int:
-    exponent = price.normalize().as_tuple().exponent
+    exponent = price.normalize(EXACT).as_tuple().exponent
     if not isinstance(exponent, int):
         raise TypeError(f"A price is a finite number, not {price}.")
     return max(0, -exponent)
@@ -209,7 +210,7 @@ def _steps(lines: list[PriceLine], digits: int) -> tuple[Step, ...]:
         rates: dict[TokenClass, Rate] = {}
         for line in sorted(lines, key=lambda line: line.from_input_tokens):
             if line.from_input_tokens <= start:
-                rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits)), line.id, is_assumed=False)
+                rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits, EXACT)), line.id, is_assumed=False)
         steps.append(Step(start, _with_neighbours(rates)))
     return tuple(steps)
 

@@ -9,7 +9,8 @@ from decimal import ROUND_CEILING, Context, Decimal, Inexact, InvalidOperation
 NANO_PER_USD = 10**9
 MAX_NANO = 2**63 - 1
 
-_EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+"""Arithmetic that raises instead of rounding: 80 digits hold any amount at any price the catalogue can keep."""
 _CEILING = Context(prec=80, rounding=ROUND_CEILING)
 
 
@@ -22,7 +23,7 @@ def parse_usd(text: str | Decimal) -> int:
     if isinstance(text, float):
         raise MoneyInvalid("Money is never a float: give a decimal string such as 12.50.")
     try:
-        nano = Decimal(text).scaleb(9, _EXACT)
+        nano = Decimal(text).scaleb(9, EXACT)
     except (InvalidOperation, ValueError) as error:
         raise MoneyInvalid(f"{text!r} is not an amount of USD: give a decimal number such as 12.50.") from error
     if not nano.is_finite() or nano != nano.to_integral_value():
@@ -34,7 +35,7 @@ def parse_usd(text: str | Decimal) -> int:
 
 def usd_decimal(nano: int | Decimal) -> Decimal:
     """Return the exact amount in USD."""
-    return Decimal(nano).scaleb(-9, _EXACT)
+    return Decimal(nano).scaleb(-9, EXACT)
 
 
 def usd_text(nano: int | Decimal) -> str:
@@ -56,7 +57,7 @@ def exact_sum(amounts: Iterable[Decimal]) -> Decimal:
     """Return the sum without any rounding; Python's own `sum` rounds to 28 digits."""
     total = Decimal(0)
     for amount in amounts:
-        total = _EXACT.add(total, amount)
+        total = EXACT.add(total, amount)
     return total
 
 

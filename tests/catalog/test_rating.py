@@ -188,3 +188,9 @@ def test_a_model_without_a_price_in_force_cannot_be_called() -> None:
     table = RateTable([line(1, TokenClass.INPUT, 2, since=NOW + timedelta(days=1))])
     with pytest.raises(NoPrice, match="bursar models add"):
         table.card_at(NOW)
+
+
+def test_the_finest_price_times_the_largest_count_loses_no_digit() -> None:
+    prices = card(line(1, TokenClass.INPUT, "199999.123456789012345678"), line(2, TokenClass.OUTPUT, 1))
+    rated = prices.rate(Usage(input_tokens=2**40, output_tokens=0))
+    assert Fraction(rated.cost_nano) == 2**40 * Fraction("199999.123456789012345678")
