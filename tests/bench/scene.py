@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +37,8 @@ class Scene(msgspec.Struct, kw_only=True):
 @contextlib.contextmanager
 def open_scene() -> Iterator[Scene]:
     """Start the upstreams and nginx in a temporary folder; stop them and remove it at the end."""
+    # Told to stop, leave nothing behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     cores = machine.Cores()
     os.sched_setaffinity(0, cores.others)
     with contextlib.ExitStack() as stack:
