@@ -1,6 +1,7 @@
 """Filling a database by the hundred thousand, in SQL, as its owner: the commands make one thing at a time."""
 
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -103,12 +104,9 @@ class Seeding:
         missing = total - (int(row["count"]) if row else 0)
         arguments = {"organisation": self._organisation, "team": team, "count": max(0, missing)}
         # A message per key would tell gateways of keys that they do not hold.
-        with self._owner.transaction():
-            for table in ("keys_virtualkey", "keys_keysecret"):
-                self._owner.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
-            self._owner.execute(_MANY_KEYS, arguments)
-            for table in ("keys_virtualkey", "keys_keysecret"):
-                self._owner.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)))
+        self._switch_key_triggers("DISABLE")
+        self._owner.execute(_MANY_KEYS, arguments)
+        self._switch_key_triggers("ENABLE")
         self._owner.execute("ANALYZE keys_virtualkey, keys_keysecret")
 
     def fill_usage_rows(self, alias: str, count: int) -> None:
@@ -128,6 +126,11 @@ class Seeding:
         )
         self._owner.execute(statement, (alias, count))
         self._owner.execute("ANALYZE ledger_usagerecord")
+
+    def _switch_key_triggers(self, word: LiteralString) -> None:
+        for table in ("keys_virtualkey", "keys_keysecret"):
+            statement = sql.SQL("ALTER TABLE {} " + word + " TRIGGER USER")
+            self._owner.execute(statement.format(sql.Identifier(table)))
 
     def _add_prices(self, model: int) -> None:
         for token_class, nano in _PRICES.items():
