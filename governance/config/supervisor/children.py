@@ -69,10 +69,9 @@ class Child:
     def tend(self) -> bool:
         """Start it again if it ended and its pause is over. Return True when it was started."""
         if self.process is not None:
-            code = self.process.poll()
-            if code is None:
+            if not self.has_ended():
                 return False
-            self._note_end(code)
+            self._note_end(self._end())
         if time.monotonic() < self._may_start_at:
             return False
         self.start()
@@ -80,20 +79,29 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM: finish what is under way, then end."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and not self.has_ended():
             self.process.send_signal(signal.SIGTERM)
 
     def has_ended(self) -> bool:
-        """Say whether nothing of it runs."""
-        return self.process is None or self.process.poll() is not None
+        """Say whether it runs no more. Does not reap it: until `kill`, nobody else gets its process id."""
+        if self.process is None or self.process.returncode is not None:
+            return True
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def kill(self) -> None:
         """End it and whatever it started, at once."""
+        if self.process is not None and self.process.returncode is None:
+            self._end()
+
+    def _end(self) -> int:
+        """Kill what is left in its session while the process id is surely still its own; return its exit code."""
         if self.process is None:
-            return
+            return 0
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        code = self.process.wait()
+        self.process = None
+        return code
 
     def _note_end(self, code: int) -> None:
         if time.monotonic() - self._started_at > _STEADY_SECONDS:
@@ -103,7 +111,3 @@ class Child:
         self._may_start_at = time.monotonic() + pause
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._output.say(f"{self.plan.name} {how}; it is started again in {pause:.1f} s.")
-        if self.process is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)  # what it may have left behind in its session
-        self.process = None

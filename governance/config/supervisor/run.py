@@ -46,6 +46,7 @@ class Supervisor:
         self._environment = environment
         self._output = output
         self._stop_requests = 0
+        self._last_signal = ""
         self._server: EmbeddedPostgres | None = None
         self._children: list[Child] = []
         self._sockets: list[socket.socket] = []
@@ -229,6 +230,7 @@ class Supervisor:
                 if self._tend(_TICK_SECONDS):
                     self._write_ready_file()
             except StopRequested:
+                self._output.say(f"{self._last_signal}: stopping, the gateway first ...")
                 return
 
     def _tend(self, seconds: float) -> bool:
@@ -237,10 +239,17 @@ class Supervisor:
         if self._stop_requests:
             raise StopRequested
         if self._server is not None and self._server.process is not None and self._server.process.poll() is not None:
-            self._output.say("PostgreSQL ended; it is started again and recovers by itself.")
-            self._launch_server()
+            self._restart_server()
         started = [child for child in self._children if child.tend()]
         return any(child.plan.stage is StopStage.GATEWAY for child in started)
+
+    def _restart_server(self) -> None:
+        self._output.say("PostgreSQL ended; it is started again and recovers by itself.")
+        try:
+            self._launch_server()
+        except (PostgresFailed, OSError) as error:
+            # The rest keeps running and answers that the books cannot be asked; the next round tries again.
+            self._output.say(str(error))
 
     # --- stopping
 
@@ -290,3 +299,4 @@ class Supervisor:
 
     def _note_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_requests += 1
+        self._last_signal = signal.Signals(number).name
