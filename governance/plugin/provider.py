@@ -46,11 +46,18 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and how to send one wire's requests: computed once when the policy snapshot is compiled, not per call."""
+    """Where and how to send one wire's requests: computed once when the policy snapshot is compiled, not per call.
+
+    The headers carry the credential, so the representation names them without their values.
+    """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     method: str = "POST"
+
+    def __repr__(self) -> str:
+        names = [name for name, _ in self.headers]
+        return f"Upstream(url={self.url!r}, headers={names}, method={self.method!r})"
 
 
 class GoverningFields(msgspec.Struct, kw_only=True):

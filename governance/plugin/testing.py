@@ -1,0 +1,251 @@
+"""The conformance kit: what every provider must hold, called from a plugin's own tests. First-party plugins use it too.
+
+    import pytest
+    from governance.plugin.testing import PROVIDER_CHECKS, ProviderCheck, Subject
+
+    @pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
+    def test_the_provider_conforms(check: ProviderCheck) -> None:
+        check(Subject(provider=MyProvider(), base_url="https://api.example.test/v1"))
+
+`check_recorded_reply` and `check_recorded_stream` take a reply of the real vendor and return what was read from it.
+A failed check raises NotConforming, an AssertionError whose sentence says what to change.
+"""
+
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
+from governance.plugin.openai_chat import read_chat_request, splice
+from governance.plugin.provider import Billing, ConnectionSettings, GoverningFields, Provider, Upstream, Wire
+from governance.plugin.sse import EventSplitter
+from governance.plugin.usage import Usage, UsageReport
+
+CANARY = "canary-credential-8f3a"
+"""Stands for a vendor's key in every check; it may appear in an authorisation header and nowhere else."""
+
+_GARBAGE = (
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b"[DONE]",
+    b"\xff\xfe",
+    b'{"usage":null}',
+    b'{"usage":[]}',
+    b'{"usage":{}}',
+    b'{"usage":{"prompt_tokens":-1,"completion_tokens":1}}',
+    b'{"usage":{"prompt_tokens":1.5,"completion_tokens":1}}',
+    b'{"usage":{"prompt_tokens":"1","completion_tokens":1}}',
+    b'{"usage":{"prompt_tokens":1e999,"completion_tokens":1}}',
+    b'{"usage":{"prompt_tokens":9999999999999999999,"completion_tokens":1}}',
+    b'{"choices":5,"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+    b'{"usage":' + b"[" * 100_000,
+)
+_BAD_BASE_URLS = (
+    "",
+    "api.example.test",
+    "ftp://api.example.test/v1",
+    "https://user:secret@api.example.test/v1",
+    "https://api.example.test/v1?key=secret",
+    "https://api.example.test/v1#here",
+    "https://api.example.test/v1\r\nx-evil: 1",
+    "https://api.example.test:port/v1",
+)
+_CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
+
+
+class NotConforming(AssertionError):
+    """The provider does not hold what every provider must."""
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider under test, and a base URL and connection options that it accepts."""
+
+    provider: Provider
+    base_url: str
+    options: dict[str, str] = {}
+
+    def connection(self, *, base_url: str | None = None, credential: str = CANARY) -> ConnectionSettings:
+        """Return a connection with these settings."""
+        return ConnectionSettings(
+            id=1,
+            name="under test",
+            base_url=self.base_url if base_url is None else base_url,
+            credential=credential,
+            options=self.options,
+        )
+
+
+ProviderCheck = Callable[[Subject], None]
+
+
+def check_names(subject: Subject) -> None:
+    """Names are what people choose and what records keep: short, plain, never empty."""
+    provider = subject.provider
+    _require(provider.name.isidentifier() and provider.name.islower(), "The name must be a lower-case identifier.")
+    _require(bool(provider.title.strip()), "The title must say to people what this is.")
+    _require(bool(provider.wires), "A provider speaks at least one wire.")
+
+
+def check_upstream(subject: Subject) -> None:
+    """URLs are absolute and keep the base; a closing slash changes nothing; the credential goes into a header alone."""
+    for wire in subject.provider.wires:
+        upstream = subject.provider.upstream(wire=wire, connection=subject.connection())
+        slashed = subject.provider.upstream(wire=wire, connection=subject.connection(base_url=f"{subject.base_url}/"))
+        base = urlsplit(subject.base_url)
+        _require(urlsplit(upstream.url).netloc == base.netloc, "The URL must stay on the host of the base URL.")
+        _require(urlsplit(upstream.url).path.startswith(base.path), "The URL must keep the path of the base URL.")
+        _require(upstream.url == slashed.url, "A closing slash of the base URL must not change the URL.")
+        _require(CANARY not in upstream.url, "The credential must not be part of the URL, which is logged.")
+        _require(CANARY not in repr(upstream), "The representation of Upstream must not show the credential.")
+        _require(_is_header_safe(upstream), "Header names and values must be printable, without line ends.")
+
+
+def check_bad_connections(subject: Subject) -> None:
+    """What cannot work is refused when the connection is compiled, in a sentence that does not tell the credential."""
+    for wire in subject.provider.wires:
+        for url in _BAD_BASE_URLS:
+            sentence = _refusal(subject.provider, wire, subject.connection(base_url=url))
+            _require(CANARY not in sentence and "secret" not in sentence, "A refusal must not repeat a credential.")
+        _refusal(subject.provider, wire, subject.connection(credential=f"{CANARY}\r\nx-evil: 1"))
+        if subject.provider.needs_credential:
+            _refusal(subject.provider, wire, subject.connection(credential=""))
+
+
+def check_garbage(subject: Subject) -> None:
+    """No reply of a vendor, however broken, raises anything but UsageUnreadable or is read as usage out of nothing."""
+    connection, provider = subject.connection(), subject.provider
+    for wire in provider.wires:
+        for body in _GARBAGE:
+            _read_or_unreadable(provider, wire, connection, body)
+            meter = provider.stream_meter(wire=wire, connection=connection, fields=_fields())
+            meter.feed(body)
+            _require(meter.seen_output_bytes() >= 0, "Seen output is never negative.")
+            for status in (400, 401, 404, 408, 418, 429, 500, 503, 529, 599):
+                reading = provider.read_error(wire=wire, status=status, body=body)
+                is_unknown = reading.billing is Billing.UNKNOWN
+                _require(status < 500 or is_unknown, "An error of 500 or above does not prove that nothing was billed.")
+
+
+def check_bound(subject: Subject) -> None:
+    """The input bound covers every byte and grows with the request; all choices are counted."""
+    connection, provider = subject.connection(), subject.provider
+    for wire in provider.wires:
+        before = 0
+        for size in (1, 100, 10_000, 1_000_000):
+            bound = provider.bound(wire=wire, connection=connection, fields=_fields(body_bytes=size, choices=3))
+            _require(bound.input_tokens >= before, "A larger request must not have a smaller bound.")
+            _require(bound.choices >= 3, "Every choice of a request must be bounded.")
+            before = bound.input_tokens
+
+
+def check_edits(subject: Subject) -> None:
+    """Edits are fields of the body, and whichever cap the client gave is one the vendor enforces."""
+    connection, provider = subject.connection(), subject.provider
+    if Wire.OPENAI_CHAT not in provider.wires:
+        return
+    maximum = provider.maximum_field(wire=Wire.OPENAI_CHAT, connection=connection)
+    _require(bool(maximum), "The field that caps output must have a name.")
+    for given in ("max_tokens", "max_completion_tokens"):
+        for stream in (b"true", b"false"):
+            body = _CHAT + b',"%s":7,"stream":%s}' % (given.encode(), stream)
+            fields = read_chat_request(body)
+            edits = provider.body_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields)
+            after = read_chat_request(splice(body, edits))
+            _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
+            _require(after.model == "m" and after.messages == 1, "Edits must leave model and messages alone.")
+
+
+def check_recorded_reply(subject: Subject, *, wire: Wire, body: bytes, request: bytes | None = None) -> UsageReport:
+    """Read a real vendor's whole reply: every cut of it is harmless. With the request, its bound covers the usage."""
+    connection = subject.connection()
+    for end in range(0, len(body), max(1, len(body) // 50)):
+        _read_or_unreadable(subject.provider, wire, connection, body[:end])
+    report = subject.provider.read_reply(wire=wire, connection=connection, body=body)
+    if report is None:
+        raise NotConforming("The recorded reply reports usage, and it was not read.")
+    if request is not None:
+        _check_covered(subject, wire, request, report.usage)
+    return report
+
+
+def check_recorded_stream(
+    subject: Subject, *, wire: Wire, body: bytes, fields: GoverningFields, may_hide: bool = True
+) -> UsageReport:
+    """Read a real vendor's stream, cut in several ways: always the same usage, and at most the usage event hidden."""
+    reports, hidden = [], []
+    for size in (1, 7, 1000, len(body)):
+        meter = subject.provider.stream_meter(wire=wire, connection=subject.connection(), fields=fields)
+        events = _events(body, size)
+        _require(b"".join(raw for raw, _ in events) == body, "Relayed events must be the stream, byte for byte.")
+        hidden.append([data for _, data in events if data and not meter.feed(data)])
+        reports.append(meter.report())
+    _require(all(report == reports[0] for report in reports), "The usage read must not depend on how a stream is cut.")
+    _require(all(item == hidden[0] for item in hidden), "What is hidden must not depend on how a stream is cut.")
+    allowed = 1 if may_hide and not fields.client_wants_usage else 0
+    _require(len(hidden[0]) <= allowed, "Only the usage event that the gateway asked for may be hidden.")
+    _require(all(b'"choices":[]' in data.replace(b" ", b"") for data in hidden[0]), "A hidden event carries no choice.")
+    report = reports[0]
+    if report is None:
+        raise NotConforming("The recorded stream reports usage, and it was not read.")
+    return report
+
+
+def _check_covered(subject: Subject, wire: Wire, request: bytes, usage: Usage) -> None:
+    fields = read_chat_request(request)
+    bound = subject.provider.bound(wire=wire, connection=subject.connection(), fields=fields)
+    _require(
+        bound.input_tokens >= usage.input_tokens,
+        f"The bound of {bound.input_tokens} input tokens is below the {usage.input_tokens} that the vendor reported.",
+    )
+
+
+def _events(body: bytes, size: int) -> list[tuple[bytes, bytes | None]]:
+    splitter = EventSplitter()
+    chunks: Iterable[bytes] = (body[start : start + size] for start in range(0, len(body), max(1, size)))
+    events = [event for chunk in chunks for event in splitter.feed(chunk)] + splitter.close()
+    return [(event.raw, event.data) for event in events]
+
+
+def _fields(*, body_bytes: int = 100, choices: int = 1) -> GoverningFields:
+    return GoverningFields(model="m", stream=True, body_bytes=body_bytes, messages=1, choices=choices)
+
+
+def _is_header_safe(upstream: Upstream) -> bool:
+    return all(text.isascii() and text.isprintable() for header in upstream.headers for text in header)
+
+
+def _refusal(provider: Provider, wire: Wire, connection: ConnectionSettings) -> str:
+    try:
+        provider.upstream(wire=wire, connection=connection)
+    except ConnectionInvalid as refusal:
+        return str(refusal)
+    raise NotConforming(
+        f"A connection with the base URL {connection.base_url!r} and such a credential must be refused."
+    )
+
+
+def _read_or_unreadable(provider: Provider, wire: Wire, connection: ConnectionSettings, body: bytes) -> None:
+    try:
+        report = provider.read_reply(wire=wire, connection=connection, body=body)
+    except UsageUnreadable as error:
+        _require(CANARY not in str(error), "An error must not tell the credential.")
+        return
+    _require(report is None or b"usage" in body, "Usage was read from a reply that has none.")
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise NotConforming(sentence)
+
+
+PROVIDER_CHECKS: tuple[ProviderCheck, ...] = (
+    check_names,
+    check_upstream,
+    check_bad_connections,
+    check_garbage,
+    check_bound,
+    check_edits,
+)
