@@ -4,19 +4,22 @@ from collections.abc import Sequence
 
 import msgspec
 from django.db import transaction
+from django.db.models.functions import Now
 
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.budgets import queries
 from governance.budgets.errors import BudgetNameTaken, BudgetRefused, BudgetRetired
 from governance.budgets.models import Account, Budget, Threshold
-from governance.core.clock import utc_now
+from governance.catalog.names import is_alias_pattern
 from governance.core.money import MAX_NANO, usd_text
 from governance.core.windows import WindowKind
-from governance.teams import queries as teams
+from governance.keys.scope import scope_of
 from governance.teams.names import clean_name, clean_zone
 
 DEFAULT_THRESHOLDS = (50, 80, 100)
+LARGEST_THRESHOLD = 1000
+MONTHS_OF_A_YEAR = 12
 
 
 class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,24 +42,26 @@ class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
 
 @transaction.atomic
 def create(*, actor: Actor, new: NewBudget) -> Budget:
-    """Make a budget. Raises BudgetNameTaken, BudgetRefused, NameRefused, ZoneUnknown, OrganisationNotFound."""
-    organisation = teams.organisation(organisation_id=new.organisation_id)
-    name = clean_name(new.name, what="budget's name")
-    _refuse_limit(new.limit_nano)
-    if not 1 <= new.first_month <= 12:
-        raise BudgetRefused("The first month of a fiscal year is a number from 1 to 12.")
-    if any(not 1 <= percent <= 1000 for percent in new.thresholds):
-        raise BudgetRefused("A threshold is a percentage from 1 to 1000.")
-    if organisation.budgets.filter(name=name, retired_at__isnull=True).exists():
-        raise BudgetNameTaken(
-            f"{organisation} has a budget {name!r} already: choose another name, or change its limit."
-        )
-    budget = Budget.objects.create(
-        organisation=organisation,
+    """Make a budget. Raises BudgetNameTaken, BudgetRefused, TenancyRefused, and what its names and scope raise."""
+    scope = scope_of(
+        organisation_id=new.organisation_id,
         unit_id=new.unit_id,
         team_id=new.team_id,
         key_id=new.key_id,
         user_id=new.user_id,
+    )
+    name = clean_name(new.name, what="budget's name")
+    _refuse_impossible(new)
+    if scope.organisation.budgets.filter(name=name, retired_at__isnull=True).exists():
+        raise BudgetNameTaken(
+            f"{scope.organisation} has a budget {name!r} already: choose another name, or change its limit."
+        )
+    budget = Budget.objects.create(
+        organisation=scope.organisation,
+        unit=scope.unit,
+        team=scope.team,
+        key=scope.key,
+        user=scope.user,
         name=name,
         model_pattern=new.model_pattern,
         limit_nano=new.limit_nano,
@@ -84,8 +89,8 @@ def change_limit(*, actor: Actor, budget_id: int, limit_nano: int, reason: str =
     before = budget.limit_nano
     budget.limit_nano = limit_nano
     budget.save(update_fields=["limit_nano"])
-    now = utc_now()
-    Account.objects.filter(budget=budget, starts_at__lte=now, ends_at__gt=now).update(limit_nano=limit_nano)
+    # The database's clock decides which account is the current one, as it does when the account is opened.
+    Account.objects.filter(budget=budget, starts_at__lte=Now(), ends_at__gt=Now()).update(limit_nano=limit_nano)
     audit.record(
         actor=actor,
         action="budget.limit_changed",
@@ -103,13 +108,13 @@ def retire(*, actor: Actor, budget_id: int, reason: str = "") -> Budget:
     budget = queries.budget(budget_id=budget_id, is_locked=True)
     if budget.retired_at is not None:
         return budget
-    budget.retired_at = utc_now()
-    budget.save(update_fields=["retired_at"])
+    Budget.objects.filter(pk=budget.pk).update(retired_at=Now())
+    budget.refresh_from_db(fields=["retired_at"])
     audit.record(
         actor=actor,
         action="budget.retired",
         subject=f"budget:{budget.id}",
-        after={"retired_at": budget.retired_at.isoformat()},
+        before=_facts(budget),
         reason=reason,
     )
     return budget
@@ -118,6 +123,16 @@ def retire(*, actor: Actor, budget_id: int, reason: str = "") -> Budget:
 def _refuse_limit(limit_nano: int) -> None:
     if not 0 <= limit_nano <= MAX_NANO:
         raise BudgetRefused("A limit is an amount from zero to 9,223,372,036 USD.")
+
+
+def _refuse_impossible(new: NewBudget) -> None:
+    _refuse_limit(new.limit_nano)
+    if not 1 <= new.first_month <= MONTHS_OF_A_YEAR:
+        raise BudgetRefused("The first month of a fiscal year is a number from 1 to 12.")
+    if any(not 1 <= percent <= LARGEST_THRESHOLD for percent in new.thresholds):
+        raise BudgetRefused(f"A threshold is a percentage from 1 to {LARGEST_THRESHOLD}.")
+    if new.model_pattern and not is_alias_pattern(new.model_pattern):
+        raise BudgetRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")
 
 
 def _refuse_retired(budget: Budget) -> None:

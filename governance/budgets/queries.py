@@ -29,7 +29,7 @@ class Standing:
 
 def budget(*, budget_id: int, is_locked: bool = False) -> Budget:
     """Return one budget. Raises BudgetNotFound."""
-    rows = Budget.objects.select_for_update(of=("self",)) if is_locked else Budget.objects.all()
+    rows = Budget.objects.select_for_update(of=("self",), no_key=True) if is_locked else Budget.objects.all()
     found = rows.filter(id=budget_id).first()
     if found is None:
         raise BudgetNotFound(f"There is no budget with the id {budget_id}: list them with `bursar budgets list`.")

@@ -13,7 +13,7 @@ _RANK_STEP = 10
 def book_for(*, source: str) -> PriceBook:
     """Return the book of this source, locked; make it on first use, behind all others unless its rank is known."""
     book, _ = PriceBook.objects.get_or_create(name=source, defaults={"rank": _free_rank(source), "source": source})
-    return PriceBook.objects.select_for_update().get(pk=book.pk)
+    return PriceBook.objects.select_for_update(no_key=True).get(pk=book.pk)
 
 
 def _free_rank(source: str) -> int:

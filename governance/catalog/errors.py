@@ -6,6 +6,7 @@ Conflict
 └── AliasTaken, ModelTaken
 BadRequest
 ├── PriceRefused          a price out of the sane range, back-dated, or finer than can be kept
+├── LimitRefused          a limit of tokens that is none
 ├── CatalogueRefused      an import that contradicts itself
 └── AliasRefused          a name or targets that cannot be an alias
 """
@@ -39,6 +40,10 @@ class ModelTaken(Conflict):
 
 class PriceRefused(BadRequest):
     """The price is out of the sane range, reaches into the past, or is finer than can be kept."""
+
+
+class LimitRefused(BadRequest):
+    """The number is no limit of tokens."""
 
 
 class CatalogueRefused(BadRequest):

@@ -12,16 +12,15 @@ from governance.audit.operations import Actor
 from governance.catalog import queries
 from governance.catalog.amounts import nano_per_unit, usd_per_million
 from governance.catalog.books import MANUAL, book_for
-from governance.catalog.errors import AliasRefused, AliasTaken, ModelTaken, PriceRefused
+from governance.catalog.errors import AliasRefused, AliasTaken, LimitRefused, ModelTaken, PriceRefused
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price
+from governance.catalog.names import MAX_ALIAS_CHARACTERS, is_alias_name
 from governance.catalog.timeline import Segment, plan
 from governance.connections import queries as connections
 from governance.core.windows import END
-from governance.plugin.usage import TokenClass
+from governance.plugin.usage import MAX_COUNT, TokenClass
 from governance.teams import queries as teams
-from governance.teams.names import MAX_NAME_CHARACTERS, clean_name
-
-_ALIAS_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-")
+from governance.teams.names import clean_name
 
 
 class NewModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +35,7 @@ class NewModel(msgspec.Struct, frozen=True, kw_only=True):
 
 @transaction.atomic
 def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
-    """Put a model into the catalogue by hand. Raises ModelTaken, NameRefused."""
+    """Put a model into the catalogue by hand. Raises ModelTaken, NameRefused, LimitRefused."""
     name = clean_name(new.name, what="model's name")
     if LanguageModel.objects.filter(provider=new.provider, name=name).exists():
         raise ModelTaken(f"The catalogue has {new.provider}/{name} already: set its prices, or use it as it is.")
@@ -44,12 +43,31 @@ def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
         provider=clean_name(new.provider, what="provider's name"),
         name=name,
         title=clean_name(new.title, what="model's title") if new.title else name,
-        context_tokens=new.context_tokens,
-        max_output_tokens=new.max_output_tokens,
+        context_tokens=_limit(new.context_tokens, None),
+        max_output_tokens=_limit(new.max_output_tokens, None),
         source=MANUAL,
     )
     audit.record(
         actor=actor, action="model.added", subject=f"model:{model.id}", after={"model": str(model), **_limits(model)}
+    )
+    return model
+
+
+@transaction.atomic
+def change_limits(
+    *, actor: Actor, model_id: int, context_tokens: int | None = None, max_output_tokens: int | None = None
+) -> LanguageModel:
+    """Say how much a model reads and writes at most; None leaves a limit as it is. Raises LimitRefused."""
+    model = queries.model(model_id=model_id)
+    before = _limits(model)
+    model.context_tokens = _limit(context_tokens, model.context_tokens)
+    model.max_output_tokens = _limit(max_output_tokens, model.max_output_tokens)
+    if _limits(model) == before:
+        return model
+    model.source = MANUAL
+    model.save(update_fields=["context_tokens", "max_output_tokens", "source"])
+    audit.record(
+        actor=actor, action="model.limits_changed", subject=f"model:{model.id}", before=before, after=_limits(model)
     )
     return model
 
@@ -206,9 +224,9 @@ def _write_targets(alias: ModelAlias, deployment_ids: Sequence[int]) -> list[int
 
 
 def _refuse_alias_name(name: str) -> None:
-    if not name or len(name) > MAX_NAME_CHARACTERS or not _ALIAS_SIGNS.issuperset(name):
+    if not is_alias_name(name):
         raise AliasRefused(
-            f"{name!r} cannot be an alias: use letters, digits and . _ : / @ + - (at most {MAX_NAME_CHARACTERS})."
+            f"{name!r} cannot be an alias: use letters, digits and . _ : / @ + - (at most {MAX_ALIAS_CHARACTERS})."
         )
 
 
@@ -246,6 +264,12 @@ def _in_force(rows: list[Price], at: datetime) -> dict[str, str]:
         for row in sorted(rows, key=lambda row: row.token_class)
         if row.effective_from <= at < (row.effective_to or END)
     }
+
+
+def _limit(wanted: int | None, present: int | None) -> int | None:
+    if wanted is not None and not 0 < wanted <= MAX_COUNT:
+        raise LimitRefused(f"{wanted} is no limit of tokens: give a whole number above zero.")
+    return present if wanted is None else wanted
 
 
 def _limits(model: LanguageModel) -> dict[str, object]:

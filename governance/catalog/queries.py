@@ -57,7 +57,11 @@ def deployment(*, deployment_id: int) -> Deployment:
 
 def alias(*, alias_id: int, is_locked: bool = False) -> ModelAlias:
     """Return the alias, locked for a change if asked. Raises AliasNotFound."""
-    found = (ModelAlias.objects.select_for_update() if is_locked else ModelAlias.objects).filter(id=alias_id).first()
+    found = (
+        (ModelAlias.objects.select_for_update(no_key=True) if is_locked else ModelAlias.objects)
+        .filter(id=alias_id)
+        .first()
+    )
     if found is None:
         raise AliasNotFound(f"There is no model alias with the id {alias_id}.")
     return found

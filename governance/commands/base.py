@@ -4,26 +4,54 @@ import getpass
 import json
 import os
 import socket
+import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
 from governance.audit.operations import Actor
 from governance.core.environment import Environment, read_environment
 from governance.core.errors import BursarError
 from governance.core.money import MoneyInvalid
-from governance.core.plugins import Plugins, load_plugins
+from governance.core.months import MonthInvalid
+from governance.core.plugins import PluginConflict, Plugins, load_plugins
+from governance.teams.models import Organisation
+from governance.teams.queries import organisation_named
 
 Answer = dict[str, Any] | list[dict[str, Any]]
 Verb = Callable[[dict[str, Any]], Answer]
 
 
-class VerbCommand(BaseCommand):
-    """A command with verbs. A subclass adds them with `add_verb` in `add_arguments`; each answers with plain data."""
+class SentenceCommand(BaseCommand):
+    """A command whose failures are one sentence on standard error and exit code 1 (2 for wrong usage)."""
 
     requires_system_checks = ()
+
+    def execute(self, *arguments: Any, **options: Any) -> str | None:
+        """Run the command; for a caller in Python a failure is a CommandError."""
+        try:
+            return super().execute(*arguments, **options)
+        except (BursarError, MoneyInvalid, MonthInvalid, PluginConflict) as error:
+            failure = CommandError(str(error))
+            failure.__cause__ = error
+        except OperationalError as error:
+            failure = CommandError(
+                f"The database cannot be asked ({error}). Is `bursar up` running?".replace("\n", " ")
+            )
+            failure.__cause__ = error
+        except CommandError as error:
+            failure = error
+        if not getattr(self, "_called_from_command_line", False) or options.get("traceback"):
+            raise failure
+        self.stderr.write(str(failure))
+        sys.exit(failure.returncode)
+
+
+class VerbCommand(SentenceCommand):
+    """A command with verbs. A subclass adds them with `add_verb` in `add_arguments`; each answers with plain data."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Keep the line breaks of the examples."""
@@ -42,16 +70,14 @@ class VerbCommand(BaseCommand):
             epilog=f"example:\n  {example}",
             formatter_class=RawDescriptionHelpFormatter,
         )
+        verb.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
         verb.add_argument("--json", action="store_true", help="print JSON")
         verb.set_defaults(run=run)
         return verb
 
     def handle(self, *_: object, **options: Any) -> None:
-        """Run the verb and print its answer. Errors of the product become one sentence and exit code 1."""
-        try:
-            answer = options["run"](options)
-        except (BursarError, MoneyInvalid) as error:
-            raise CommandError(str(error)) from error
+        """Run the verb and print its answer."""
+        answer = options["run"](options)
         self.stdout.write(json.dumps(answer) if options["json"] else as_text(answer))
 
 
@@ -68,6 +94,11 @@ def as_text(answer: Answer) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
+
+
+def chosen_organisation(options: dict[str, Any]) -> Organisation:
+    """Return the organisation of `--organisation`, or the only one there is. Raises OrganisationNotFound."""
+    return organisation_named(name=options["organisation"])
 
 
 def actor() -> Actor:

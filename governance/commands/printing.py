@@ -5,11 +5,9 @@ import textwrap
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.core.management.base import CommandParser, DjangoHelpFormatter
 
-from governance.core.errors import BursarError
-from governance.core.money import MoneyInvalid
-from governance.core.months import MonthInvalid
+from governance.commands.base import SentenceCommand
 
 _HELP_WIDTH = 90
 
@@ -18,11 +16,10 @@ class _Help(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps the line breaks of examples."""
 
 
-class PrintingCommand(BaseCommand):
+class PrintingCommand(SentenceCommand):
     """A command is thin: it parses, makes one domain call and prints the answer. `example` ends its `--help`."""
 
     example = ""
-    requires_system_checks = []
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         """Return the parser, with the example below its options."""
@@ -30,13 +27,6 @@ class PrintingCommand(BaseCommand):
         parser = super().create_parser(prog_name, subcommand, epilog=epilog, formatter_class=_Help, **options)
         parser.description = textwrap.fill(self.help, _HELP_WIDTH)
         return parser
-
-    def execute(self, *arguments: Any, **options: Any) -> str | None:
-        """Run the command; what a domain refuses becomes one sentence and exit code 1."""
-        try:
-            return super().execute(*arguments, **options)
-        except (BursarError, MoneyInvalid, MonthInvalid) as error:
-            raise CommandError(str(error)) from error
 
     def print_json(self, answer: object) -> None:
         """Print the answer as JSON; exact decimals become strings."""

@@ -9,7 +9,7 @@ from governance.teams.models import Organisation
 
 def connection(*, connection_id: int, is_locked: bool = False) -> Connection:
     """Return the connection, locked for a change if asked. Raises ConnectionNotFound."""
-    connections = Connection.objects.select_for_update() if is_locked else Connection.objects
+    connections = Connection.objects.select_for_update(no_key=True) if is_locked else Connection.objects
     found = connections.filter(id=connection_id).first()
     if found is None:
         raise ConnectionNotFound(f"There is no provider connection with the id {connection_id}.")

@@ -88,7 +88,7 @@ def rotate(*, actor: Actor, at: datetime, key_id: int, pepper: bytes, grace: tim
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= at):
         raise KeyRevoked(f"The key {key.name!r} does not work any more: issue a new one instead of rotating it.")
     ends_at = at + grace
-    for secret in key.secrets.select_for_update().order_by("id"):
+    for secret in key.secrets.select_for_update(no_key=True).order_by("id"):
         if secret.expires_at is None or secret.expires_at > ends_at:
             secret.expires_at = ends_at
             secret.save(update_fields=["expires_at"])

@@ -21,7 +21,7 @@ class KeyState(StrEnum):
 
 def key(*, key_id: int, is_locked: bool = False) -> VirtualKey:
     """Return the key, locked for a change if asked. Raises KeyNotFound."""
-    keys = VirtualKey.objects.select_for_update() if is_locked else VirtualKey.objects
+    keys = VirtualKey.objects.select_for_update(no_key=True) if is_locked else VirtualKey.objects
     found = keys.filter(id=key_id).first()
     if found is None:
         raise KeyNotFound(f"There is no virtual key with the id {key_id}.")

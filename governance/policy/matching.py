@@ -10,9 +10,6 @@ from functools import lru_cache
 
 import msgspec
 
-MAX_PATTERN_CHARACTERS = 200
-_SIGNS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/@+-*?")
-
 
 class Rules(msgspec.Struct, frozen=True):
     """One level's patterns. `level` names it for people: "team default". None: the level has no rules."""
@@ -53,11 +50,6 @@ def first_match(alias: str, patterns: Sequence[str]) -> str | None:
 def matches(alias: str, pattern: str) -> bool:
     """Return whether the pattern matches the whole alias, case-sensitively."""
     return _compiled(pattern).fullmatch(alias) is not None
-
-
-def is_pattern(text: str) -> bool:
-    """Return whether the text may be kept as a pattern: not empty, not too long, and of an alias's characters."""
-    return 0 < len(text) <= MAX_PATTERN_CHARACTERS and _SIGNS.issuperset(text)
 
 
 @lru_cache(maxsize=4096)

@@ -6,10 +6,12 @@ from django.db.models import QuerySet
 
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
+from governance.catalog.names import is_alias_pattern
+from governance.keys.scope import scope_of
+from governance.policy import queries
 from governance.policy.errors import RuleRefused
-from governance.policy.matching import is_pattern
-from governance.policy.models import AllowRule
-from governance.teams import queries as teams
+from governance.policy.models import AccessGroup, AllowRule
+from governance.teams.models import Organisation
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,46 +27,78 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 def allow(*, actor: Actor, level: Level, pattern: str) -> AllowRule:
     """Add an alias pattern to a level's allow-list; the first one there makes the list restrict.
 
-    Nothing changes when it is there already. Raises RuleRefused, OrganisationNotFound.
+    Nothing changes when it is there already. Raises RuleRefused, TenancyRefused and the rooms' NotFound errors.
     """
-    organisation = teams.organisation(organisation_id=level.organisation_id)
-    if not is_pattern(pattern):
+    if not is_alias_pattern(pattern):
         raise RuleRefused(f"{pattern!r} is no pattern: give a model alias, or a glob such as gpt-* or *.")
-    if sum(owner is not None for owner in (level.unit_id, level.team_id, level.key_id)) > 1:
-        raise RuleRefused("An allow-list belongs to one unit, one team, one key, or the whole organisation.")
-    rule = _rules(level).filter(pattern=pattern).first()
-    if rule is None:
-        rule = AllowRule.objects.create(
-            organisation=organisation,
-            unit_id=level.unit_id,
-            team_id=level.team_id,
-            key_id=level.key_id,
-            pattern=pattern,
-        )
-        subject = f"allow_rule:{rule.id}"
-        audit.record(actor=actor, action="allow_rule.added", subject=subject, after=_facts(level, pattern))
-    return rule
+    return _add(actor, level, pattern=pattern, group=None)
+
+
+@transaction.atomic
+def allow_group(*, actor: Actor, level: Level, group_id: int) -> AllowRule:
+    """Add an access group to a level's allow-list. Raises GroupNotFound, and what `allow` does."""
+    group = queries.group(group_id=group_id)
+    if group.organisation_id != level.organisation_id:
+        raise RuleRefused(f"The access group {group} belongs to another organisation: name one of this one.")
+    return _add(actor, level, pattern="", group=group)
 
 
 @transaction.atomic
 def disallow(*, actor: Actor, level: Level, pattern: str) -> None:
     """Take a pattern off a level's allow-list; an empty list restricts nothing. Raises RuleRefused."""
-    rule = _rules(level).filter(pattern=pattern).first()
+    rule = _rules(level).filter(pattern=pattern, access_group__isnull=True).first()
     if rule is None:
         raise RuleRefused(f"The allow-list has no pattern {pattern!r}: list its patterns first.")
-    subject = f"allow_rule:{rule.id}"
+    _remove(actor, level, rule)
+
+
+@transaction.atomic
+def disallow_group(*, actor: Actor, level: Level, group_id: int) -> None:
+    """Take an access group off a level's allow-list; an empty list restricts nothing. Raises RuleRefused."""
+    rule = _rules(level).filter(access_group_id=group_id).first()
+    if rule is None:
+        raise RuleRefused("The allow-list does not name that access group: list its rules first.")
+    _remove(actor, level, rule)
+
+
+def _add(actor: Actor, level: Level, *, pattern: str, group: AccessGroup | None) -> AllowRule:
+    if sum(owner is not None for owner in (level.unit_id, level.team_id, level.key_id)) > 1:
+        raise RuleRefused("An allow-list belongs to one unit, one team, one key, or the whole organisation.")
+    scope = scope_of(
+        organisation_id=level.organisation_id, unit_id=level.unit_id, team_id=level.team_id, key_id=level.key_id
+    )
+    # Two people may add the same rule at the same time: the organisation's row makes them wait for each other.
+    Organisation.objects.select_for_update(no_key=True).get(pk=scope.organisation.pk)
+    rule = _rules(level).filter(pattern=pattern, access_group=group).first()
+    if rule is not None:
+        return rule
+    rule = AllowRule.objects.create(
+        organisation=scope.organisation,
+        unit=scope.unit,
+        team=scope.team,
+        key=scope.key,
+        access_group=group,
+        pattern=pattern,
+    )
+    audit.record(actor=actor, action="allow_rule.added", subject=f"allow_rule:{rule.id}", after=_facts(level, rule))
+    return rule
+
+
+def _remove(actor: Actor, level: Level, rule: AllowRule) -> None:
+    subject, before = f"allow_rule:{rule.id}", _facts(level, rule)
     rule.delete()
-    audit.record(actor=actor, action="allow_rule.removed", subject=subject, before=_facts(level, pattern))
+    audit.record(actor=actor, action="allow_rule.removed", subject=subject, before=before)
 
 
 def _rules(level: Level) -> QuerySet[AllowRule]:
-    """The patterns of exactly this level."""
-    rules = AllowRule.objects.filter(organisation_id=level.organisation_id, access_group__isnull=True)
+    """The rules of exactly this level."""
+    rules = AllowRule.objects.filter(organisation_id=level.organisation_id)
     for name in ("unit_id", "team_id", "key_id"):
         owner = getattr(level, name)
         rules = rules.filter(**{name: owner} if owner is not None else {f"{name}__isnull": True})
     return rules
 
 
-def _facts(level: Level, pattern: str) -> dict[str, object]:
-    return {**msgspec.structs.asdict(level), "pattern": pattern}
+def _facts(level: Level, rule: AllowRule) -> dict[str, object]:
+    group = str(rule.access_group) if rule.access_group is not None else None
+    return {**msgspec.structs.asdict(level), "pattern": rule.pattern, "access_group": group}

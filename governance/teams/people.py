@@ -57,7 +57,7 @@ def change_activity(*, actor: Actor, user_id: int, is_active: bool, reason: str 
 def set_membership(*, actor: Actor, user_id: int, team_id: int, part: Part) -> Membership:
     """Put somebody into a team, or change their part in it. Raises PersonNotFound, TeamNotFound."""
     person, team = queries.person(user_id=user_id), queries.team(team_id=team_id)
-    held = Membership.objects.select_for_update().filter(user=person, team=team).first()
+    held = Membership.objects.select_for_update(no_key=True).filter(user=person, team=team).first()
     before: dict[str, object] | None = {"part": held.part} if held is not None else None
     if held is not None and held.part == part:
         return held
@@ -77,7 +77,7 @@ def set_membership(*, actor: Actor, user_id: int, team_id: int, part: Part) -> M
 @transaction.atomic
 def remove_membership(*, actor: Actor, user_id: int, team_id: int) -> None:
     """Take somebody out of a team; nothing happens when they are not in it."""
-    held = Membership.objects.select_for_update().filter(user_id=user_id, team_id=team_id).first()
+    held = Membership.objects.select_for_update(no_key=True).filter(user_id=user_id, team_id=team_id).first()
     if held is None:
         return
     before: dict[str, object] = {"user_id": user_id, "part": held.part}
@@ -121,7 +121,7 @@ def take_role(*, actor: Actor, user_id: int, organisation_id: int, role: Role) -
 def _refuse_without_administrator(role: OrganisationRole) -> None:
     # Locked in ascending order, so that two administrators cannot remove each other at the same time.
     administrators = list(
-        OrganisationRole.objects.select_for_update(of=("self",))
+        OrganisationRole.objects.select_for_update(of=("self",), no_key=True)
         .filter(organisation_id=role.organisation_id, role=Role.ADMIN, user__is_active=True)
         .order_by("id")
     )

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from governance.teams.errors import (
     CostCentreNotFound,
@@ -62,7 +62,7 @@ def cost_centre(*, cost_centre_id: int) -> CostCentre:
 
 def team(*, team_id: int, is_locked: bool = False) -> Team:
     """Return the team, locked for a change if asked. Raises TeamNotFound."""
-    teams = Team.objects.select_for_update() if is_locked else Team.objects
+    teams = Team.objects.select_for_update(no_key=True) if is_locked else Team.objects
     found = teams.filter(id=team_id).first()
     if found is None:
         raise TeamNotFound(f"There is no team with the id {team_id}.")
@@ -79,7 +79,7 @@ def team_named(*, organisation: Organisation, name: str) -> Team:
 
 def person(*, user_id: int, is_locked: bool = False) -> User:
     """Return the person, locked for a change if asked. Raises PersonNotFound."""
-    people = User.objects.select_for_update() if is_locked else User.objects
+    people = User.objects.select_for_update(no_key=True) if is_locked else User.objects
     found = people.filter(id=user_id).first()
     if found is None:
         raise PersonNotFound(f"There is nobody with the id {user_id}.")
@@ -102,6 +102,20 @@ def teams_of(*, organisation_id: int) -> QuerySet[Team]:
 def members_of(*, team_id: int) -> QuerySet[Membership]:
     """Return the team's memberships with their people, by address."""
     return Membership.objects.filter(team_id=team_id).select_related("user").order_by("user__email")
+
+
+def people_of(*, organisation_id: int) -> QuerySet[User]:
+    """Return everybody with a role or a team in the organisation, and those with neither anywhere, by address."""
+    homeless = Q(organisation_roles=None, memberships=None)
+    here = Q(organisation_roles__organisation_id=organisation_id) | Q(
+        memberships__team__organisation_id=organisation_id
+    )
+    return (
+        User.objects.filter(here | homeless)
+        .distinct()
+        .order_by("email")
+        .prefetch_related("organisation_roles", "memberships__team")
+    )
 
 
 def _choices(rows: QuerySet[Row]) -> str:

@@ -6,8 +6,9 @@ from django.core.management.base import CommandParser
 
 from governance.budgets import operations, queries
 from governance.budgets.models import Budget
-from governance.commands.base import Answer, VerbCommand, actor
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.core.clock import utc_now
+from governance.core.errors import BadRequest
 from governance.core.money import parse_usd, usd_text
 from governance.core.windows import WindowKind
 from governance.keys import queries as keys
@@ -16,22 +17,27 @@ from governance.teams.models import Organisation
 
 
 class Command(VerbCommand):
+    """Budgets."""
+
     help = "Set budgets and see what is left of them."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
         super().add_arguments(parser)
         verb = self.add_verb(
             "set", _set, words="Make a budget, or change the limit of the live budget with that name.",
             example="bursar budgets set 'Team search' --limit 250.00 --team search --window month",
         )  # fmt: skip
-        verb.add_argument("name", help="what to call it; an existing live name changes that budget's limit")
-        verb.add_argument("--limit", required=True, help="in USD, exact: 250.00")
-        verb.add_argument("--window", default="month", choices=[kind.value for kind in WindowKind])
-        verb.add_argument("--zone", default="UTC", help="the IANA zone in which periods begin")
-        verb.add_argument("--unit", help="only what this business unit spends")
-        verb.add_argument("--team", help="only what this team spends")
-        verb.add_argument("--key", type=int, help="only what the key with this id spends")
-        verb.add_argument("--model", default="", help="only calls to aliases that match this glob")
+        verb.add_argument("name", help="what to call it; the name of a live budget changes that budget's limit")
+        verb.add_argument("--limit", required=True, metavar="USD", help="exact: 250.00")
+        verb.add_argument("--window", choices=[kind.value for kind in WindowKind], help="default: month")
+        verb.add_argument("--zone", help="the IANA zone in which periods begin (default: the organisation's)")
+        verb.add_argument("--unit", metavar="NAME", help="only what this business unit spends")
+        verb.add_argument("--team", metavar="NAME", help="only what this team spends")
+        verb.add_argument("--key", metavar="ID", help="only what this key spends: its id, or bsr_... of its text")
+        verb.add_argument("--user", metavar="EMAIL", help="only what this person's keys spend")
+        verb.add_argument("--model", metavar="PATTERN", help="only calls to aliases that match this glob")
+        verb.add_argument("--threshold", type=int, action="append", metavar="PERCENT", help="default: 50, 80 and 100")
         verb.add_argument("--soft", action="store_true", help="count and tell, but never refuse")
         verb.add_argument("--reason", default="", help="kept in the audit trail")
         self.add_verb("list", _list, words="Show what is settled, held and left.", example="bursar budgets list --json")
@@ -41,10 +47,11 @@ class Command(VerbCommand):
 
 
 def _set(options: dict[str, Any]) -> Answer:
-    organisation = teams.organisation_named()
+    organisation = chosen_organisation(options)
     limit = parse_usd(options["limit"])
     existing = queries.live_budgets(organisation_id=organisation.pk).filter(name=options["name"]).first()
     if existing is not None:
+        _refuse_other_than_limit(existing, options)
         return _facts(
             operations.change_limit(actor=actor(), budget_id=existing.pk, limit_nano=limit, reason=options["reason"])
         )
@@ -52,13 +59,31 @@ def _set(options: dict[str, Any]) -> Answer:
         organisation_id=organisation.pk,
         name=options["name"],
         limit_nano=limit,
-        window=WindowKind(options["window"]),
-        zone=options["zone"],
+        window=WindowKind(options["window"] or WindowKind.MONTH),
+        zone=options["zone"] or organisation.zone,
         is_hard=not options["soft"],
-        model_pattern=options["model"],
+        model_pattern=options["model"] or "",
+        thresholds=options["threshold"] or operations.DEFAULT_THRESHOLDS,
         **_scope(organisation, options),
     )
     return _facts(operations.create(actor=actor(), new=new))
+
+
+def _refuse_other_than_limit(existing: Budget, options: dict[str, Any]) -> None:
+    """Repeating the command that made a budget is fine; changing whose it is, or its window, is not."""
+    asked = {
+        **_scope(existing.organisation, options),
+        **{name: options[name] for name in ("window", "zone") if options[name] is not None},
+    }
+    if options["model"] is not None:
+        asked["model_pattern"] = options["model"]
+    if options["soft"]:
+        asked["enforcement"] = Budget.Enforcement.SOFT.value
+    if any(getattr(existing, name) != value for name, value in asked.items()):
+        raise BadRequest(
+            f"The budget {existing.name!r} is there with another scope, window, zone, model or enforcement, which "
+            "never change: retire it, or choose another name."
+        )
 
 
 def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, Any]:
@@ -68,13 +93,15 @@ def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, Any
     if options["team"]:
         scope["team_id"] = teams.team_named(organisation=organisation, name=options["team"]).pk
     if options["key"]:
-        scope["key_id"] = keys.key(key_id=options["key"]).pk
+        scope["key_id"] = keys.key_named(text=options["key"]).pk
+    if options["user"]:
+        scope["user_id"] = teams.person_named(email=options["user"]).pk
     return scope
 
 
 def _list(options: dict[str, Any]) -> Answer:
-    budgets = queries.live_budgets(organisation_id=teams.organisation_named().pk)
-    return [_facts(each) for each in budgets]
+    budgets = queries.live_budgets(organisation_id=chosen_organisation(options).pk)
+    return [_standing_facts(each) for each in queries.standings(budgets=budgets, at=utc_now())]
 
 
 def _retire(options: dict[str, Any]) -> Answer:
@@ -83,11 +110,17 @@ def _retire(options: dict[str, Any]) -> Answer:
 
 def _facts(budget: Budget) -> dict[str, Any]:
     (standing,) = queries.standings(budgets=[budget], at=utc_now())
+    return _standing_facts(standing)
+
+
+def _standing_facts(standing: queries.Standing) -> dict[str, Any]:
+    budget = standing.budget
     return {
         "id": budget.pk,
         "name": budget.name,
         "scope": queries.scope_text(budget),
         "window": budget.window,
+        "enforcement": budget.enforcement,
         "limit_usd": usd_text(standing.limit_nano),
         "settled_usd": usd_text(standing.settled_nano),
         "held_usd": usd_text(standing.held_nano),

@@ -5,18 +5,20 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from governance.commands.base import Answer, VerbCommand, actor, environment, plugins
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, environment, plugins
+from governance.commands.parsing import pairs, value_of
 from governance.connections import operations, queries
 from governance.connections.models import Connection
 from governance.core.clock import utc_now
-from governance.core.errors import BadRequest
-from governance.teams.queries import organisation_named
 
 
 class Command(VerbCommand):
+    """Provider connections."""
+
     help = "Connect accounts at vendors."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
         super().add_arguments(parser)
         verb = self.add_verb(
             "add", _add, words="Add an account at a vendor. Its credential is read from a variable and sealed.",
@@ -27,6 +29,16 @@ class Command(VerbCommand):
         verb.add_argument("--base-url", default="", help="the vendor's own by default")
         verb.add_argument("--credential-env", help="the environment variable that holds the credential")
         verb.add_argument("--option", action="append", default=[], help="name=value, a setting of the plugin")
+        verb = self.add_verb(
+            "replace-credential", _replace, words="Seal another credential over a connection's old one.",
+            example="bursar connections replace-credential openai --credential-env OPENAI_API_KEY",
+        )  # fmt: skip
+        verb.add_argument("name", help="the connection's name")
+        verb.add_argument("--credential-env", required=True, metavar="VAR", help="the variable that holds it")
+        self.add_verb(
+            "reseal", _reseal, words="Seal every credential anew under the first of BURSAR_SEALING_KEYS.",
+            example="BURSAR_DATABASE_ROLE=owner bursar connections reseal",
+        )  # fmt: skip
         self.add_verb("list", _list, words="List connections.", example="bursar connections list --json")
         for name, run, words in (
             ("disable", _disable, "Take a connection out of use."),
@@ -37,14 +49,13 @@ class Command(VerbCommand):
 
 
 def _add(options: dict[str, Any]) -> Answer:
-    pairs = [text.partition("=") for text in options["option"]]
     new = operations.NewConnection(
-        organisation_id=organisation_named().pk,
+        organisation_id=chosen_organisation(options).pk,
         name=options["name"],
         provider=options["provider"],
         base_url=options["base_url"],
-        credential=_credential(options["credential_env"]),
-        options={name: value for name, _, value in pairs},
+        credential=value_of(options["credential_env"], variables=os.environ),
+        options=pairs(options["option"], what="option"),
     )
     added = operations.add(
         actor=actor(),
@@ -56,29 +67,41 @@ def _add(options: dict[str, Any]) -> Answer:
     return _facts(added)
 
 
-def _credential(variable: str | None) -> str:
-    if variable is None:
-        return ""
-    value = os.environ.get(variable, "")
-    if not value:
-        raise BadRequest(f"The environment variable {variable} is empty or not set: put the credential there.")
-    return value
+def _replace(options: dict[str, Any]) -> Answer:
+    found = queries.connection_named(organisation=chosen_organisation(options), name=options["name"])
+    return _facts(
+        operations.replace_credential(
+            actor=actor(),
+            at=utc_now(),
+            sealing_keys=environment().sealing_keys,
+            connection_id=found.pk,
+            credential=value_of(options["credential_env"], variables=os.environ),
+        )
+    )
+
+
+def _reseal(options: dict[str, Any]) -> Answer:
+    keys = environment().sealing_keys
+    return {
+        "sealing_key": keys[0].key_id,
+        "resealed": operations.reseal_all(actor=actor(), at=utc_now(), sealing_keys=keys),
+    }
 
 
 def _list(options: dict[str, Any]) -> Answer:
-    return [_facts(each) for each in queries.connections_of(organisation_id=organisation_named().pk)]
+    return [_facts(each) for each in queries.connections_of(organisation_id=chosen_organisation(options).pk)]
 
 
 def _disable(options: dict[str, Any]) -> Answer:
-    return _change_use(options["name"], is_enabled=False)
+    return _change_use(options, is_enabled=False)
 
 
 def _enable(options: dict[str, Any]) -> Answer:
-    return _change_use(options["name"], is_enabled=True)
+    return _change_use(options, is_enabled=True)
 
 
-def _change_use(name: str, *, is_enabled: bool) -> Answer:
-    found = queries.connection_named(organisation=organisation_named(), name=name)
+def _change_use(options: dict[str, Any], *, is_enabled: bool) -> Answer:
+    found = queries.connection_named(organisation=chosen_organisation(options), name=options["name"])
     return _facts(operations.change_use(actor=actor(), connection_id=found.pk, is_enabled=is_enabled))
 
 

@@ -1,6 +1,6 @@
 """`bursar keys`."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,37 +8,42 @@ from django.db import transaction
 
 from governance.budgets.operations import NewBudget
 from governance.budgets.operations import create as create_budget
-from governance.commands.base import Answer, VerbCommand, actor, environment
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, environment
+from governance.commands.parsing import instant, pairs
 from governance.core.clock import utc_now
-from governance.core.errors import BadRequest
 from governance.core.money import parse_usd
 from governance.core.windows import WindowKind
 from governance.keys import operations, queries
 from governance.keys.models import VirtualKey
 from governance.policy.operations import Level, allow
+from governance.policy.queries import may_call
 from governance.teams import queries as teams
 
 
 class Command(VerbCommand):
+    """Keys."""
+
     help = "Issue, list, rotate and revoke virtual keys."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
         super().add_arguments(parser)
         verb = self.add_verb(
             "issue", _issue, words="Issue a key. Its text is shown once and kept nowhere.",
             example="bursar keys issue --team default --budget 1.00 --window total --json",
         )  # fmt: skip
         verb.add_argument("--team", required=True, help="the team it belongs to")
+        verb.add_argument("--user", metavar="EMAIL", help="the person it belongs to; without: to the team as a whole")
         verb.add_argument("--name", default="", help="what to call it")
-        verb.add_argument("--budget", help="a hard budget of its own, in USD")
+        verb.add_argument("--budget", metavar="USD", help="a hard budget of its own, exact: 1.00")
         verb.add_argument("--window", default="month", choices=[kind.value for kind in WindowKind], help="its window")
-        verb.add_argument("--zone", default="UTC", help="the IANA zone in which the window begins")
-        verb.add_argument("--expires", help="an ISO date and time after which it does not work")
+        verb.add_argument("--zone", help="the IANA zone in which the window begins (default: the organisation's)")
+        verb.add_argument("--expires", metavar="TIME", help="after which it does not work, such as 2026-12-31")
         verb.add_argument(
-            "--allow", action="append", default=[], help="an alias or glob; without any: what the team may"
+            "--allow", action="append", default=[], metavar="PATTERN", help="an alias or glob; none: what the team may"
         )
-        verb.add_argument("--max-output-tokens", type=int, help="for requests that name no maximum")
-        verb.add_argument("--tag", action="append", default=[], help="name=value added to each request")
+        verb.add_argument("--max-output-tokens", type=int, metavar="N", help="for requests that name no maximum")
+        verb.add_argument("--tag", action="append", default=[], metavar="NAME=VALUE", help="added to each request")
         verb = self.add_verb("list", _list, words="List keys.", example="bursar keys list --team default --json")
         verb.add_argument("--team", help="only this team's")
         verb = self.add_verb("revoke", _revoke, words="Stop a key everywhere.", example="bursar keys revoke 12")
@@ -49,18 +54,25 @@ class Command(VerbCommand):
             example="bursar keys rotate 12 --grace-hours 24 --json",
         )  # fmt: skip
         verb.add_argument("key", help="its id, or the beginning bsr_... of its text")
-        verb.add_argument("--grace-hours", type=int, default=24, help="how long the old text works")
+        verb.add_argument("--grace-hours", type=int, default=24, metavar="N", help="how long the old text works")
+        verb = self.add_verb(
+            "may", _may, words="Say whether a key may call an alias, and which rule decides.",
+            example="bursar keys may 12 sandbox-1",
+        )  # fmt: skip
+        verb.add_argument("key", help="its id, or the beginning bsr_... of its text")
+        verb.add_argument("alias", help="the name clients use")
 
 
 @transaction.atomic
 def _issue(options: dict[str, Any]) -> Answer:
-    team = teams.team_named(organisation=teams.organisation_named(), name=options["team"])
+    team = teams.team_named(organisation=chosen_organisation(options), name=options["team"])
     new = operations.NewKey(
         team_id=team.pk,
         name=options["name"] or team.name,
-        default_tags=_tags(options["tag"]),
+        user_id=teams.person_named(email=options["user"]).pk if options["user"] else None,
+        default_tags=pairs(options["tag"], what="tag"),
         default_max_output_tokens=options["max_output_tokens"],
-        expires_at=_instant(options["expires"]),
+        expires_at=instant(options["expires"]),
     )
     issued = operations.issue(actor=actor(), at=utc_now(), pepper=environment().key_pepper, new=new)
     for pattern in options["allow"]:
@@ -71,7 +83,7 @@ def _issue(options: dict[str, Any]) -> Answer:
             name=f"Key {issued.key.pk}",
             limit_nano=parse_usd(options["budget"]),
             window=WindowKind(options["window"]),
-            zone=options["zone"],
+            zone=options["zone"] or team.organisation.zone,
             key_id=issued.key.pk,
         )
         create_budget(actor=actor(), new=budget)
@@ -79,7 +91,7 @@ def _issue(options: dict[str, Any]) -> Answer:
 
 
 def _list(options: dict[str, Any]) -> Answer:
-    organisation = teams.organisation_named()
+    organisation = chosen_organisation(options)
     team = teams.team_named(organisation=organisation, name=options["team"]) if options["team"] else None
     found = queries.keys_of(organisation_id=organisation.pk, team_id=team.pk if team else None)
     return [_facts(key) for key in found]
@@ -101,8 +113,13 @@ def _rotate(options: dict[str, Any]) -> Answer:
     return {"id": issued.key.pk, "key": issued.text}
 
 
+def _may(options: dict[str, Any]) -> Answer:
+    decision = may_call(key_id=_named(options["key"]).pk, alias=options["alias"])
+    return {"may_call": decision.is_allowed, "decided_by": decision.level, "pattern": decision.pattern}
+
+
 def _named(text: str) -> VirtualKey:
-    return queries.key(key_id=int(text)) if text.isdecimal() else queries.key_named(text=text)
+    return queries.key_named(text=text)
 
 
 def _facts(key: VirtualKey) -> dict[str, Any]:
@@ -111,25 +128,9 @@ def _facts(key: VirtualKey) -> dict[str, Any]:
         "id": key.pk,
         "name": key.name,
         "team": key.team.name,
+        "user": str(key.user) if key.user is not None else None,
         "prefix": queries.prefix(key=key),
         "state": queries.state(key=key, at=utc_now()).value,
         "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "last_used_at": use.last_used_at.isoformat() if use else None,
     }
-
-
-def _tags(texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    if any(not sign for _, sign, _ in pairs):
-        raise BadRequest("A tag is given as name=value.")
-    return {name: value for name, _, value in pairs}
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadRequest(f"{text!r} is no date and time: give one such as 2026-12-31T23:59:00+01:00.") from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)

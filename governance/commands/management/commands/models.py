@@ -1,21 +1,21 @@
-"""`bursar models`."""
+"""`bursar models`: what can be called, and what it costs."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db import transaction
 
 from governance.catalog import operations, queries
-from governance.catalog.importing import import_catalogue
-from governance.catalog.models import LanguageModel
-from governance.commands.base import Answer, VerbCommand, actor, plugins
+from governance.catalog.amounts import usd_per_million
+from governance.catalog.importing import ImportResult, import_catalogue
+from governance.catalog.models import LanguageModel, Price
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
+from governance.connections.models import Connection
 from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import exact
 from governance.plugin.usage import TokenClass
-from governance.teams.queries import organisation_named
 
 _PRICES = {
     "input_price": TokenClass.INPUT,
@@ -27,47 +27,63 @@ _PRICES = {
 
 
 class Command(VerbCommand):
-    help = "Add models with their prices, list them, import price catalogues."
+    """Models, aliases and prices."""
+
+    help = "Make models callable, see their prices, import price catalogues."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
         super().add_arguments(parser)
+        self._declare_add()
+        verb = self.add_verb(
+            "list", _list, words="List the catalogue with today's price per million tokens.",
+            example="bursar models list --provider openai\n  bursar models list --aliases --json",
+        )  # fmt: skip
+        verb.add_argument("--provider", help="only this vendor's")
+        verb.add_argument("--aliases", action="store_true", help="only what clients can call, by alias")
+        verb = self.add_verb(
+            "prices", _prices, words="Show every price a model had, has and will have, with where it was read.",
+            example="bursar models prices deepseek/deepseek-v4-pro",
+        )  # fmt: skip
+        verb.add_argument("model", metavar="PROVIDER/MODEL", help="as `bursar models list` names it")
+        verb = self.add_verb(
+            "import", _import, words="Import models and prices from installed price sources. Safe to repeat.",
+            example="bursar models import --source genai-prices",
+        )  # fmt: skip
+        verb.add_argument("--source", help="only this one; see `bursar plugins`")
+
+    def _declare_add(self) -> None:
         verb = self.add_verb(
             "add", _add, words="Make a model callable: catalogue, price by hand (USD per million), connection, alias.",
-            example="bursar models add my-llm --connection vllm --input-price 2.50 --output-price 10",
+            example="bursar models add my-llm --connection vllm --input-price 2.50 --output-price 10\n"
+            "  bursar models add deepseek-v4-pro --connection deepseek --priced-as deepseek/deepseek-v4-pro",
         )  # fmt: skip
         verb.add_argument("name", help="the model's name at the vendor")
         verb.add_argument("--connection", required=True, help="through which account it is called")
         verb.add_argument("--alias", help="the name clients use (default: the model's name)")
-        verb.add_argument("--context-tokens", type=int)
-        verb.add_argument("--max-output-tokens", type=int)
+        verb.add_argument("--priced-as", metavar="PROVIDER/MODEL", help="it is this model of the catalogue")
+        verb.add_argument("--context-tokens", type=int, help="how much input it reads")
+        verb.add_argument("--max-output-tokens", type=int, help="how much it writes at most")
         for option in _PRICES:
             verb.add_argument(f"--{option.replace('_', '-')}", help="USD per million tokens, exact")
-        verb = self.add_verb("list", _list, words="List the catalogue.", example="bursar models list --provider openai")
-        verb.add_argument("--provider", help="only this vendor's")
-        verb = self.add_verb(
-            "import", _import, words="Import models and prices from installed price sources.",
-            example="bursar models import --source genai-prices",
-        )  # fmt: skip
-        verb.add_argument("--source", help="only this one; see `bursar plugins`")
 
 
 @transaction.atomic
 def _add(options: dict[str, Any]) -> Answer:
     at = utc_now()
-    connection = connection_named(organisation=organisation_named(), name=options["connection"])
-    prices = {kind: _price(options[name]) for name, kind in _PRICES.items() if options[name] is not None}
-    model = LanguageModel.objects.filter(provider=connection.provider, name=options["name"]).first()
-    if model is None:
-        new = operations.NewModel(
-            provider=connection.provider,
-            name=options["name"],
-            context_tokens=options["context_tokens"],
-            max_output_tokens=options["max_output_tokens"],
-        )
-        model = operations.add_model(actor=actor(), new=new)
+    connection = connection_named(organisation=chosen_organisation(options), name=options["connection"])
+    prices = {kind: exact(options[name]) for name, kind in _PRICES.items() if options[name] is not None}
+    model = _catalogue_model(connection, options)
     if prices:
         operations.set_prices(actor=actor(), at=at, model_id=model.pk, prices=prices, effective_from=at)
-    deployment = operations.add_deployment(actor=actor(), model_id=model.pk, connection_id=connection.pk)
+    elif not queries.prices_in_force(model_ids=[model.pk], at=at):
+        raise BadRequest(
+            f"No price of {model} is known, and what has no price is never called: give --input-price and "
+            "--output-price, or --priced-as with a model of the catalogue."
+        )
+    deployment = operations.add_deployment(
+        actor=actor(), model_id=model.pk, connection_id=connection.pk, upstream_name=options["name"]
+    )
     alias = operations.add_alias(
         actor=actor(),
         organisation_id=connection.organisation_id,
@@ -77,22 +93,83 @@ def _add(options: dict[str, Any]) -> Answer:
     return {"id": model.pk, "model": str(model), "alias": alias.name, "connection": connection.name}
 
 
-def _price(text: str) -> Decimal:
-    return exact(text)
+def _catalogue_model(connection: Connection, options: dict[str, Any]) -> LanguageModel:
+    limits = {name: options[name] for name in ("context_tokens", "max_output_tokens") if options[name] is not None}
+    if options["priced_as"]:
+        if limits or any(options[name] is not None for name in _PRICES):
+            raise BadRequest("--priced-as takes prices and limits from the catalogue: leave the other options out.")
+        return _named(options["priced_as"])
+    model = queries.models(provider=connection.provider).filter(name=options["name"]).first()
+    if model is None:
+        new = operations.NewModel(provider=connection.provider, name=options["name"], **limits)
+        return operations.add_model(actor=actor(), new=new)
+    if limits:
+        return operations.change_limits(actor=actor(), model_id=model.pk, **limits)
+    return model
 
 
 def _list(options: dict[str, Any]) -> Answer:
+    if options["aliases"]:
+        return _aliases(options)
+    models = list(queries.models(provider=options["provider"]))
+    prices = queries.prices_in_force(model_ids=[model.pk for model in models], at=utc_now())
+    return [{"id": model.pk, **_model_facts(model, prices.get(model.pk, []))} for model in models]
+
+
+def _aliases(options: dict[str, Any]) -> list[dict[str, Any]]:
+    aliases = list(queries.aliases_of(organisation_id=chosen_organisation(options).pk))
+    deployments = [target.deployment for alias in aliases for target in alias.targets.all()]
+    prices = queries.prices_in_force(model_ids=[deployment.model_id for deployment in deployments], at=utc_now())
     return [
         {
-            "id": model.pk,
-            "provider": model.provider,
-            "name": model.name,
-            "context_tokens": model.context_tokens,
-            "max_output_tokens": model.max_output_tokens,
-            "retires_on": model.retires_on.isoformat() if model.retires_on else None,
+            "alias": alias.name,
+            "connection": target.deployment.connection.name,
+            "upstream_name": target.deployment.upstream_name,
+            **_model_facts(target.deployment.model, prices.get(target.deployment.model_id, [])),
         }
-        for model in queries.models(provider=options["provider"])
+        for alias in aliases
+        for target in alias.targets.all()
     ]
+
+
+def _model_facts(model: LanguageModel, prices: list[Price]) -> dict[str, Any]:
+    standard = {
+        row.token_class: format(usd_per_million(row.nano_per_unit), "f")
+        for row in prices
+        if row.service_tier == "standard" and row.from_input_tokens == 0
+    }
+    return {
+        "model": str(model),
+        "input_price": standard.get(TokenClass.INPUT),
+        "output_price": standard.get(TokenClass.OUTPUT),
+        "price_book": prices[0].book.name if prices else None,
+        "context_tokens": model.context_tokens,
+        "max_output_tokens": model.max_output_tokens,
+        "retires_on": model.retires_on.isoformat() if model.retires_on else None,
+    }
+
+
+def _prices(options: dict[str, Any]) -> Answer:
+    return [
+        {
+            "book": row.book.name,
+            "token_class": row.token_class,
+            "service_tier": row.service_tier,
+            "from_input_tokens": row.from_input_tokens,
+            "usd_per_million": format(usd_per_million(row.nano_per_unit), "f"),
+            "effective_from": row.effective_from.isoformat(),
+            "effective_to": row.effective_to.isoformat() if row.effective_to else None,
+            "source": row.source,
+        }
+        for row in queries.price_history(model_id=_named(options["model"]).pk)
+    ]
+
+
+def _named(text: str) -> LanguageModel:
+    provider, sign, name = text.partition("/")
+    if not sign:
+        raise BadRequest(f"{text!r} names no model: write PROVIDER/MODEL, as `bursar models list` does.")
+    return queries.model_named(provider=provider, name=name)
 
 
 def _import(options: dict[str, Any]) -> Answer:
@@ -100,19 +177,23 @@ def _import(options: dict[str, Any]) -> Answer:
     wanted = options["source"]
     if wanted and wanted not in sources:
         raise BadRequest(f"There is no price source {wanted!r}; installed: {', '.join(sorted(sources)) or 'none'}.")
+    at = utc_now()
     results = [
-        import_catalogue(actor=actor(), at=utc_now(), catalogue=source.read(providers=()))
+        import_catalogue(actor=actor(), at=at, catalogue=source.read(providers=()))
         for name, source in sources.items()
         if wanted in (None, name)
     ]
-    return [
-        {
-            "source": result.source,
-            "models_added": result.models_added,
-            "prices_opened": result.prices_opened,
-            "prices_closed": result.prices_closed,
-            "warnings": len(result.warnings),
-            "refused": len(result.refused),
-        }
-        for result in results
-    ]
+    return [_import_facts(result) for result in results]
+
+
+def _import_facts(result: ImportResult) -> dict[str, Any]:
+    return {
+        "source": result.source,
+        "models_added": result.models_added,
+        "models_changed": result.models_changed,
+        "prices_opened": result.prices_opened,
+        "prices_closed": result.prices_closed,
+        "warnings": list(result.warnings),
+        "refused": list(result.refused),
+        "skipped": list(result.skipped),
+    }

@@ -1,33 +1,40 @@
 """`bursar plugins`: what is installed and what it offers."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
-from governance.commands.base import as_text, plugins
+from governance.commands.base import plugins
+from governance.commands.printing import PrintingCommand
 
 
-class Command(BaseCommand):
-    help = "Show the installed plugins and what they offer. Example: bursar plugins --json"
+class Command(PrintingCommand):
+    """List the plugins."""
+
+    help = (
+        "Show the installed plugins and what they offer: providers, price sources, notifiers. A plugin is a Python "
+        "distribution with an entry point in the group bursar.plugins; BURSAR_PLUGINS_ALLOWED and "
+        "BURSAR_PLUGINS_BLOCKED say which are loaded."
+    )
+    example = "  bursar plugins\n  bursar plugins --json"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        """Declare the form."""
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *_: object, **options: Any) -> None:
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Load and list."""
         loaded = plugins()
-        found: dict[str, list[Any]] = {
-            "plugins": [
-                {"name": name, "distribution": distribution, "version": version}
-                for name, distribution, version in loaded.distributions()
-            ],
+        rows = loaded.distributions()
+        names = ("name", "distribution", "version")
+        offers = {
             "providers": sorted(loaded.providers),
             "price_sources": sorted(loaded.price_sources),
             "notifiers": sorted(loaded.notifiers),
         }
         if options["json"]:
-            self.stdout.write(json.dumps(found))
+            self.print_json({"plugins": [dict(zip(names, row, strict=True)) for row in rows], **offers})
             return
-        self.stdout.write(as_text(found["plugins"]))
-        for kind in ("providers", "price_sources", "notifiers"):
-            self.stdout.write(f"{kind}: {', '.join(found[kind]) or 'none'}")
+        self.print_table(tuple(name.upper() for name in names), [*rows])
+        for kind, offered in offers.items():
+            self.stdout.write(f"{kind.replace('_', ' ')}: {', '.join(offered) or 'none'}")

@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.db import transaction
 
-from governance.commands.base import Answer, VerbCommand, actor
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.policy.operations import Level, allow, disallow
 from governance.teams import queries
 from governance.teams.models import Team
@@ -12,9 +13,12 @@ from governance.teams.operations import NewTeam, create_cost_centre, create_team
 
 
 class Command(VerbCommand):
+    """Teams."""
+
     help = "Add teams, require tags of them, and say which models they may call."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
         super().add_arguments(parser)
         verb = self.add_verb(
             "add", _add, words="Add a team.", example='bursar teams add search --cost-centre 4711 --unit "Research"'
@@ -39,8 +43,9 @@ class Command(VerbCommand):
         verb.add_argument("tags", nargs="*", help="tag names; none: no tag is required")
 
 
+@transaction.atomic
 def _add(options: dict[str, Any]) -> Answer:
-    organisation = queries.organisation_named()
+    organisation = chosen_organisation(options)
     unit = organisation.units.filter(name=options["unit"]).first() or create_unit(
         actor=actor(), organisation_id=organisation.pk, name=options["unit"]
     )
@@ -58,7 +63,7 @@ def _add(options: dict[str, Any]) -> Answer:
 
 
 def _list(options: dict[str, Any]) -> Answer:
-    return [_facts(team) for team in queries.teams_of(organisation_id=queries.organisation_named().pk)]
+    return [_facts(team) for team in queries.teams_of(organisation_id=chosen_organisation(options).pk)]
 
 
 def _allow(options: dict[str, Any]) -> Answer:
@@ -78,7 +83,7 @@ def _require(options: dict[str, Any]) -> Answer:
 
 
 def _named(options: dict[str, Any]) -> Team:
-    return queries.team_named(organisation=queries.organisation_named(), name=options["name"])
+    return queries.team_named(organisation=chosen_organisation(options), name=options["name"])
 
 
 def _level(team: Team) -> Level:

@@ -1,0 +1,131 @@
+"""`bursar people`: who may log in, and what they may do."""
+
+import os
+import secrets
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.db import transaction
+
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
+from governance.commands.parsing import value_of
+from governance.teams import people, queries
+from governance.teams.models import User
+
+_PASSWORD_BYTES = 15
+
+
+class Command(VerbCommand):
+    """People."""
+
+    help = "Let people log in, give them roles in the organisation, and put them into teams."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the verbs."""
+        super().add_arguments(parser)
+        verb = self.add_verb(
+            "add", _add, words="Add somebody. Without --password-env a password is made and shown once.",
+            example="bursar people add fin@acme.example --role finance\n"
+            "  bursar people add dan@acme.example --team search",
+        )  # fmt: skip
+        verb.add_argument("email", help="their address, which is their log-in name")
+        verb.add_argument("--password-env", metavar="VAR", help="the environment variable that holds the password")
+        verb.add_argument("--role", choices=people.Role.values, help="a role in the whole organisation")
+        verb.add_argument("--team", metavar="NAME", help="a team to be in")
+        verb.add_argument(
+            "--part", choices=people.Part.values, default=people.Part.DEVELOPER.value, help="in that team"
+        )
+        self.add_verb("list", _list, words="List who may log in.", example="bursar people list --json")
+        for name, run, words in (
+            ("give-role", _give, "Give somebody a role in the whole organisation."),
+            ("take-role", _take, "Take a role away."),
+        ):
+            verb = self.add_verb(name, run, words=words, example=f"bursar people {name} fin@acme.example finance")
+            verb.add_argument("email", help="their address")
+            verb.add_argument("role", choices=people.Role.values)
+        verb = self.add_verb(
+            "join", _join, words="Put somebody into a team, or change their part in it.",
+            example="bursar people join dan@acme.example search --part owner",
+        )  # fmt: skip
+        verb.add_argument("email", help="their address")
+        verb.add_argument("team", help="the team's name")
+        verb.add_argument("--part", choices=people.Part.values, default=people.Part.DEVELOPER.value)
+        verb = self.add_verb(
+            "leave", _leave, words="Take somebody out of a team.", example="bursar people leave dan@acme.example search"
+        )
+        verb.add_argument("email", help="their address")
+        verb.add_argument("team", help="the team's name")
+        for name, run, words in (
+            ("deactivate", _deactivate, "Keep somebody out, from their next request on."),
+            ("activate", _activate, "Let them in again."),
+        ):
+            verb = self.add_verb(name, run, words=words, example=f"bursar people {name} dan@acme.example")
+            verb.add_argument("email", help="their address")
+
+
+@transaction.atomic
+def _add(options: dict[str, Any]) -> Answer:
+    given = value_of(options["password_env"], variables=os.environ)
+    password = given or secrets.token_urlsafe(_PASSWORD_BYTES)
+    person = people.create_person(actor=actor(), email=options["email"], password=password)
+    if options["role"]:
+        _give(options)
+    if options["team"]:
+        _join(options)
+    return {**_facts(person), "password": None if given else password}
+
+
+def _list(options: dict[str, Any]) -> Answer:
+    organisation = chosen_organisation(options)
+    return [_facts(person) for person in queries.people_of(organisation_id=organisation.pk)]
+
+
+def _give(options: dict[str, Any]) -> Answer:
+    person, organisation = _named(options), chosen_organisation(options)
+    role = people.Role(options["role"])
+    people.give_role(actor=actor(), user_id=person.pk, organisation_id=organisation.pk, role=role)
+    return _facts(person)
+
+
+def _take(options: dict[str, Any]) -> Answer:
+    person, organisation = _named(options), chosen_organisation(options)
+    role = people.Role(options["role"])
+    people.take_role(actor=actor(), user_id=person.pk, organisation_id=organisation.pk, role=role)
+    return _facts(person)
+
+
+def _join(options: dict[str, Any]) -> Answer:
+    person = _named(options)
+    team = queries.team_named(organisation=chosen_organisation(options), name=options["team"])
+    part = people.Part(options["part"])
+    people.set_membership(actor=actor(), user_id=person.pk, team_id=team.pk, part=part)
+    return _facts(person)
+
+
+def _leave(options: dict[str, Any]) -> Answer:
+    person = _named(options)
+    team = queries.team_named(organisation=chosen_organisation(options), name=options["team"])
+    people.remove_membership(actor=actor(), user_id=person.pk, team_id=team.pk)
+    return _facts(person)
+
+
+def _deactivate(options: dict[str, Any]) -> Answer:
+    return _facts(people.change_activity(actor=actor(), user_id=_named(options).pk, is_active=False))
+
+
+def _activate(options: dict[str, Any]) -> Answer:
+    return _facts(people.change_activity(actor=actor(), user_id=_named(options).pk, is_active=True))
+
+
+def _named(options: dict[str, Any]) -> User:
+    return queries.person_named(email=options["email"])
+
+
+def _facts(person: User) -> dict[str, Any]:
+    return {
+        "id": person.pk,
+        "email": person.email,
+        "is_active": person.is_active,
+        "roles": sorted(str(given.role) for given in person.organisation_roles.all()),
+        "teams": sorted(f"{member.team} ({member.part})" for member in person.memberships.all()),
+    }

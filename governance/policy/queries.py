@@ -1,0 +1,61 @@
+"""Reading allow-lists, and the answer to "may this key call that alias?"."""
+
+from django.db.models import Q, QuerySet
+
+from governance.keys import queries as keys
+from governance.keys.models import VirtualKey
+from governance.policy.errors import GroupNotFound
+from governance.policy.matching import Decision, Rules, may
+from governance.policy.models import AccessGroup, AllowRule
+
+
+def group(*, group_id: int, is_locked: bool = False) -> AccessGroup:
+    """Return the access group, locked for a change if asked. Raises GroupNotFound."""
+    groups = AccessGroup.objects.select_for_update(no_key=True) if is_locked else AccessGroup.objects
+    found = groups.filter(id=group_id).first()
+    if found is None:
+        raise GroupNotFound(f"There is no access group with the id {group_id}.")
+    return found
+
+
+def groups_of(*, organisation_id: int) -> QuerySet[AccessGroup]:
+    """Return the organisation's access groups by name."""
+    return AccessGroup.objects.filter(organisation_id=organisation_id).order_by("name")
+
+
+def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:
+    """Return the organisation's allow rules of every level, with whose they are."""
+    return (
+        AllowRule.objects.filter(organisation_id=organisation_id)
+        .select_related("unit", "team", "key", "access_group")
+        .order_by("unit__name", "team__name", "key_id", "id")
+    )
+
+
+def levels(*, key: VirtualKey) -> tuple[Rules, ...]:
+    """Return what the allow-lists above a key hold, from the organisation down; a level without rules has None."""
+    team = key.team
+    narrow = (
+        Q(unit_id=None, team_id=None, key_id=None) | Q(unit_id=team.unit_id) | Q(team_id=team.pk) | Q(key_id=key.pk)
+    )
+    rules = list(AllowRule.objects.filter(narrow, organisation_id=key.organisation_id).select_related("access_group"))
+    return (
+        _level(f"organisation {key.organisation}", [r for r in rules if r.unit_id is r.team_id is r.key_id is None]),
+        _level(f"unit {team.unit}", [rule for rule in rules if rule.unit_id is not None]),
+        _level(f"team {team}", [rule for rule in rules if rule.team_id is not None]),
+        _level(f"key {key}", [rule for rule in rules if rule.key_id is not None]),
+    )
+
+
+def may_call(*, key_id: int, alias: str) -> Decision:
+    """Return whether the key may call the alias, and which rule decides. Raises KeyNotFound."""
+    return may(alias, levels(key=keys.key(key_id=key_id)))
+
+
+def _level(title: str, rules: list[AllowRule]) -> Rules:
+    if not rules:
+        return Rules(title, None)
+    patterns: list[str] = []
+    for rule in rules:
+        patterns += rule.access_group.patterns if rule.access_group is not None else [rule.pattern]
+    return Rules(title, tuple(patterns))
