@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 _HEIGHT = 262
 _TOP = 14
 _BOTTOM = 236
-_GUTTER = 56
+_GUTTER = 62
 _LABELLED_DAYS = frozenset({1, 5, 10, 15, 20, 25, 30})
 
 

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("overview/figures/", overview.figures, name="overview_figures"),
     path("requests/", requests.index, name="requests"),
     path("requests/<uuid:attempt_id>/", requests.show, name="request"),
+    path("requests/<uuid:attempt_id>/settle/", requests.settle, name="request_settle"),
     path("budgets/", budgets.index, name="budgets"),
     path("budgets/new/", budgets.create, name="budget_create"),
     path("budgets/<int:budget_id>/", budgets.show, name="budget"),

@@ -49,6 +49,11 @@ class Viewer:
         """Whether budgets can be made, changed and retired."""
         return self.access.may_change_budgets(self.organisation.pk)
 
+    @property
+    def may_administer(self) -> bool:
+        """Whether what concerns the whole organisation can be changed."""
+        return self.access.may_administer(self.organisation.pk)
+
     def may_change_key(self, key: VirtualKey) -> bool:
         """Whether the key can be rotated and revoked."""
         return self.access.may_change_key(organisation_id=key.organisation_id, team_id=key.team_id, user_id=key.user_id)

@@ -12,6 +12,7 @@ def every_page(company: Company) -> dict[str, str]:
         "requests": "/requests/",
         "request": f"/requests/{record.attempt_id}/",
         "request-suspense": f"/requests/{company.suspense_id}/",
+        "request-settle": f"/requests/{company.suspense_id}/settle/",
         "requests-none": "/requests/?since=2020-01-01&until=2020-01-02",
         "budgets": "/budgets/",
         "budget": f"/budgets/{company.budgets['Assistant'].pk}/",

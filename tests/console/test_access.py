@@ -19,6 +19,7 @@ MATRIX = {
     "overview_figures": OF_ALL,
     "requests": OF_ALL,
     "request": OF_ALL | {"developer": 404},
+    "request_settle": {"admin": 200, "finance": 403, "auditor": 403, "owner": 404, "developer": 404, "outsider": 403},
     "budgets": OF_ALL,
     "budget": OF_ALL,
     "budget_create": OF_BUDGETS,
@@ -44,6 +45,7 @@ def _address(name: str, company: Company) -> str:
         "overview_figures": "/overview/figures/",
         "requests": "/requests/",
         "request": f"/requests/{record.attempt_id}/",
+        "request_settle": f"/requests/{company.suspense_id}/settle/",
         "budgets": "/budgets/",
         "budget": f"/budgets/{company.budgets['Search'].pk}/",
         "budget_create": "/budgets/new/",
@@ -82,7 +84,9 @@ def test_each_role_gets_what_it_may_see(busy_company: Company, log_in: LogIn) ->
 def test_what_belongs_to_another_organisation_is_not_there(company: Company, log_in: LogIn) -> None:
     other = found_company(name="Other Company")
     spend_a_month(other)
-    objects = [name for name in MATRIX if re.search(r"/[0-9]", _address(name, other)) and name != "model"]
+    objects = [
+        name for name in MATRIX if re.search(r"/(\d+|[0-9a-f-]{36})/", _address(name, other)) and name != "model"
+    ]
 
     found = {
         (name, role): log_in(role).get(_address(name, other)).status_code
@@ -90,6 +94,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 8
+    assert len(objects) == 9
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -54,7 +54,7 @@ def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogI
     ("changes", "sentence"),
     [
         ({"limit": "12.5x"}, "is not an amount of USD: give a decimal number"),
-        ({"limit": "-1"}, "A limit is not negative"),
+        ({"limit": "-1"}, "This amount is not negative"),
         ({"limit": "0.0000000001"}, "finer than a nano-USD"),
         ({"limit": "99999999999"}, "more than can be kept"),
         ({"thresholds": "half"}, "Give whole numbers from 1 to 1000"),

@@ -1,6 +1,8 @@
 import re
 from datetime import timedelta
 
+from governance.audit.models import AuditEvent
+from governance.budgets.models import Account
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Call, Company, book, hold
 
@@ -104,3 +106,19 @@ def test_a_developer_sees_their_own_request_and_no_other(busy_company: Company, 
     other = client.get(f"/requests/{busy_company.latest_record(key='search-production').attempt_id}/")
 
     assert (own.status_code, other.status_code) == (200, 404)
+
+
+def test_an_administrator_settles_what_nobody_could_prove(company: Company, log_in: LogIn) -> None:
+    attempt = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=NOW)
+    client, path = log_in("admin"), f"/requests/{attempt.pk}/settle/"
+
+    unexplained = client.post(path, {"cost": "0.25", "reason": ""}).content.decode()
+    answer = client.post(path, {"cost": "0.25", "reason": "in the vendor's report"}, follow=True).content.decode()
+
+    account = Account.objects.get(budget=company.budgets["Lab key"])
+    assert "This field is required" in unexplained
+    assert "The request is settled" in answer
+    assert "0.25 USD" in answer
+    assert (account.settled_nano, account.held_nano) == (250_000_000, 0)
+    assert AuditEvent.objects.get(action="attempt.suspense_settled").reason == "in the vendor's report"
+    assert client.get(path).status_code == 404

@@ -8,9 +8,10 @@ from django import forms
 
 from governance.budgets.models import Budget
 from governance.budgets.operations import DEFAULT_THRESHOLDS, NewBudget
+from governance.console.forms.dollars import DollarsField
 from governance.console.forms.reason import ReasonForm
 from governance.console.viewer import Viewer
-from governance.core.money import MoneyInvalid, parse_usd, usd_text
+from governance.core.money import usd_text
 from governance.core.windows import WindowKind
 from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, Membership, User
@@ -26,21 +27,6 @@ _WINDOWS = [
     (WindowKind.TOTAL.value, "once: it never resets"),
 ]
 _ORGANISATION = "organisation"
-
-
-class DollarsField(forms.CharField):
-    """An amount of USD as exact nano-USD. Thousands separators and a dollar sign are understood."""
-
-    def clean(self, value: Any) -> int:
-        """Return nano-USD. A sentence says what is wrong."""
-        text = str(super().clean(value)).strip().removeprefix("$").replace(",", "")
-        try:
-            nano = parse_usd(text)
-        except MoneyInvalid as error:
-            raise forms.ValidationError(str(error)) from error
-        if nano < 0:
-            raise forms.ValidationError("A limit is not negative: give zero to refuse every call that costs.")
-        return nano
 
 
 class LimitForm(ReasonForm):

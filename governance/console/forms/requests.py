@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 
+from governance.console.forms.dollars import DollarsField
 from governance.console.pages.requests import models_in_use
 from governance.console.viewer import Viewer
 from governance.keys.models import VirtualKey
@@ -53,3 +54,10 @@ class RequestFilterForm(forms.Form):
             return None
         zone = ZoneInfo(self._viewer.organisation.zone)
         return datetime.combine(day + timedelta(days=later), time(0), tzinfo=zone)
+
+
+class SettleForm(forms.Form):
+    """What a request of unknown outcome cost, as somebody found out at the vendor."""
+
+    cost = DollarsField(label="The vendor charged, in USD", help_text="0 if the vendor's report does not list it.")
+    reason = forms.CharField(max_length=500, help_text="How you know. Kept in the audit trail.")

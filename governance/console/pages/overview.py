@@ -19,7 +19,7 @@ from governance.teams.models import Team
 
 _TOP = 6
 _NEAREST = 5
-_CENT = 10**7
+_SMALLEST_SCALE_NANO = 10**6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,10 @@ def _days(month: Period, zone: str, spent: Spending) -> list[Day]:
 
 def _chart(days: list[Day], today: date) -> SafeString:
     largest = max(days, key=lambda day: day.total.charge_nano)
-    ticks = [(amount, amounts.usd_short(amount)) for amount in charts.scale(max(largest.total.charge_nano, _CENT))]
+    ticks = [
+        (amount, amounts.usd_short(amount))
+        for amount in charts.scale(max(largest.total.charge_nano, _SMALLEST_SCALE_NANO))
+    ]
     summary = f"Spend per day in {today:%B %Y}; the table below has the same figures."
     if largest.total.charge_nano:
         summary += f" Most on {largest.day.day} {largest.day:%B}: {amounts.usd(largest.total.charge_nano)}."

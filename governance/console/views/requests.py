@@ -2,14 +2,18 @@
 
 from uuid import UUID
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
 
-from governance.console.forms.requests import RequestFilterForm
+from governance.console.forms.requests import RequestFilterForm, SettleForm
 from governance.console.pages.explanation import explanation
 from governance.console.pages.requests import requests_page
 from governance.console.viewer import Viewer, for_viewer
+from governance.core.errors import BursarError
+from governance.metering.operations import release_suspense, settle_suspense
 
 
 @require_safe
@@ -33,3 +37,31 @@ def show(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse
     if found is None:
         raise Http404
     return render(request, "console/request.html", {"page": found, "viewer": viewer})
+
+
+@require_http_methods(["GET", "POST"])
+@for_viewer
+def settle(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse:
+    """Book what a request of unknown outcome cost, by name and with a reason."""
+    page = explanation(viewer=viewer, attempt_id=attempt_id)
+    if page is None or page.unbooked is None or not page.unbooked.is_suspense:
+        raise Http404
+    if not viewer.may_administer:
+        raise PermissionDenied("Only an administrator of Bursar settles a request whose outcome is unknown.")
+    form = SettleForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            _settle(viewer, attempt_id, cost_nano=form.cleaned_data["cost"], reason=form.cleaned_data["reason"])
+        except BursarError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, "The request is settled, and the rest of what it held is given back.")
+            return redirect("request", attempt_id=attempt_id)
+    return render(request, "console/request_settle.html", {"form": form, "page": page, "viewer": viewer})
+
+
+def _settle(viewer: Viewer, attempt_id: UUID, *, cost_nano: int, reason: str) -> None:
+    if cost_nano == 0:
+        release_suspense(attempt_id=attempt_id, actor=viewer.actor, reason=reason)
+    else:
+        settle_suspense(attempt_id=attempt_id, cost_nano=cost_nano, actor=viewer.actor, reason=reason)

@@ -1,0 +1,22 @@
+"""Amounts as people type them."""
+
+from typing import Any
+
+from django import forms
+
+from governance.core.money import MoneyInvalid, parse_usd
+
+
+class DollarsField(forms.CharField):
+    """An amount of USD as exact nano-USD, zero or more. Thousands separators and a dollar sign are understood."""
+
+    def clean(self, value: Any) -> int:
+        """Return nano-USD. A sentence says what is wrong."""
+        text = str(super().clean(value)).strip().removeprefix("$").replace(",", "")
+        try:
+            nano = parse_usd(text)
+        except MoneyInvalid as error:
+            raise forms.ValidationError(str(error)) from error
+        if nano < 0:
+            raise forms.ValidationError("This amount is not negative: give zero or more.")
+        return nano
