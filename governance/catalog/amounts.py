@@ -1,8 +1,9 @@
 """Prices as vendors write them (USD per million) and as they are kept (nano-USD per unit): exact, and sane. Pure."""
 
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 
 from governance.catalog.errors import PriceRefused
+from governance.core.money import EXACT
 from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass
 
 DEAREST_TOKENS_USD_PER_MILLION = Decimal(10_000)
@@ -12,7 +13,6 @@ LARGEST_STEP = 20
 """A price that changes by more than this factor is applied and reported: it may be a mix-up of units."""
 
 _FRACTION_DIGITS = 18
-_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 
 def nano_per_unit(usd_per_million: Decimal, *, token_class: TokenClass) -> Decimal:
@@ -25,21 +25,21 @@ def nano_per_unit(usd_per_million: Decimal, *, token_class: TokenClass) -> Decim
             f"{usd_per_million} USD per million for {token_class} is above {dearest}, which no vendor asks: "
             "is it a price per thousand, or per call?"
         )
-    amount = usd_per_million.scaleb(3, _EXACT).normalize(_EXACT)
+    amount = usd_per_million.scaleb(3, EXACT).normalize(EXACT)
     exponent = amount.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > _FRACTION_DIGITS:
         raise PriceRefused(
             f"{usd_per_million} USD per million is finer than can be kept: give at most {_FRACTION_DIGITS + 3} "
             "decimal places."
         )
-    return amount.quantize(Decimal(1), context=_EXACT) if isinstance(exponent, int) and exponent > 0 else amount
+    return amount.quantize(Decimal(1), context=EXACT) if isinstance(exponent, int) and exponent > 0 else amount
 
 
 def usd_per_million(nano: Decimal) -> Decimal:
     """Return exact USD per million units, without trailing zeros."""
-    amount = nano.scaleb(-3, _EXACT).normalize(_EXACT)
+    amount = nano.scaleb(-3, EXACT).normalize(EXACT)
     exponent = amount.as_tuple().exponent
-    return amount.quantize(Decimal(1), context=_EXACT) if isinstance(exponent, int) and exponent > 0 else amount
+    return amount.quantize(Decimal(1), context=EXACT) if isinstance(exponent, int) and exponent > 0 else amount
 
 
 def dearest_usd_per_million(token_class: TokenClass) -> Decimal:

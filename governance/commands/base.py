@@ -24,6 +24,9 @@ from governance.teams.queries import organisation_named
 Answer = dict[str, Any] | list[dict[str, Any]]
 Verb = Callable[[dict[str, Any]], Answer]
 
+_LONGEST_LIST = 5
+"""More of anything in one cell of a table is counted instead of shown."""
+
 
 class SentenceCommand(BaseCommand):
     """A command whose failures are one sentence on standard error and exit code 1 (2 for wrong usage)."""
@@ -121,5 +124,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, list):
+        if len(value) > _LONGEST_LIST:
+            return f"{len(value)} (--json shows them)"
         return ", ".join(map(str, value)) or "-"
     return str(value)
