@@ -6,6 +6,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -70,9 +71,8 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             clock=utc_now,
             limits=limits,
         )
-        books = ExactBooks(
-            pool=pool, host=socket.gethostname(), lock_folder=environment.home / "gateway", clock=utc_now
-        )
+        locks = environment.home / "gateway"
+        books = ExactBooks(pool=pool, host=_lock_owner(locks), lock_folder=locks, clock=utc_now)
         gateway = Gateway(
             keeper=keeper,
             vendors=Vendors(books=books, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now),
@@ -108,6 +108,11 @@ class GatewayServer(uvicorn.Server):
     def _stop(self) -> None:
         self._gateway.is_stopping = True
         self.should_exit = True
+
+
+def _lock_owner(locks: Path) -> str:
+    """Name those who can judge by these locks who is dead: two homes on one machine do not see each other's."""
+    return f"{socket.gethostname()}:{locks.resolve()}"
 
 
 def gauges(gateway: Gateway, books: ExactBooks) -> dict[str, float]:

@@ -13,7 +13,7 @@ class Worker(models.Model):
         DEAD = "dead"
 
     epoch = models.BigAutoField(primary_key=True)
-    host = models.TextField(help_text="Only processes of this host can prove it dead.")
+    host = models.TextField(help_text="The machine and folder of its lock: who sees that folder can prove it dead.")
     lock_name = models.TextField(unique=True, help_text="The file it keeps locked while it lives.")
     process_id = models.IntegerField()
     state = models.TextField(choices=State.choices, default=State.ALIVE, db_default=State.ALIVE)
