@@ -1,0 +1,178 @@
+"""One machine of a campaign: an embedded PostgreSQL, and gateway processes that share one socket.
+
+Everything in it is started as `bursar up` starts it, and may be killed, stopped and started again.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from governance.config.postgres import EmbeddedPostgres
+from governance.config.processes import start_process
+from governance.config.supervisor import plans
+from governance.config.supervisor.database import make_owner
+from governance.config.supervisor.home import (
+    OWNER_PASSWORD,
+    SUPERUSER_PASSWORD,
+    ensure_all_secrets,
+    remember_embedded_url,
+)
+from governance.config.supervisor.sockets import listen
+from governance.core.environment import Environment, read_environment
+from tests.installation import get
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_DRAIN_SECONDS = 60
+_LOG_TAIL_BYTES = 4000
+_SETTINGS = ("BURSAR_", "DATABASE_", "CELERY_", "DJANGO_")
+
+
+class Host:
+    """`gateways` holds the process of each place; one that died stays until `tend` puts another in its place."""
+
+    def __init__(self, home: Path, server: EmbeddedPostgres, *, gateways: int) -> None:
+        self.home = home
+        self.server = server
+        self.log_file = home / "processes.log"
+        self._log = self.log_file.open("ab")
+        self._variables = {
+            "BURSAR_HOME": str(home),
+            "BURSAR_GATEWAY_WORKERS": str(gateways),
+            "BURSAR_LOG_LEVEL": "WARNING",
+        }
+        self._listener = listen("127.0.0.1", 0, variable="BURSAR_GATEWAY_PORT")
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.environment: Environment = read_environment(self._variables)
+        self.gateways: list[subprocess.Popen[bytes]] = []
+
+    def prepare(self, secrets_held: dict[str, str]) -> None:
+        """Make the server, its owner, roles and tables."""
+        self.server.start(output=self._log)
+        remember_embedded_url(self.home, make_owner(self.server, secrets_held[OWNER_PASSWORD]))
+        self.environment = read_environment(self._variables)
+        done = self.run_module("owner", "governance.config.preparation")
+        if done.returncode != 0:
+            raise SystemExit(f"The campaign's database could not be prepared: {done.stderr}")
+
+    def run_module(self, role: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a Python module of ours in the environment of this role."""
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            env=self.variables(role),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def variables(self, role: str) -> dict[str, str]:
+        """Return the environment of a process with this database role."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        return (
+            inherited
+            | self._variables
+            | {
+                "BURSAR_DATABASE_ROLE": role,
+                "DJANGO_SETTINGS_MODULE": "governance.config.settings",
+                "PYTHONUNBUFFERED": "1",
+            }
+        )
+
+    def start_gateways(self) -> None:
+        """Start a process in every place."""
+        self.gateways = [self._start(number) for number in range(self.environment.gateway_workers)]
+
+    def start_one_gateway(self) -> None:
+        """Start a process in the first place alone."""
+        self.gateways = [self._start(0)]
+
+    def tend(self) -> None:
+        """Start anew whatever has ended."""
+        for number, process in enumerate(self.gateways):
+            if process.poll() is not None:
+                self.gateways[number] = self._start(number)
+
+    def signal_gateway(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        """Send a signal to one of our gateway processes; nothing happens when it has ended."""
+        process.send_signal(number)
+        if number == signal.SIGKILL:
+            process.wait()
+
+    async def ready(self, *, seconds: float = 60) -> None:
+        """Return when a gateway process answers that it is ready."""
+        async with asyncio.timeout(seconds):
+            while await asyncio.to_thread(get, f"{self.url}/readyz") != 200:
+                await asyncio.sleep(0.1)
+
+    async def stop_database(self) -> None:
+        """End PostgreSQL as `pg_ctl stop -m immediate` does: no checkpoint, no goodbye."""
+        process = self.server.process
+        assert process is not None
+        process.send_signal(signal.SIGQUIT)
+        await asyncio.to_thread(process.wait)
+
+    async def start_database(self) -> None:
+        """Start PostgreSQL, which recovers from its log."""
+        self.server.launch(output=self._log)
+        await asyncio.to_thread(self.server.wait_until_ready)
+
+    async def drain(self) -> list[int]:
+        """Ask every gateway process to stop. Return the exit codes; one that does not stop is killed."""
+        for process in self.gateways:
+            process.send_signal(signal.SIGTERM)
+        return [await asyncio.to_thread(_exit_code, process) for process in self.gateways]
+
+    def close(self) -> None:
+        """Stop everything at once."""
+        for process in self.gateways:
+            process.kill()
+            process.wait()
+        self.server.stop()
+        self._listener.close()
+        self._log.close()
+
+    def log_tail(self) -> str:
+        """Return the last words of all processes."""
+        return self.log_file.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        plan = plans.gateway_plans(self.environment, self._listener.fileno())[number]
+        return start_process(
+            plan.command,
+            variables=self.variables("gateway"),
+            output=self._log,
+            inherited_descriptors=plan.descriptors,
+        )
+
+
+def _exit_code(process: subprocess.Popen[bytes]) -> int:
+    try:
+        return process.wait(_DRAIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+@contextlib.contextmanager
+def open_host(*, gateways: int) -> Iterator[Host]:
+    """Prepare a machine in a temporary folder; no gateway process runs yet."""
+    home = Path(tempfile.mkdtemp(prefix="bursar-faults-"))
+    # As root, PostgreSQL runs below it as another user, who passes through.
+    home.chmod(0o711)
+    held = ensure_all_secrets(read_environment({"BURSAR_HOME": str(home)}))
+    server = EmbeddedPostgres(home, superuser_password=held[SUPERUSER_PASSWORD])
+    host = Host(home, server, gateways=gateways)
+    try:
+        host.prepare(held)
+        yield host
+    finally:
+        host.close()
+        shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""What is done to a machine while it works: processes killed and frozen, the database restarted, cut off, locked."""
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections import Counter
+from enum import StrEnum
+
+import psycopg
+
+from tests.faults.host import Host
+
+FENCE_SECONDS = 5.0
+"""A process that was silent for longer is fenced: what it holds stays held, and it may grant nothing more."""
+
+_TERMINATE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE application_name LIKE 'bursar-gateway%%' AND random() < %s
+"""
+
+
+class Strike(StrEnum):
+    """One fault. The value is what the campaign's last line counts it as."""
+
+    KILL = "kills"
+    SHORT_FREEZE = "short_freezes"
+    LONG_FREEZE = "long_freezes"
+    RESTART = "database_restarts"
+    OUTAGE = "database_outages"
+    CUT_OFF = "connections_terminated"
+    LOCK = "accounts_locked"
+    STOP = "graceful_stops"
+
+
+class Striker:
+    """Carries out strikes; `counts` says how many were."""
+
+    def __init__(self, host: Host, *, seed: int) -> None:
+        self._host = host
+        self._chance = random.Random(f"{seed} strikes")
+        self._database = asyncio.Lock()
+        self.counts: Counter[Strike] = Counter()
+        self.violations: list[str] = []
+
+    async def strike(self, kind: Strike) -> None:
+        """Carry one out; returns when what was stopped goes on."""
+        ways = {
+            Strike.KILL: self._kill,
+            Strike.SHORT_FREEZE: lambda: self._freeze(self._chance.uniform(0.3, FENCE_SECONDS - 1)),
+            Strike.LONG_FREEZE: lambda: self._freeze(self._chance.uniform(FENCE_SECONDS + 1, FENCE_SECONDS + 4)),
+            Strike.RESTART: lambda: self._restart(0),
+            Strike.OUTAGE: lambda: self._restart(self._chance.uniform(2, 6)),
+            Strike.CUT_OFF: self._cut_off,
+            Strike.LOCK: self._lock,
+            Strike.STOP: self._stop,
+        }
+        await ways[kind]()
+        self.counts[kind] += 1
+
+    async def _kill(self) -> None:
+        victim = self._chance.choice(self._host.gateways)
+        while victim.poll() is not None:
+            await asyncio.sleep(0.05)
+            victim = self._chance.choice(self._host.gateways)
+        self._host.signal_gateway(victim, signal.SIGKILL)
+
+    async def _freeze(self, seconds: float) -> None:
+        victim = self._chance.choice(self._host.gateways)
+        self._host.signal_gateway(victim, signal.SIGSTOP)
+        await asyncio.sleep(seconds)
+        self._host.signal_gateway(victim, signal.SIGCONT)
+
+    async def _stop(self) -> None:
+        victim = self._chance.choice(self._host.gateways)
+        self._host.signal_gateway(victim, signal.SIGTERM)
+
+    async def _restart(self, seconds_away: float) -> None:
+        async with self._database:
+            await self._host.stop_database()
+            await asyncio.sleep(seconds_away)
+            await self._host.start_database()
+
+    async def _cut_off(self) -> None:
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self._host.server.url()) as session:
+            session.execute(_TERMINATE, (self._chance.choice((0.3, 1.0)),))
+
+    async def _lock(self) -> None:
+        """Hold every account for longer than a statement of ours may wait."""
+        url = self._host.environment.database_url("owner")
+        with contextlib.suppress(psycopg.OperationalError):
+            async with await psycopg.AsyncConnection.connect(url) as session:
+                await session.execute("SELECT 1 FROM budgets_account ORDER BY id FOR UPDATE")
+                await asyncio.sleep(self._chance.uniform(1, 4))
+                await session.rollback()
