@@ -125,9 +125,8 @@ class Campaign:
 
     async def _work(self) -> None:
         """Let clients call until every strike has struck and enough calls have reached the vendor."""
-        clients = callers(
-            self.scene, url=self.host.url, tally=self.tally, seed=self.settings.seed, per_key=self.settings.clients_per_key
-        )  # fmt: skip
+        seed, per_key = self.settings.seed, self.settings.clients_per_key
+        clients = callers(self.scene, url=self.host.url, tally=self.tally, seed=seed, per_key=per_key)
         tasks = [asyncio.create_task(client.run()) for client in clients]
         try:
             await self._strike_by_schedule()
@@ -162,7 +161,7 @@ class Campaign:
         """Stop every process in good order; let one more recover what the dead left, and stop it too."""
         codes = await self.host.drain()
         self.invoice.read()
-        self.host.start_one_gateway()
+        self.host.start_gateways(1)
         await self.host.ready()
         await self._await_recovery()
         codes += await self.host.drain()

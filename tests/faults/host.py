@@ -86,13 +86,13 @@ class Host:
             }
         )
 
-    def start_gateways(self) -> None:
-        """Start a process in every place."""
-        self.gateways = [self._start(number) for number in range(self.environment.gateway_workers)]
+    def start_gateways(self, count: int | None = None) -> None:
+        """Start so many processes, or as many as there are places."""
+        self.gateways = [self._start(number) for number in range(count or self.environment.gateway_workers)]
 
-    def start_one_gateway(self) -> None:
-        """Start a process in the first place alone."""
-        self.gateways = [self._start(0)]
+    def add_gateway(self) -> None:
+        """Start one more process."""
+        self.gateways.append(self._start(len(self.gateways)))
 
     def tend(self) -> None:
         """Start anew whatever has ended."""
@@ -109,7 +109,7 @@ class Host:
     async def ready(self, *, seconds: float = 60) -> None:
         """Return when a gateway process answers that it is ready."""
         async with asyncio.timeout(seconds):
-            while await asyncio.to_thread(get, f"{self.url}/readyz") != 200:
+            while await asyncio.to_thread(get, f"{self.url}/readyz") != 200:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.1)
 
     async def stop_database(self) -> None:
@@ -130,11 +130,15 @@ class Host:
             process.send_signal(signal.SIGTERM)
         return [await asyncio.to_thread(_exit_code, process) for process in self.gateways]
 
-    def close(self) -> None:
-        """Stop everything at once."""
+    def kill_gateways(self) -> None:
+        """Kill every gateway process that still runs."""
         for process in self.gateways:
             process.kill()
             process.wait()
+
+    def close(self) -> None:
+        """Stop everything at once."""
+        self.kill_gateways()
         self.server.stop()
         self._listener.close()
         self._log.close()

@@ -1,4 +1,4 @@
-"""Resolving suspense by the invoice, as a finance person does: with the commands `bursar suspense settle` and `release`.
+"""Resolving suspense by the invoice, as a finance person does: `bursar suspense settle` and `release`.
 
 `python -m tests.faults.resolver` is a process of its own, which takes one order per line: starting Django for each
 attempt would take a second.

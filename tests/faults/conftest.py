@@ -1,0 +1,119 @@
+"""A machine for tests that break it: a PostgreSQL and gateway processes of its own, and a scripted vendor."""
+
+import asyncio
+import dataclasses
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.faults.host import Host, open_host
+from tests.gateway.vendor import USAGE, Vendor
+from tests.gateway.world import World, question
+
+COST_NANO = USAGE["prompt_tokens"] * 1_000 + USAGE["completion_tokens"] * 2_000
+"""What the scripted vendor's usual answer costs."""
+
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass
+class Machine:
+    """The host, a key whose budget nobody else uses, and the vendor behind it."""
+
+    host: Host
+    world: World
+    vendor: Vendor
+    key_id: int
+    key: str
+    budget: int
+    statuses: list[int] = field(default_factory=list)
+
+    @property
+    def has_leases(self) -> bool:
+        """Whether processes hold money of their own, so that they need not ask the database for each call."""
+        return self.world.rows("SELECT to_regclass('metering_lease') AS name")[0]["name"] is not None
+
+    async def call(self, **fields: Any) -> httpx.Response:
+        """Make one call on a connection of its own."""
+        async with self.client() as client:
+            reply = await client.post("/v1/chat/completions", json=question(max_tokens=100, **fields))
+        self.statuses.append(reply.status_code)
+        return reply
+
+    def client(self) -> httpx.AsyncClient:
+        """Return a client with the key."""
+        headers = {"authorization": f"Bearer {self.key}"}
+        return httpx.AsyncClient(base_url=self.host.url, headers=headers, timeout=_PATIENCE_SECONDS, trust_env=False)
+
+    def reconnect(self) -> None:
+        """Look at the database again after it was restarted."""
+        self.world.owner.close()
+        self.world.owner = _owner(self.host)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the usage records of the key."""
+        return self.world.rows("SELECT * FROM ledger_usagerecord WHERE key_id = %s", self.key_id)
+
+    def suspended(self) -> list[dict[str, Any]]:
+        """Return the attempts of the key that are in suspense."""
+        return self.world.rows("SELECT * FROM metering_attempt WHERE state = 'suspense' AND key_id = %s", self.key_id)
+
+    def balance(self) -> tuple[int, int]:
+        """Return what is settled and what is held on the key's budget."""
+        (row,) = self.world.rows(
+            "SELECT coalesce(sum(settled_nano), 0)::bigint AS settled, coalesce(sum(held_nano), 0)::bigint AS held "
+            "FROM budgets_account WHERE budget_id = %s",
+            self.budget,
+        )
+        return row["settled"], row["held"]
+
+    def is_booked(self) -> bool:
+        """Say whether every call that reached the vendor is settled at its cost, and nothing else is held."""
+        return (len(self.records()), *self.balance()) == (
+            len(self.vendor.calls),
+            len(self.vendor.calls) * COST_NANO,
+            0,
+        )
+
+
+@dataclass
+class _Prepared:
+    host: Host
+    world: World
+    listener: socket.socket
+
+
+@pytest.fixture(scope="session")
+def prepared() -> Iterator[_Prepared]:
+    with open_host(gateways=2) as host, socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        world = World(owner=_owner(host), environment=host.environment)
+        world.found(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
+        world.owner.close()
+        yield _Prepared(host, world, listener)
+
+
+@pytest.fixture
+async def machine(prepared: _Prepared) -> AsyncIterator[Machine]:
+    """No gateway process runs yet: a test starts what it needs. What still runs at its end is killed."""
+    host = prepared.host
+    vendor = Vendor()
+    server = await asyncio.start_server(vendor.serve, sock=prepared.listener.dup())
+    world = dataclasses.replace(prepared.world, owner=_owner(host))
+    key_id, key = world.add_key(name="breaker")
+    budget = world.add_budget(10**12, team_id=None, key_id=key_id, window="total")
+    made = Machine(host=host, world=world, vendor=vendor, key_id=key_id, key=key, budget=budget)
+    yield made
+    host.kill_gateways()
+    made.world.owner.close()
+    server.close()
+    await vendor.stop()
+
+
+def _owner(host: Host) -> psycopg.Connection[dict[str, Any]]:
+    return psycopg.connect(host.environment.database_url("owner"), autocommit=True, row_factory=dict_row)
