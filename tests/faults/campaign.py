@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import socket
+import statistics
 import sys
 import time
 from collections import Counter
@@ -48,6 +49,8 @@ class Result(msgspec.Struct, kw_only=True):
     events: int = 0
     resolved: int = 0
     samples: int = 0
+    journals_torn: int = 0
+    recovery_seconds: list[float] = msgspec.field(default_factory=list)
     answers: dict[str, int] = msgspec.field(default_factory=dict)
     overspend_nano: int = 0
     lost: list[str] = msgspec.field(default_factory=list)
@@ -71,6 +74,11 @@ class Result(msgspec.Struct, kw_only=True):
             "events": self.events,
             "resolved": self.resolved,
             "samples": self.samples,
+            "journals_torn": self.journals_torn,
+            "recovery_seconds": {
+                "median": round(statistics.median(self.recovery_seconds or [0]), 1),
+                "longest": round(max(self.recovery_seconds, default=0), 1),
+            },
             "answers": self.answers,
             "overspend_nano": self.overspend_nano,
             "lost_events": len(self.lost),
@@ -114,11 +122,14 @@ class Campaign:
             events=len(read_books(self.owner_url).records),
             resolved=resolver.resolved,
             samples=self.sampler.samples,
+            journals_torn=self.striker.journals_torn,
+            recovery_seconds=self.striker.recovery_seconds,
             answers=dict(self.tally.answers),
             overspend_nano=overspend_nano(self.owner_url),
             lost=findings.lost,
             violations=[
-                *self.violations, *self.tally.violations, *self.sampler.violations, *findings.violations
+                *self.violations, *self.striker.violations, *self.tally.violations, *self.sampler.violations,
+                *findings.violations,
             ],
             seconds=time.monotonic() - began,
         )  # fmt: skip

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import socket
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -29,10 +29,9 @@ class Machine:
     host: Host
     world: World
     vendor: Vendor
+    client: httpx.AsyncClient
     key_id: int
-    key: str
     budget: int
-    statuses: list[int] = field(default_factory=list)
 
     @property
     def has_leases(self) -> bool:
@@ -41,15 +40,13 @@ class Machine:
 
     async def call(self, **fields: Any) -> httpx.Response:
         """Make one call on a connection of its own."""
-        async with self.client() as client:
-            reply = await client.post("/v1/chat/completions", json=question(max_tokens=100, **fields))
-        self.statuses.append(reply.status_code)
-        return reply
+        return await self.client.post("/v1/chat/completions", json=question(max_tokens=100, **fields))
 
-    def client(self) -> httpx.AsyncClient:
-        """Return a client with the key."""
-        headers = {"authorization": f"Bearer {self.key}"}
-        return httpx.AsyncClient(base_url=self.host.url, headers=headers, timeout=_PATIENCE_SECONDS, trust_env=False)
+    async def served(self) -> None:
+        """Return when a call is served again."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while (await self.call()).status_code != 200:  # noqa: ASYNC110 - other processes set no event
+                await asyncio.sleep(0.1)
 
     def reconnect(self) -> None:
         """Look at the database again after it was restarted."""
@@ -75,10 +72,18 @@ class Machine:
 
     def is_booked(self) -> bool:
         """Say whether every call that reached the vendor is settled at its cost, and nothing else is held."""
-        return (len(self.records()), *self.balance()) == (
-            len(self.vendor.calls),
-            len(self.vendor.calls) * COST_NANO,
-            0,
+        return self.covers_every_call() and not self.suspended()
+
+    def covers_every_call(self) -> bool:
+        """Say whether every call that reached the vendor is settled at its cost or held, once, and nothing else is."""
+        records, suspended = self.records(), self.suspended()
+        ids = {row["attempt_id"] for row in records} | {row["id"] for row in suspended}
+        charges, holds = [row["charge_nano"] for row in records], [row["held_nano"] for row in suspended]
+        return (
+            len(records) + len(suspended) == len(ids) == len(self.vendor.calls)
+            and set(charges) <= {COST_NANO}
+            and min(holds, default=COST_NANO) >= COST_NANO
+            and self.balance() == (sum(charges), sum(holds))
         )
 
 
@@ -107,8 +112,15 @@ async def machine(prepared: _Prepared) -> AsyncIterator[Machine]:
     world = dataclasses.replace(prepared.world, owner=_owner(host))
     key_id, key = world.add_key(name="breaker")
     budget = world.add_budget(10**12, team_id=None, key_id=key_id, window="total")
-    made = Machine(host=host, world=world, vendor=vendor, key_id=key_id, key=key, budget=budget)
-    yield made
+    async with httpx.AsyncClient(
+        base_url=host.url,
+        headers={"authorization": f"Bearer {key}"},
+        limits=httpx.Limits(max_keepalive_connections=0),
+        timeout=_PATIENCE_SECONDS,
+        trust_env=False,
+    ) as client:
+        made = Machine(host=host, world=world, vendor=vendor, client=client, key_id=key_id, budget=budget)
+        yield made
     host.kill_gateways()
     made.world.owner.close()
     server.close()

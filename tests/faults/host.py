@@ -31,6 +31,8 @@ from tests.installation import get
 ROOT = Path(__file__).resolve().parents[2]
 
 _DRAIN_SECONDS = 60
+_START_SECONDS = 60
+_LOOK_SECONDS = 0.1
 _LOG_TAIL_BYTES = 4000
 _SETTINGS = ("BURSAR_", "DATABASE_", "CELERY_", "DJANGO_")
 
@@ -110,7 +112,7 @@ class Host:
         """Return when a gateway process answers that it is ready."""
         async with asyncio.timeout(seconds):
             while await asyncio.to_thread(get, f"{self.url}/readyz") != 200:  # noqa: ASYNC110 - no event
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def stop_database(self) -> None:
         """End PostgreSQL as `pg_ctl stop -m immediate` does: no checkpoint, no goodbye."""
@@ -127,6 +129,7 @@ class Host:
     async def drain(self) -> list[int]:
         """Ask every gateway process to stop. Return the exit codes; one that does not stop is killed."""
         for process in self.gateways:
+            await _listening(process, signal.SIGTERM)
             process.send_signal(signal.SIGTERM)
         return [await asyncio.to_thread(_exit_code, process) for process in self.gateways]
 
@@ -155,6 +158,17 @@ class Host:
             output=self._log,
             inherited_descriptors=plan.descriptors,
         )
+
+
+async def _listening(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Return when the process handles the signal: one that is still starting would just die of it."""
+    status = Path("/proc") / str(process.pid) / "status"
+    async with asyncio.timeout(_START_SECONDS):
+        while process.poll() is None:
+            caught = next(line for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+            if int(caught.split()[1], 16) >> (number - 1) & 1:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _exit_code(process: subprocess.Popen[bytes]) -> int:

@@ -4,16 +4,23 @@ import asyncio
 import contextlib
 import random
 import signal
+import time
 from collections import Counter
 from enum import StrEnum
 
 import psycopg
 
 from tests.faults.host import Host
+from tests.faults.journals import tear
 
 FENCE_SECONDS = 5.0
 """A process that was silent for longer is fenced: what it holds stays held, and it may grant nothing more."""
 
+_LOOK_SECONDS = 0.1
+_RECOVERY_SECONDS = 60.0
+_MASSACRE_SHARE = 0.1
+_TORN_SHARE = 0.5
+_IS_RECOVERED = "SELECT 1 FROM metering_worker WHERE process_id = %s AND state <> 'dead'"
 _TERMINATE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE application_name LIKE 'bursar-gateway%%' AND random() < %s
@@ -34,13 +41,15 @@ class Strike(StrEnum):
 
 
 class Striker:
-    """Carries out strikes; `counts` says how many were."""
+    """Carries out strikes; `counts` says how many were, `recovery_seconds` how long each death went unnoticed."""
 
     def __init__(self, host: Host, *, seed: int) -> None:
         self._host = host
         self._chance = random.Random(f"{seed} strikes")
         self._database = asyncio.Lock()
         self.counts: Counter[Strike] = Counter()
+        self.journals_torn = 0
+        self.recovery_seconds: list[float] = []
         self.violations: list[str] = []
 
     async def strike(self, kind: Strike) -> None:
@@ -59,11 +68,31 @@ class Striker:
         self.counts[kind] += 1
 
     async def _kill(self) -> None:
-        victim = self._chance.choice(self._host.gateways)
-        while victim.poll() is not None:
-            await asyncio.sleep(0.05)
-            victim = self._chance.choice(self._host.gateways)
-        self._host.signal_gateway(victim, signal.SIGKILL)
+        """Kill one process, or now and then all of them; then wait until somebody has recovered what they held."""
+        living = [process for process in self._host.gateways if process.poll() is None]
+        while not living:
+            await asyncio.sleep(_LOOK_SECONDS)
+            living = [process for process in self._host.gateways if process.poll() is None]
+        victims = living if self._chance.random() < _MASSACRE_SHARE else [self._chance.choice(living)]
+        for victim in victims:
+            self._host.signal_gateway(victim, signal.SIGKILL)
+        if self._chance.random() < _TORN_SHARE:
+            self.journals_torn += tear(self._host.home / "gateway")
+        self.counts[Strike.KILL] += len(victims) - 1
+        for victim in victims:
+            await self._await_recovery(victim.pid)
+
+    async def _await_recovery(self, process_id: int) -> None:
+        died_at = time.monotonic()
+        url = self._host.environment.database_url("owner")
+        while time.monotonic() - died_at < _RECOVERY_SECONDS:
+            with contextlib.suppress(psycopg.OperationalError):
+                async with await psycopg.AsyncConnection.connect(url) as session:
+                    if await (await session.execute(_IS_RECOVERED, (process_id,))).fetchone() is None:
+                        self.recovery_seconds.append(time.monotonic() - died_at)
+                        return
+            await asyncio.sleep(_LOOK_SECONDS)
+        self.violations.append(f"Process {process_id} was killed and not recovered in {_RECOVERY_SECONDS:.0f} s.")
 
     async def _freeze(self, seconds: float) -> None:
         victim = self._chance.choice(self._host.gateways)

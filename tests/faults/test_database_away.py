@@ -28,9 +28,7 @@ async def test_calls_while_the_database_is_away_are_refused_or_booked_later(mach
 
     await machine.host.start_database()
     machine.reconnect()
-    async with asyncio.timeout(30):
-        while (await machine.call()).status_code != 200:
-            await asyncio.sleep(0.1)
+    await machine.served()
     await eventually(lambda: machine.is_booked() or None, seconds=30)
     assert await machine.host.drain() == [0, 0]
     assert machine.is_booked()

@@ -27,7 +27,7 @@ async def test_a_frozen_process_frees_nothing_and_ends_its_stream_when_it_wakes(
 
     machine.vendor.answer = answer
     body = question(max_tokens=100, stream=True)
-    async with machine.client() as client, client.stream("POST", "/v1/chat/completions", json=body) as stream:
+    async with machine.client.stream("POST", "/v1/chat/completions", json=body) as stream:
         pieces = stream.aiter_bytes()
         seen = await anext(pieces)
         (frozen,) = machine.host.gateways

@@ -1,0 +1,79 @@
+"""What a gateway process keeps in files: torn and copied after its death (F16), and with no room to write (F10).
+
+The vendor's answers and the database are all that is looked at, so that this holds for every kind of books.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Machine
+from tests.faults.journals import duplicate, full_disk, small_disk, tear
+from tests.gateway.vendor import VendorCall, answer_plainly
+from tests.gateway.world import eventually
+
+_CALLS = 12
+_MOST_CALLS = 100
+_DISK_KIBIBYTES = 1024
+
+
+@pytest.fixture
+def folder(machine: Machine) -> Path:
+    return machine.host.home / "gateway"
+
+
+@pytest.mark.parametrize("damage", [tear, duplicate], ids=["torn", "duplicated"])
+async def test_files_that_were_damaged_after_a_death_lose_and_double_nothing(
+    machine: Machine, folder: Path, damage: Callable[[Path], object]
+) -> None:
+    machine.host.start_gateways()
+    await machine.host.ready()
+    under_way = asyncio.Event()
+
+    async def answer(call: VendorCall) -> None:
+        if len(machine.vendor.calls) <= _CALLS:
+            await answer_plainly(call)
+        else:
+            under_way.set()
+            await call.closed()
+
+    machine.vendor.answer = answer
+    for _ in range(_CALLS):
+        assert (await machine.call()).status_code == 200
+    lost = asyncio.create_task(machine.call())
+    await under_way.wait()
+    machine.host.kill_gateways()
+    await asyncio.gather(lost, return_exceptions=True)
+    damage(folder)
+
+    machine.host.start_gateways()
+    await machine.host.ready()
+    await eventually(lambda: machine.covers_every_call() or None, seconds=30)
+    assert len(machine.suspended()) >= 1
+    assert len(machine.suspended()) == 1 or not machine.has_leases
+    assert await machine.host.drain() == [0, 0]
+    assert machine.covers_every_call()
+
+
+async def test_without_room_for_the_journal_nothing_is_sent_and_with_room_it_goes_on(
+    machine: Machine, folder: Path
+) -> None:
+    with small_disk(folder, kibibytes=_DISK_KIBIBYTES):
+        machine.host.start_gateways(1)
+        await machine.host.ready()
+        assert (await machine.call()).status_code == 200
+
+        with full_disk(machine.host.gateways, folder):
+            statuses = [(await machine.call()).status_code for _ in range(_MOST_CALLS)]
+            first_refusal = statuses.index(503) if 503 in statuses else _MOST_CALLS
+            assert set(statuses[:first_refusal]) <= {200}
+            assert set(statuses[first_refusal:]) <= {503}
+            assert len(machine.vendor.calls) == 1 + first_refusal
+            assert first_refusal < _MOST_CALLS or not machine.has_leases
+
+        await machine.served()
+        await eventually(lambda: machine.is_booked() or None, seconds=30)
+        assert await machine.host.drain() == [0]
+        assert machine.is_booked()
