@@ -278,6 +278,7 @@ def running_vendor(invoice_file: Path, *, seed: int, log: Path) -> Iterator[str]
 def prepared_campaign(host: Host, settings: Settings) -> Iterator[Campaign]:
     """Put an organisation and its vendor on this machine."""
     invoice_file = host.home / "invoice"
+    host.skews = settings.skews
     with running_vendor(invoice_file, seed=settings.seed, log=host.log_file) as vendor_url:
         owner_url = host.environment.database_url("owner")
         with psycopg.connect(owner_url, autocommit=True, row_factory=dict_row) as owner:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from governance.config.postgres import EmbeddedPostgres
@@ -34,11 +34,15 @@ _DRAIN_SECONDS = 60
 _START_SECONDS = 60
 _LOOK_SECONDS = 0.1
 _LOG_TAIL_BYTES = 4000
+_SKEWED = "tests.faults.skewed_gateway"
 _SETTINGS = ("BURSAR_", "DATABASE_", "CELERY_", "DJANGO_")
 
 
 class Host:
-    """`gateways` holds the process of each place; one that died stays until `tend` puts another in its place."""
+    """`gateways` holds the process of each place; one that died stays until `tend` puts another in its place.
+
+    `skews` says by how many seconds the clock of a place is wrong.
+    """
 
     def __init__(self, home: Path, server: EmbeddedPostgres, *, gateways: int) -> None:
         self.home = home
@@ -54,6 +58,7 @@ class Host:
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.environment: Environment = read_environment(self._variables)
         self.gateways: list[subprocess.Popen[bytes]] = []
+        self.skews: Mapping[int, int] = {}
 
     def prepare(self, secrets_held: dict[str, str]) -> None:
         """Make the server, its owner, roles and tables."""
@@ -152,10 +157,14 @@ class Host:
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         plan = plans.gateway_plans(self.environment, self._listener.fileno())[number]
+        command: Sequence[str] = plan.command
+        if skew := self.skews.get(number):
+            command = [sys.executable, "-m", _SKEWED, str(skew), "--fd", str(self._listener.fileno())]
         return start_process(
-            plan.command,
+            command,
             variables=self.variables("gateway"),
             output=self._log,
+            folder=ROOT,
             inherited_descriptors=plan.descriptors,
         )
 

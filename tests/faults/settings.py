@@ -8,16 +8,21 @@ import msgspec
 from tests.faults.strikes import Strike
 
 _CALLS_PER_KILL = 520
+_SKEWS = {1: 3600}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """`calls` is how many must reach the vendor before the campaign ends; the strikes are spread over them."""
+    """`calls` is how many must reach the vendor before the campaign ends; the strikes are spread over them.
+
+    `skews` says by how many seconds the clock of a gateway process is wrong, by its place.
+    """
 
     seed: int
     strikes: Mapping[Strike, int]
     calls: int
     gateways: int = 3
     clients_per_key: int = 2
+    skews: Mapping[int, int] = msgspec.field(default_factory=dict)
 
     def schedule(self) -> list[tuple[int, Strike]]:
         """Return what happens after how many calls: each strike at a random one of its own share of the calls."""
@@ -37,7 +42,7 @@ def read_settings(variables: Mapping[str, str]) -> Settings:
         raise SystemExit(f"FAULT_KILLS and FAULT_SEED must be whole numbers ({error}).") from error
     if kills < 1:
         raise SystemExit("FAULT_KILLS must be at least 1.")
-    return Settings(seed=seed, strikes=usual_strikes(kills), calls=kills * _CALLS_PER_KILL)
+    return Settings(seed=seed, strikes=usual_strikes(kills), calls=kills * _CALLS_PER_KILL, skews=_SKEWS)
 
 
 def usual_strikes(kills: int) -> dict[Strike, int]:
