@@ -11,16 +11,22 @@ import sys
 
 from tests.faults.campaign import Result, prepared_campaign
 from tests.faults.host import open_host
+from tests.faults.journals import small_disk
 from tests.faults.settings import read_settings
 
 _SHOWN = 50
+_DISK_KIBIBYTES = 16 * 1024
 
 
 def main() -> int:
     """Run the campaign and print what it found."""
     settings = read_settings(os.environ)
     print(f"FAULT_SEED={settings.seed}: {settings.calls} calls, {sum(settings.strikes.values())} strikes", flush=True)
-    with open_host(gateways=settings.gateways) as host, prepared_campaign(host, settings) as campaign:
+    with (
+        open_host(gateways=settings.gateways) as host,
+        small_disk(host.home / "gateway", kibibytes=_DISK_KIBIBYTES),
+        prepared_campaign(host, settings) as campaign,
+    ):
         result = asyncio.run(campaign.run())
         if not result.is_clean:
             print(host.log_tail(), file=sys.stderr)

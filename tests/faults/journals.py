@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+FILLER = "filler"
 _TORN = b"\x17\x00\x00\x00torn off in the mid"
 _CHUNK = b"\0" * 4096
 
@@ -23,7 +24,8 @@ def tear(folder: Path) -> int:
     for path in _kept(folder):
         with _owned_by_the_dead(path) as file:
             if file is not None:
-                os.write(file, _TORN)
+                with contextlib.suppress(OSError):  # the disk is full just now: torn enough
+                    os.write(file, _TORN)
                 torn += 1
     return torn
 
@@ -48,10 +50,8 @@ def full_disk(processes: Iterable["subprocess.Popen[bytes]"], folder: Path) -> I
     processes into a regular file.
     """
     if folder.is_mount():
-        filler = folder / "filler"
-        _fill(filler)
-        yield
-        filler.unlink()
+        with filled(folder):
+            yield
         return
     held = [(process.pid, resource.prlimit(process.pid, resource.RLIMIT_FSIZE)) for process in processes]
     for process_id, (_, hard) in held:
@@ -59,6 +59,17 @@ def full_disk(processes: Iterable["subprocess.Popen[bytes]"], folder: Path) -> I
     yield
     for process_id, limits in held:
         resource.prlimit(process_id, resource.RLIMIT_FSIZE, limits)
+
+
+@contextlib.contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Fill the file system of this folder up to its last page."""
+    filler = folder / FILLER
+    _fill(filler)
+    try:
+        yield
+    finally:
+        filler.unlink()
 
 
 @contextlib.contextmanager
@@ -71,7 +82,7 @@ def small_disk(folder: Path, *, kibibytes: int) -> Iterator[None]:
         yield
     finally:
         if is_mounted:
-            subprocess.run(["umount", str(folder)], check=True)
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def _fill(path: Path) -> None:
@@ -87,12 +98,21 @@ def _fill(path: Path) -> None:
 
 
 def _kept(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.stat().st_size > 0]
+    found = []
+    for path in sorted(folder.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # somebody recovered it meanwhile
+            if path.is_file() and path.stat().st_size > 0 and path.name != FILLER:
+                found.append(path)
+    return found
 
 
 @contextlib.contextmanager
 def _owned_by_the_dead(path: Path) -> Iterator[int | None]:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        yield None
+        return
     try:
         yield descriptor if _locked(descriptor) else None
     finally:

@@ -56,4 +56,5 @@ def usual_strikes(kills: int) -> dict[Strike, int]:
         Strike.CUT_OFF: kills // 4,
         Strike.LOCK: kills // 8,
         Strike.STOP: kills // 8,
+        Strike.FULL_DISK: kills // 8,
     }

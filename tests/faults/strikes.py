@@ -11,7 +11,7 @@ from enum import StrEnum
 import psycopg
 
 from tests.faults.host import Host
-from tests.faults.journals import tear
+from tests.faults.journals import filled, tear
 
 FENCE_SECONDS = 5.0
 """A process that was silent for longer is fenced: what it holds stays held, and it may grant nothing more."""
@@ -38,6 +38,7 @@ class Strike(StrEnum):
     CUT_OFF = "connections_terminated"
     LOCK = "accounts_locked"
     STOP = "graceful_stops"
+    FULL_DISK = "disks_filled"
 
 
 class Striker:
@@ -47,6 +48,7 @@ class Striker:
         self._host = host
         self._chance = random.Random(f"{seed} strikes")
         self._database = asyncio.Lock()
+        self._disk = asyncio.Lock()
         self.counts: Counter[Strike] = Counter()
         self.journals_torn = 0
         self.recovery_seconds: list[float] = []
@@ -63,6 +65,7 @@ class Striker:
             Strike.CUT_OFF: self._cut_off,
             Strike.LOCK: self._lock,
             Strike.STOP: self._stop,
+            Strike.FULL_DISK: self._fill_disk,
         }
         await ways[kind]()
         self.counts[kind] += 1
@@ -103,6 +106,14 @@ class Striker:
     async def _stop(self) -> None:
         victim = self._chance.choice(self._host.gateways)
         self._host.signal_gateway(victim, signal.SIGTERM)
+
+    async def _fill_disk(self) -> None:
+        """Leave no room for journals, where they have a disk of their own."""
+        folder = self._host.home / "gateway"
+        async with self._disk:
+            if folder.is_mount():
+                with filled(folder):
+                    await asyncio.sleep(self._chance.uniform(0.5, 3))
 
     async def _restart(self, seconds_away: float) -> None:
         async with self._database:
