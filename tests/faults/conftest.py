@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests.faults.checker import SUSPENSE
 from tests.faults.host import Host, open_host
 from tests.gateway.vendor import USAGE, Vendor
 from tests.gateway.world import World, question
@@ -59,7 +60,8 @@ class Machine:
 
     def suspended(self) -> list[dict[str, Any]]:
         """Return the attempts of the key that are in suspense."""
-        return self.world.rows("SELECT * FROM metering_attempt WHERE state = 'suspense' AND key_id = %s", self.key_id)
+        rows = self.world.rows("SELECT * FROM metering_attempt WHERE key_id = %s", self.key_id)
+        return [row for row in rows if row.get("state", SUSPENSE) == SUSPENSE]
 
     def balance(self) -> tuple[int, int]:
         """Return what is settled and what is held on the key's budget."""

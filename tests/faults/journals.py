@@ -108,15 +108,16 @@ def _kept(folder: Path) -> list[Path]:
 
 @contextlib.contextmanager
 def _owned_by_the_dead(path: Path) -> Iterator[int | None]:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-    except FileNotFoundError:
-        yield None
-        return
-    try:
-        yield descriptor if _locked(descriptor) else None
-    finally:
-        os.close(descriptor)
+    """Open the file with the lock of its process: the file itself or the one of its name that ends in `.lock`."""
+    beside = path.with_suffix(".lock")
+    with contextlib.ExitStack() as stack:
+        try:
+            files = [os.open(each, os.O_WRONLY | os.O_APPEND) for each in (path, beside) if each.exists()]
+        except FileNotFoundError:
+            files = []
+        for file in files:
+            stack.callback(os.close, file)
+        yield files[0] if files and all(_locked(file) for file in files) else None
 
 
 def _locked(descriptor: int) -> bool:

@@ -49,6 +49,6 @@ async def test_a_frozen_process_frees_nothing_and_ends_its_stream_when_it_wakes(
             seen += piece
     assert has_begun.is_set()
     assert b"[DONE]" in seen or b'"error"' in seen
-    await eventually(lambda: machine.is_booked() or None)
+    await eventually(lambda: machine.is_booked() or None, seconds=30)
     assert await machine.host.drain() == [0, 0]
     assert machine.suspended() == []
