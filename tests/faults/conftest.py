@@ -44,7 +44,7 @@ class Machine:
         return await self.client.post("/v1/chat/completions", json=question(max_tokens=100, **fields))
 
     async def served(self) -> None:
-        """Return when a call is served again."""
+        """Make a call, again and again while it is refused: a process that has just started is not ready yet."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while (await self.call()).status_code != 200:  # noqa: ASYNC110 - other processes set no event
                 await asyncio.sleep(0.1)

@@ -51,7 +51,7 @@ _UNBOOKED = """
 """Books that keep attempts under way in the table say so by a column `state`; other books have no such column."""
 
 _BALANCES = "SELECT id AS account_id, budget_id, settled_nano, held_nano FROM budgets_account"
-_LONGEST_PAUSE_SECONDS = 0.4
+_LONGEST_PAUSE_SECONDS = 0.2
 
 
 def install_watch(url: str, limits: Mapping[int, int]) -> None:
