@@ -23,8 +23,8 @@ def main() -> int:
     settings = read_settings(os.environ)
     print(f"FAULT_SEED={settings.seed}: {settings.calls} calls, {sum(settings.strikes.values())} strikes", flush=True)
     with (
-        open_host(gateways=settings.gateways) as host,
-        small_disk(host.home / "gateway", kibibytes=_DISK_KIBIBYTES),
+        open_host(gateways=settings.gateways, homes=settings.machines) as host,
+        small_disk(host.journal_folders[0], kibibytes=_DISK_KIBIBYTES),
         prepared_campaign(host, settings) as campaign,
     ):
         result = asyncio.run(campaign.run())

@@ -169,10 +169,10 @@ class Campaign:
                 await resolver.resolve(_plain_verdicts(old, self.invoice.lines))
 
     async def _come_to_rest(self) -> None:
-        """Stop every process in good order; let one more recover what the dead left, and stop it too."""
+        """Stop every process in good order; let new ones recover what the dead left, and stop them too."""
         codes = await self.host.drain()
         self.invoice.read()
-        self.host.start_gateways(1)
+        self.host.start_gateways(len(self.host.homes))
         await self.host.ready()
         await self._await_recovery()
         codes += await self.host.drain()

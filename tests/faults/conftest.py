@@ -98,7 +98,10 @@ class _Prepared:
 
 @pytest.fixture(scope="session")
 def prepared() -> Iterator[_Prepared]:
-    with open_host(gateways=2) as host, socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+    with (
+        open_host(gateways=2, is_durable=False) as host,
+        socket.create_server(("127.0.0.1", 0), backlog=128) as listener,
+    ):
         world = World(owner=_owner(host), environment=host.environment)
         world.found(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
         world.owner.close()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from governance.config.postgres import EmbeddedPostgres
 from governance.config.processes import start_process
+from governance.config.secrets_file import read_secrets, write_secrets
 from governance.config.supervisor import plans
 from governance.config.supervisor.database import make_owner
 from governance.config.supervisor.home import (
@@ -41,11 +42,13 @@ _SETTINGS = ("BURSAR_", "DATABASE_", "CELERY_", "DJANGO_")
 class Host:
     """`gateways` holds the process of each place; one that died stays until `tend` puts another in its place.
 
-    `skews` says by how many seconds the clock of a place is wrong.
+    `skews` says by how many seconds the clock of a place is wrong. Places take turns with the `homes`: processes of
+    two homes share nothing but the database, as on two machines.
     """
 
-    def __init__(self, home: Path, server: EmbeddedPostgres, *, gateways: int) -> None:
+    def __init__(self, home: Path, server: EmbeddedPostgres, *, gateways: int, homes: int = 1) -> None:
         self.home = home
+        self.homes = (home, *(home / f"machine-{number}" for number in range(2, homes + 1)))
         self.server = server
         self.log_file = home / "processes.log"
         self._log = self.log_file.open("ab")
@@ -65,9 +68,16 @@ class Host:
         self.server.start(output=self._log)
         remember_embedded_url(self.home, make_owner(self.server, secrets_held[OWNER_PASSWORD]))
         self.environment = read_environment(self._variables)
+        for other in self.homes[1:]:
+            write_secrets(other, read_secrets(self.home))
         done = self.run_module("owner", "governance.config.preparation")
         if done.returncode != 0:
             raise SystemExit(f"The campaign's database could not be prepared: {done.stderr}")
+
+    @property
+    def journal_folders(self) -> list[Path]:
+        """Where gateway processes keep their files."""
+        return [home / "gateway" for home in self.homes]
 
     def run_module(self, role: str, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a Python module of ours in the environment of this role."""
@@ -162,7 +172,7 @@ class Host:
             command = [sys.executable, "-m", _SKEWED, str(skew), "--fd", str(self._listener.fileno())]
         return start_process(
             command,
-            variables=self.variables("gateway"),
+            variables=self.variables("gateway") | {"BURSAR_HOME": str(self.homes[number % len(self.homes)])},
             output=self._log,
             folder=ROOT,
             inherited_descriptors=plan.descriptors,
@@ -189,14 +199,17 @@ def _exit_code(process: subprocess.Popen[bytes]) -> int:
 
 
 @contextlib.contextmanager
-def open_host(*, gateways: int) -> Iterator[Host]:
-    """Prepare a machine in a temporary folder; no gateway process runs yet."""
+def open_host(*, gateways: int, homes: int = 1, is_durable: bool = True) -> Iterator[Host]:
+    """Prepare a machine in a temporary folder; no gateway process runs yet.
+
+    Without `is_durable` PostgreSQL does not wait for the disk: faster, and no different while the kernel lives.
+    """
     home = Path(tempfile.mkdtemp(prefix="bursar-faults-"))
     # As root, PostgreSQL runs below it as another user, who passes through.
     home.chmod(0o711)
     held = ensure_all_secrets(read_environment({"BURSAR_HOME": str(home)}))
-    server = EmbeddedPostgres(home, superuser_password=held[SUPERUSER_PASSWORD])
-    host = Host(home, server, gateways=gateways)
+    server = EmbeddedPostgres(home, superuser_password=held[SUPERUSER_PASSWORD], is_durable=is_durable)
+    host = Host(home, server, gateways=gateways, homes=homes)
     try:
         host.prepare(held)
         yield host

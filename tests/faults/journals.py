@@ -30,6 +30,17 @@ def tear(folder: Path) -> int:
     return torn
 
 
+def remove(folder: Path) -> int:
+    """Take away the files of dead processes, as the loss of their machine does. Return how many."""
+    removed = 0
+    for path in sorted(folder.glob("*")):
+        with _owned_by_the_dead(path) as file:
+            if file is not None:
+                path.unlink(missing_ok=True)
+                removed += 1
+    return removed
+
+
 def duplicate(folder: Path) -> list[Path]:
     """Put a copy beside every file of a dead process, as a careless restore does. Return the copies."""
     copies = []
@@ -99,7 +110,7 @@ def _fill(path: Path) -> None:
 
 def _kept(folder: Path) -> list[Path]:
     found = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.glob("*")):
         with contextlib.suppress(FileNotFoundError):  # somebody recovered it meanwhile
             if path.is_file() and path.stat().st_size > 0 and path.name != FILLER:
                 found.append(path)
@@ -109,10 +120,10 @@ def _kept(folder: Path) -> list[Path]:
 @contextlib.contextmanager
 def _owned_by_the_dead(path: Path) -> Iterator[int | None]:
     """Open the file with the lock of its process: the file itself or the one of its name that ends in `.lock`."""
-    beside = path.with_suffix(".lock")
+    both = dict.fromkeys((path, path.with_suffix(".lock")))
     with contextlib.ExitStack() as stack:
         try:
-            files = [os.open(each, os.O_WRONLY | os.O_APPEND) for each in (path, beside) if each.exists()]
+            files = [os.open(each, os.O_WRONLY | os.O_APPEND) for each in both if each.exists()]
         except FileNotFoundError:
             files = []
         for file in files:

@@ -20,7 +20,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     strikes: Mapping[Strike, int]
     calls: int
-    gateways: int = 3
+    gateways: int = 4
+    machines: int = 2
     clients_per_key: int = 2
     skews: Mapping[int, int] = msgspec.field(default_factory=dict)
 

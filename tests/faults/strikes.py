@@ -80,7 +80,7 @@ class Striker:
         for victim in victims:
             self._host.signal_gateway(victim, signal.SIGKILL)
         if self._chance.random() < _TORN_SHARE:
-            self.journals_torn += tear(self._host.home / "gateway")
+            self.journals_torn += sum(map(tear, self._host.journal_folders))
         self.counts[Strike.KILL] += len(victims) - 1
         for victim in victims:
             await self._await_recovery(victim.pid)
@@ -109,7 +109,7 @@ class Striker:
 
     async def _fill_disk(self) -> None:
         """Leave no room for journals, where they have a disk of their own."""
-        folder = self._host.home / "gateway"
+        folder = self._host.journal_folders[0]
         async with self._disk:
             if folder.is_mount():
                 with filled(folder):

@@ -1,6 +1,8 @@
-"""The database is ended at once and comes back later (F3): no call is sent without cover, and none is forgotten."""
+"""The database is away (F3) or does not answer (F4): no call is sent without cover, and none is forgotten."""
 
 import asyncio
+
+import psycopg
 
 from tests.faults.conftest import Machine
 from tests.gateway.world import eventually
@@ -32,3 +34,22 @@ async def test_calls_while_the_database_is_away_are_refused_or_booked_later(mach
     await eventually(lambda: machine.is_booked() or None, seconds=30)
     assert await machine.host.drain() == [0, 0]
     assert machine.is_booked()
+
+
+async def test_calls_while_every_account_is_locked_are_refused_or_booked_later(machine: Machine) -> None:
+    machine.host.start_gateways(1)
+    await machine.host.ready()
+    for _ in range(_CALLS):
+        await machine.served()
+
+    with psycopg.connect(machine.host.environment.database_url("owner")) as other:
+        other.execute("SELECT 1 FROM budgets_account ORDER BY id FOR UPDATE")
+        replies = await asyncio.gather(*(machine.call() for _ in range(_CALLS)))
+        served = [reply for reply in replies if reply.status_code == 200]
+        assert {reply.status_code for reply in replies} <= {200, 429, 503}
+        assert len(machine.vendor.calls) == _CALLS + len(served)
+        other.rollback()
+
+    await machine.served()
+    await eventually(lambda: machine.is_booked() or None, seconds=30)
+    assert await machine.host.drain() == [0]

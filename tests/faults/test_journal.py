@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Machine
-from tests.faults.journals import duplicate, full_disk, small_disk, tear
+from tests.faults.conftest import COST_NANO, Machine
+from tests.faults.journals import duplicate, full_disk, remove, small_disk, tear
 from tests.gateway.vendor import VendorCall, answer_plainly
 from tests.gateway.world import eventually
 
@@ -55,6 +55,34 @@ async def test_files_that_were_damaged_after_a_death_lose_and_double_nothing(
     assert len(machine.suspended()) == 1 or not machine.has_leases
     assert await machine.host.drain() == [0, 0]
     assert machine.covers_every_call()
+
+
+async def test_a_lost_journal_frees_nothing(machine: Machine, folder: Path) -> None:
+    """The machine of a process is gone with its files: what it could have spent stays held until somebody decides."""
+    machine.host.start_gateways(1)
+    await machine.host.ready()
+    under_way = asyncio.Event()
+
+    async def answer(call: VendorCall) -> None:
+        under_way.set()
+        await call.closed()
+
+    machine.vendor.answer = answer
+    lost = asyncio.create_task(machine.call())
+    await under_way.wait()
+    machine.host.kill_gateways()
+    await asyncio.gather(lost, return_exceptions=True)
+    before = machine.balance()
+    assert remove(folder) > 0
+
+    machine.vendor.answer = answer_plainly
+    machine.host.start_gateways(1)
+    await machine.host.ready()
+    await machine.served()
+    assert await machine.host.drain() == [0]
+    settled, held = machine.balance()
+    assert (settled, held) == (COST_NANO, sum(before))
+    assert held >= COST_NANO
 
 
 async def test_without_room_for_the_journal_nothing_is_sent_and_with_room_it_goes_on(
