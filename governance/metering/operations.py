@@ -3,7 +3,6 @@
 from decimal import Decimal
 from uuid import UUID
 
-import msgspec
 from django.db import connection, transaction
 
 from governance.audit.operations import Actor, record
@@ -12,8 +11,8 @@ from governance.core.errors import BadRequest
 from governance.core.money import usd_text
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.errors import NoSuchSuspense
-from governance.metering.flush import outcome_row
 from governance.metering.models import Attempt
+from governance.metering.texts import outcome_text
 from governance.plugin.usage import TokenClass
 
 RELEASED_REASON = "suspense_released"
@@ -42,13 +41,13 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
     if not reason.strip():
         raise BadRequest("Say why: resolving suspense needs a reason, which is kept in the audit trail.")
     with transaction.atomic():
-        attempt = Attempt.objects.filter(id=attempt_id, state=Attempt.State.SUSPENSE).first()
+        attempt = Attempt.objects.filter(id=attempt_id).first()
         if attempt is None:
             raise _missing(attempt_id)
         charge = attempt.held_nano if cost_nano is None else cost_nano
-        row = outcome_row(attempt_id, _outcome(charge, outcome_reason))
+        text = outcome_text(_outcome(charge, outcome_reason)).decode()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT metering_resolve(%s::json)", [msgspec.json.encode(row).decode()])
+            cursor.execute("SELECT metering_resolve(%s, %s::jsonb)", [attempt_id, text])
             resolved = cursor.fetchone()
         if not resolved or not resolved[0]:
             raise _missing(attempt_id)

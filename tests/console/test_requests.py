@@ -4,7 +4,7 @@ from datetime import timedelta
 from governance.audit.models import AuditEvent
 from governance.budgets.models import Account
 from tests.console.conftest import LogIn
-from tests.console.demo import NOW, Call, Company, book, hold
+from tests.console.demo import NOW, Call, Company, book, suspend
 
 
 def _rows(text: str) -> int:
@@ -65,10 +65,9 @@ def test_nothing_found_offers_a_way_back(busy_company: Company, log_in: LogIn) -
     assert "Clear the filter" in text
 
 
-def test_calls_in_flight_and_of_unknown_outcome_are_marked(busy_company: Company, log_in: LogIn) -> None:
+def test_calls_of_unknown_outcome_are_marked(busy_company: Company, log_in: LogIn) -> None:
     text = log_in("admin").get("/requests/").content.decode()
 
-    assert "In flight" in text
     assert "Outcome unknown" in text
 
 
@@ -90,7 +89,7 @@ def test_one_request_is_explained_from_usage_to_postings(company: Company, log_i
 
 
 def test_a_request_of_unknown_outcome_says_why_its_money_is_held(company: Company, log_in: LogIn) -> None:
-    attempt = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=NOW)
+    attempt = suspend(company, key="lab", nano=1_310_000_000, at=NOW)
 
     text = log_in("admin").get(f"/requests/{attempt.pk}/").content.decode()
 
@@ -109,7 +108,7 @@ def test_a_developer_sees_their_own_request_and_no_other(busy_company: Company, 
 
 
 def test_an_administrator_settles_what_nobody_could_prove(company: Company, log_in: LogIn) -> None:
-    attempt = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=NOW)
+    attempt = suspend(company, key="lab", nano=1_310_000_000, at=NOW)
     client, path = log_in("admin"), f"/requests/{attempt.pk}/settle/"
 
     unexplained = client.post(path, {"cost": "0.25", "reason": ""}).content.decode()

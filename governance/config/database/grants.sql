@@ -20,11 +20,13 @@ DECLARE
     -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
         '|budgets_)';
-    gateway_functions text := '^(budgets_open_account|metering_(flush|recover|register|reserve))$';
+    gateway_functions text := '^(budgets_open_account'
+        '|metering_(fence|flush|grant|lose|recover|register|standing|succeed))$';
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and nothing else of it.
     by_functions text[] := ARRAY[
-        'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_overrun', 'metering_worker'
+        'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_lease', 'metering_overrun',
+        'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
     relation record;

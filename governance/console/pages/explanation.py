@@ -10,7 +10,7 @@ from governance.catalog.models import Price
 from governance.console.pages.unbooked import Unbooked, with_names
 from governance.console.viewer import Viewer
 from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
-from governance.metering.unbooked import unbooked_attempt
+from governance.metering.queries import suspended_attempt
 
 CLASS_WORDS = {
     "input": "Input tokens",
@@ -65,7 +65,7 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Everything about one attempt. Of an attempt that is not booked yet there are no revisions."""
+    """Everything about one attempt. Of an attempt in suspense there are no revisions."""
 
     attempt_id: UUID
     admitted_at: datetime
@@ -97,7 +97,7 @@ def explanation(*, viewer: Viewer, attempt_id: UUID) -> Explanation | None:
 
 
 def _unbooked(viewer: Viewer, attempt_id: UUID) -> Explanation | None:
-    attempt = unbooked_attempt(attempt_id=attempt_id, reach=viewer.reach)
+    attempt = suspended_attempt(attempt_id=attempt_id, reach=viewer.reach)
     if attempt is None:
         return None
     return Explanation(
