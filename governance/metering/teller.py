@@ -36,11 +36,12 @@ Paid = tuple[list[Lease], int, float]
 class Waiter:
     """A claim in the line. `answer` becomes what it was paid, or an error."""
 
-    __slots__ = ("answer", "claim", "held_times", "number", "stale_times")
+    __slots__ = ("answer", "claim", "held", "held_times", "number", "stale_times")
 
     def __init__(self, claim: Claim, number: int) -> None:
         self.claim = claim
         self.number = number
+        self.held: Refusal | None = None
         self.held_times = 0
         self.stale_times = 0
         self.answer: asyncio.Future[Paid] = asyncio.get_running_loop().create_future()
@@ -79,7 +80,8 @@ class Teller:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await waiter.answer
         except TimeoutError as error:
-            raise unavailable() from error
+            # The books answered already that the money is in flight: that is the truer refusal.
+            raise refusal_error(claim, waiter.held) if waiter.held else unavailable() from error
         except asyncio.CancelledError:
             waiter.give_up()
             raise
@@ -207,6 +209,7 @@ class Teller:
             self._refusals.remember(waiter.claim, refusal, at=_instant(self._session.clock.now()))
         elif waiter.held_times < len(WAITS_SECONDS):
             self._hurry()
+            waiter.held = refusal
             asyncio.get_running_loop().call_later(WAITS_SECONDS[waiter.held_times], self._queue, waiter)
             waiter.held_times += 1
             return
