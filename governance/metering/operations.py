@@ -37,9 +37,29 @@ def settle_suspense(*, attempt_id: UUID, cost_nano: int | None, actor: Actor, re
     _resolve(attempt_id=attempt_id, cost_nano=cost_nano, outcome_reason=SETTLED_REASON, actor=actor, reason=reason)
 
 
+def release_lost_leases(*, epoch: int, actor: Actor, reason: str) -> None:
+    """Give back what a gateway process held whose journal is gone: somebody knows that nothing of it will be charged,
+    or that what was charged has been booked by hand.
+
+    Raises BadRequest without a reason, NoSuchSuspense.
+    """
+    _refuse_silence(reason)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT metering_release_lost(%s)", [epoch])
+        (count,) = cursor.fetchone()
+        if not count:
+            raise NoSuchSuspense(f"No lost leases belong to epoch {epoch}: list them with `bursar suspense leases`.")
+        record(
+            actor=actor,
+            action="leases.released",
+            subject=f"epoch:{epoch}",
+            after={"leases": count},
+            reason=reason,
+        )
+
+
 def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, actor: Actor, reason: str) -> None:
-    if not reason.strip():
-        raise BadRequest("Say why: resolving suspense needs a reason, which is kept in the audit trail.")
+    _refuse_silence(reason)
     with transaction.atomic():
         attempt = Attempt.objects.filter(id=attempt_id).first()
         if attempt is None:
@@ -59,6 +79,11 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
             after={"charge_usd": usd_text(charge)},
             reason=reason,
         )
+
+
+def _refuse_silence(reason: str) -> None:
+    if not reason.strip():
+        raise BadRequest("Say why: resolving suspense needs a reason, which is kept in the audit trail.")
 
 
 def _outcome(charge_nano: int, reason: str) -> Outcome:

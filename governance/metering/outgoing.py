@@ -138,7 +138,7 @@ class Outgoing:
         self._singly = max(self._singly, len(events))
         if len(events) == 1:
             log.error("outcome_unbookable", attempt_id=str(events[0].reservation.hold.attempt_id), reason=reason)
-            events = [_as_suspense(events[0])]
+            events = [self._as_suspense(events[0])]
         for lease, nano in sending.returned:
             lease.unbooked -= nano
             lease.available += nano
@@ -190,6 +190,14 @@ class Outgoing:
             if is_last:
                 self._journal.forget(attempt_id)
 
+    def _as_suspense(self, event: _Event) -> _Event:
+        """What the outcome used up of the leases goes to suspense; the rest may be lent again already: held anew."""
+        unknown = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=UNBOOKABLE))
+        self._tell(RESULT, event.reservation, unknown, free=0, is_last=False)
+        amount = event.reservation.amount
+        row = booking_text(event.reservation.text, unknown, reserved_nano=amount, leased_nano=event.used)
+        return event._replace(row=row)
+
     def _retell(self) -> None:
         """Tell the journal what it could not take before."""
         while self._untold:
@@ -210,11 +218,3 @@ def _event(reservation: Reservation, text: bytes, used: int) -> _Event:
     leased = 0 if reservation.is_late else amount
     row = booking_text(reservation.text, text, reserved_nano=amount, leased_nano=leased)
     return _Event(reservation, reservation.path, row, used, reservation.is_late)
-
-
-def _as_suspense(event: _Event) -> _Event:
-    """What the outcome used up of the leases goes to suspense; the rest may be lent again already, and is held anew."""
-    unknown = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=UNBOOKABLE))
-    amount = event.reservation.amount
-    row = booking_text(event.reservation.text, unknown, reserved_nano=amount, leased_nano=event.used)
-    return event._replace(row=row)

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+import psycopg
 import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -74,8 +75,20 @@ async def recover_dead(connection: AsyncConnection[TupleRow], *, host: str, fold
 
 
 async def end_epoch(connection: AsyncConnection[TupleRow], epoch: int, entries: Mapping[UUID, Entry]) -> int:
-    """End an epoch with what its journal says; return how many attempts went to suspense."""
-    cursor = await connection.execute("SELECT metering_recover(%s, %s::json)", (epoch, rows_of(entries)))
+    """End an epoch with what its journal says; return how many attempts went to suspense.
+
+    Where the database cannot keep some result as it is, all of them go to suspense rather than none anywhere.
+    """
+    try:
+        return await _end(connection, epoch, rows_of(entries))
+    except (psycopg.IntegrityError, psycopg.DataError):
+        log.exception("results_unbookable", epoch=epoch)
+        unknown = {number: msgspec.structs.replace(entry, result=None) for number, entry in entries.items()}
+        return await _end(connection, epoch, rows_of(unknown))
+
+
+async def _end(connection: AsyncConnection[TupleRow], epoch: int, rows: str) -> int:
+    cursor = await connection.execute("SELECT metering_recover(%s, %s::json)", (epoch, rows))
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
 

@@ -80,6 +80,7 @@ class Teller:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await waiter.answer
         except TimeoutError as error:
+            waiter.give_up()
             # The books answered already that the money is in flight: that is the truer refusal.
             raise refusal_error(claim, waiter.held) if waiter.held else unavailable() from error
         except asyncio.CancelledError:

@@ -5,32 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from governance.catalog.rating import Rated, RatedLine
 from governance.core.errors import BudgetExceeded, BudgetHeld
 from governance.core.windows import WindowKind
 from governance.metering.attempt import Ending, Outcome
-from governance.plugin.usage import TokenClass, Usage
 from tests.metering.conftest import MakeBooks, World
+from tests.metering.outcomes import settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def settled(cost: str) -> Outcome:
-    exact = Decimal(cost)
-    return Outcome(
-        ending=Ending.SETTLED,
-        reason="ok",
-        http_status=200,
-        usage=Usage(input_tokens=10, output_tokens=5),
-        rated=Rated(
-            lines=(RatedLine(TokenClass.INPUT, 10, 7, exact),),
-            cost_nano=exact,
-            charge_nano=int(exact.to_integral_value(rounding="ROUND_CEILING")),
-            is_assumed=False,
-        ),
-        raw_usage=b'{"prompt_tokens":10}',
-        total_milliseconds=12,
-    )
 
 
 async def test_a_reservation_is_held_on_every_budget_and_settling_gives_the_rest_back(
