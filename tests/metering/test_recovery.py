@@ -109,7 +109,7 @@ async def test_leases_of_a_journal_that_proves_nothing_stay_held_until_released_
     await books.reserve(world.claim(budget, want=1_000))
     held = world.account(budget)["held_nano"]
     die(books)
-    (path,) = tmp_path.glob("*.journal")
+    (path,) = tmp_path.glob("*.journal")  # noqa: ASYNC240 - a temporary folder
     if damage == "gone":
         path.with_suffix(".lock").unlink()
     elif damage == "foreign":
