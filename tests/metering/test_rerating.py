@@ -1,6 +1,7 @@
 """Rating again: what it shows, what it books, what it leaves alone."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -308,3 +309,20 @@ def test_the_trail_says_who_why_and_how_much(scene: Scene) -> None:
 def test_applying_needs_a_reason(scene: Scene) -> None:
     with pytest.raises(BadRequest, match="Say why"):
         apply_rerating(span=scene.span(), actor=ADA, reason=" ")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_apply_at_once_book_each_difference_once(scene: Scene) -> None:
+    scene.book(*[priced_call(scene.search, scene.large, USAGE)] * 20)
+    set_prices(scene.large, {"input": "1", "output": "10.1", "cache_write": "1.5"})
+
+    def apply(_: int) -> int:
+        try:
+            return apply_rerating(span=scene.span(), actor=ADA, reason="wrong", batch_size=3).changed
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(apply, range(4))) == 20
+    assert (UsageRecord.objects.count(), scene.settled()) == (40, [24020, 24020])
+    assert _is_proved()
