@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from governance.budgets.models import Threshold
 from governance.commands.printing import aligned
 from governance.core.clock import utc_now
 from governance.core.database_url import DatabaseRole
+from governance.ledger.tasks import make_coming_partitions
 from governance.plugin.usage import Usage
 from tests.support.finance_world import Call, FinanceWorld, make_world
 from tests.support.priced_calls import priced_call, set_prices
@@ -128,6 +129,23 @@ def test_statements_are_written_listed_and_exported(world: FinanceWorld, tmp_pat
     assert target.read_bytes() == printed.encode()
     rows = list(csv.DictReader(io.StringIO(printed, newline="")))
     assert sum(Decimal(row["Cost (USD)"]) for row in rows) == Decimal("0.000001351")
+
+
+def test_the_days_of_usage_records_are_listed(database_urls: dict[DatabaseRole, str]) -> None:
+    today = utc_now().date()
+    with connected_as(database_urls["worker"]):
+        make_coming_partitions()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ledger_usagerecord_default")
+    with connected_as(database_urls["console"]):
+        listed = json.loads(_run("ledger", "partitions", "--json"))
+        table = _run("ledger", "partitions").splitlines()
+    days = [row["day"] for row in listed]
+    assert [day for day in days[:-1] if day >= f"{today}"] == [f"{today + timedelta(days=n)}" for n in range(15)]
+    assert (days[-1], listed[-1]["estimated_rows"]) == (None, 0)
+    assert all(row["bytes"] > 0 for row in listed)
+    assert table[0].split("  ")[0] == "DAY (UTC)"
+    assert table[-1].startswith("any other")
 
 
 def test_rating_again_is_shown_then_booked_then_done(database_urls: dict[DatabaseRole, str]) -> None:

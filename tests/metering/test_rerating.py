@@ -2,13 +2,15 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Thread
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import Error, connection
 
 from governance.audit.models import AuditEvent
 from governance.audit.operations import Actor
@@ -188,6 +190,14 @@ def test_a_missing_price_that_turns_out_as_assumed_only_ends_the_estimate(scene:
     assert scene.apply().changed == 0
 
 
+def test_a_tier_whose_price_was_missing_is_rated_at_its_own_and_the_estimate_ends(scene: Scene) -> None:
+    (attempt,) = scene.book(priced_call(scene.search, scene.large, USAGE, tier="flex"))
+    assert UsageRecord.objects.get(attempt_id=attempt).is_estimated
+    set_prices(scene.large, {"input": "1", "output": "10", "cache_write": "1"}, tier="flex")
+    assert scene.apply().after_nano == 1100
+    assert not UsageRecord.objects.get(attempt_id=attempt, revision=2).is_estimated
+
+
 def test_usage_that_was_estimated_stays_an_estimate_whatever_it_costs(scene: Scene) -> None:
     call = replace(priced_call(scene.search, scene.large, USAGE), is_estimated=True)
     (attempt,) = scene.book(call)
@@ -309,6 +319,41 @@ def test_the_trail_says_who_why_and_how_much(scene: Scene) -> None:
 def test_applying_needs_a_reason(scene: Scene) -> None:
     with pytest.raises(BadRequest, match="Say why"):
         apply_rerating(span=scene.span(), actor=ADA, reason=" ")
+
+
+def test_a_revision_is_booked_as_a_rerate_or_a_true_up_and_as_nothing_else(scene: Scene) -> None:
+    with pytest.raises(Error, match="not as usage"), connection.cursor() as cursor:
+        cursor.execute("SELECT metering_revise('usage', 'wrong', '[]')")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_was_cut_off_left_whole_batches_and_is_simply_started_anew(scene: Scene) -> None:
+    scene.book(*[priced_call(scene.search, scene.large, USAGE)] * 60)
+    set_prices(scene.large, {"input": "1", "output": "10.1", "cache_write": "1.5"})
+
+    def apply() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET application_name = 'cut off'")
+        try:
+            with suppress(Error):
+                apply_rerating(span=scene.span(), actor=ADA, reason="wrong", batch_size=2)
+        finally:
+            connection.close()
+
+    run = Thread(target=apply)
+    run.start()
+    while run.is_alive() and not AuditEvent.objects.exists():
+        run.join(0.005)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut off'")
+    run.join()
+
+    done = UsageRecord.objects.filter(revision=2).count()
+    assert done == 2 * AuditEvent.objects.count()
+    assert _is_proved()
+    assert scene.apply().changed == 60 - done
+    assert scene.settled() == [72060, 72060]
+    assert _is_proved()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,6 +14,9 @@ DECLARE
     v_wanted  integer;
     v_revised integer;
 BEGIN
+    IF p_kind NOT IN ('rerate', 'true_up') THEN
+        RAISE EXCEPTION 'Revisions are booked as rerate or true_up, not as %.', p_kind;
+    END IF;
     PERFORM metering_lock_revisions();
     -- All records of an entry were admitted in one local month: the bounds keep every look at them to a few partitions.
     SELECT min(r.admitted_at) - interval '32 days', max(r.admitted_at) + interval '32 days', count(*)

@@ -1,4 +1,4 @@
-"""`bursar ledger`: prove that the books balance, and rate again what is on them."""
+"""`bursar ledger`: prove that the books balance, rate again what is on them, and list the days they are kept by."""
 
 import sys
 from typing import Any
@@ -13,6 +13,7 @@ from governance.commands.printing import PrintingCommand
 from governance.connections.queries import connection_named
 from governance.core.errors import BadRequest
 from governance.core.money import usd_text
+from governance.ledger.partitions import partitions
 from governance.ledger.rated import Span
 from governance.metering.rerating import Rerating, apply_rerating, preview_rerating
 from governance.teams.queries import organisation_named, team_named
@@ -21,13 +22,14 @@ _EXIT_UNBALANCED = 1
 
 
 class Command(PrintingCommand):
-    """Prove the books, or rate again what is on them."""
+    """Prove the books, rate again what is on them, or list their partitions."""
 
     help = (
         "prove: derive every balance anew from usage records, postings and attempts in flight, compare it with what is "
         "stored, and verify the audit trail. Exit code 0: everything balances. Exit code 1: the rows that do not. "
         "rerate: show what the calls of a span would cost with the prices that the catalogue has now for the time of "
-        "each call; with --apply, book the differences as corrections."
+        "each call; with --apply, book the differences as corrections. partitions: list the days that usage records "
+        "are kept by."
     )
     example = (
         "  bursar ledger prove\n"
@@ -36,7 +38,7 @@ class Command(PrintingCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare `prove` and `rerate`."""
+        """Declare `prove`, `rerate` and `partitions`."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         prove = actions.add_parser("prove", help="prove that the books balance")
         rerate = actions.add_parser("rerate", help="rate calls of the past with the prices of today's catalogue")
@@ -48,15 +50,19 @@ class Command(PrintingCommand):
         rerate.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
         rerate.add_argument("--apply", action="store_true", help="book the differences; without it nothing changes")
         rerate.add_argument("--reason", help="needed with --apply; stands on the entries and in the audit trail")
-        for action in (prove, rerate):
+        listing = actions.add_parser("partitions", help="list the days by which usage records are kept")
+        for action in (prove, rerate, listing):
             action.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Do what was asked; `prove` exits with 1 when something does not balance."""
-        if options["action"] == "rerate":
-            self._rerate(options)
-        else:
-            self._prove(is_json=options["json"])
+        match options["action"]:
+            case "rerate":
+                self._rerate(options)
+            case "partitions":
+                self._list_partitions(is_json=options["json"])
+            case _:
+                self._prove(is_json=options["json"])
 
     def _prove(self, *, is_json: bool) -> None:
         proof = prove_books()
@@ -83,6 +89,21 @@ class Command(PrintingCommand):
             f"The books do not balance ({counted}). Rows that do not: {proof.failure_count}, "
             f"of which {len(proof.failures)} are shown."
         )
+
+    def _list_partitions(self, *, is_json: bool) -> None:
+        found = partitions()
+        if is_json:
+            self.print_json(found)
+            return
+        rows = [
+            (
+                f"{each.day}" if each.day else "any other",
+                "not known" if each.estimated_rows is None else f"{each.estimated_rows}",
+                each.bytes,
+            )
+            for each in found
+        ]
+        self.print_table(("DAY (UTC)", "ROWS, ESTIMATED", "BYTES"), rows)
 
     def _rerate(self, options: dict[str, Any]) -> None:
         span = _span(options)
