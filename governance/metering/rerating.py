@@ -6,8 +6,6 @@ by the same amount. Applied again it changes nothing, so a run that was stopped 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -17,17 +15,16 @@ from django.db import connection, transaction
 from governance.audit.operations import Actor, record
 from governance.catalog.models import Price
 from governance.catalog.queries import prices, rate_tables
-from governance.catalog.rating import RATING_RULE, NoPrice, Rated, RateTable, is_listed_price
+from governance.catalog.rating import NoPrice, Rated, RateTable, is_listed_price
 from governance.core.errors import BadRequest
-from governance.core.money import EXACT, MAX_NANO, usd_text
-from governance.ledger.rated import RERATED, Place, Span, StandingAttempt, StandingLine, standing_attempts
+from governance.core.money import MAX_NANO, usd_text
+from governance.ledger.rated import Place, Span, StandingAttempt, StandingLine, standing_attempts
+from governance.metering.revision import Revision, revision_of
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.usage import TokenClass, usage_of
 
 BATCH: Final = 1_000
 """How many attempts one transaction looks at."""
-
-_NOTHING = StandingLine(0, None, Decimal(0))
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,23 +65,6 @@ class Rerating(msgspec.Struct, frozen=True, kw_only=True):
     def after_nano(self) -> int:
         """What they are charged after it."""
         return sum(difference.after_nano for difference in self.differences)
-
-
-class Revision(msgspec.Struct, frozen=True, kw_only=True):
-    """One revision as `metering_revise` reads it: differences to what stood (JSON; exact decimals as strings)."""
-
-    attempt_id: UUID
-    revision: int
-    admitted_at: datetime
-    outcome: str
-    is_estimated: bool
-    classes: list[str]
-    quantities: list[int]
-    price_ids: list[int | None]
-    costs_nano: list[str]
-    cost_nano: str
-    charge_nano: int
-    rating_rule: int
 
 
 class _Batch(msgspec.Struct, frozen=True):
@@ -166,11 +146,12 @@ def _examine(span: Span, after: Place | None, size: int) -> _Batch:
     catalogued = [attempt for attempt in attempts if attempt.is_catalogued]
     tables = rate_tables(model_ids={attempt.model_id for attempt in catalogued})
     rated = [(attempt, _rated(attempt, tables.get(attempt.model_id))) for attempt in catalogued]
-    assumed = _with_assumed_prices(attempt for attempt in catalogued if attempt.is_estimated)
+    estimated = _with_estimated_usage(attempt for attempt in catalogued if attempt.is_estimated)
     changes = [
         (attempt, change)
         for attempt, now in rated
-        if now is not None and (change := _revision(attempt, now, assumed)) is not None
+        if now is not None
+        and (change := revision_of(attempt, now, is_usage_estimated=attempt.place.attempt_id in estimated))
     ]
     result = Rerating(
         examined=len(attempts),
@@ -194,15 +175,14 @@ def _rated(attempt: StandingAttempt, table: RateTable | None) -> Rated | None:
     return rated if rated.charge_nano <= MAX_NANO else None
 
 
-def _with_assumed_prices(attempts: Iterable[StandingAttempt]) -> set[UUID]:
-    """Return those of these estimated attempts whose prices were the estimate, not what was used."""
+def _with_estimated_usage(attempts: Iterable[StandingAttempt]) -> set[UUID]:
+    """Return the ids of those estimated attempts whose usage was the estimate: no price was assumed for them."""
     listed = list(attempts)
     used = prices(price_ids={line.price_id for attempt in listed for line in attempt.lines.values() if line.price_id})
     return {
         attempt.place.attempt_id
         for attempt in listed
-        for token_class, line in attempt.lines.items()
-        if line.quantity and not _is_listed(attempt, token_class, line, used)
+        if all(_is_listed(attempt, *line, used) for line in attempt.lines.items())
     }
 
 
@@ -210,36 +190,11 @@ def _is_listed(
     attempt: StandingAttempt, token_class: TokenClass, line: StandingLine, used: Mapping[int, Price]
 ) -> bool:
     if line.price_id is None:
-        return False
+        return not line.quantity
     price = used.get(line.price_id)
     return price is None or (
         price.service_tier == attempt.service_tier
         and is_listed_price(token_class, listed_for=TokenClass(price.token_class))
-    )
-
-
-def _revision(attempt: StandingAttempt, rated: Rated, assumed: set[UUID]) -> Revision | None:
-    """Return what changes; None when neither a cost nor the mark of an estimate does."""
-    is_usage_estimated = attempt.is_estimated and attempt.place.attempt_id not in assumed
-    is_estimated = rated.is_assumed or is_usage_estimated
-    now = {line.token_class: StandingLine(line.quantity, line.price_id, line.cost_nano) for line in rated.lines}
-    pairs = [(each, attempt.lines.get(each, _NOTHING), now.get(each, _NOTHING)) for each in TokenClass]
-    changed = [(token_class, old, new) for token_class, old, new in pairs if old != new]
-    if is_estimated == attempt.is_estimated and all(old.cost_nano == new.cost_nano for _, old, new in changed):
-        return None
-    return Revision(
-        attempt_id=attempt.place.attempt_id,
-        revision=attempt.revision + 1,
-        admitted_at=attempt.place.admitted_at,
-        outcome=RERATED,
-        is_estimated=is_estimated,
-        classes=[token_class for token_class, _, _ in changed],
-        quantities=[new.quantity - old.quantity for _, old, new in changed],
-        price_ids=[new.price_id for _, _, new in changed],
-        costs_nano=[_text(EXACT.subtract(new.cost_nano, old.cost_nano)) for _, old, new in changed],
-        cost_nano=_text(EXACT.subtract(rated.cost_nano, attempt.cost_nano)),
-        charge_nano=rated.charge_nano - attempt.charge_nano,
-        rating_rule=RATING_RULE,
     )
 
 
@@ -277,7 +232,3 @@ def _sum(one: Difference, other: Difference) -> Difference:
         before_nano=one.before_nano + other.before_nano,
         after_nano=one.after_nano + other.after_nano,
     )
-
-
-def _text(amount: Decimal) -> str:
-    return f"{amount:f}"

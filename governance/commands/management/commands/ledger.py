@@ -95,7 +95,7 @@ class Command(PrintingCommand):
         if is_json:
             self.print_json(found)
             return
-        rows = [
+        rows: list[tuple[str | int, ...]] = [
             (
                 f"{each.day}" if each.day else "any other",
                 "not known" if each.estimated_rows is None else f"{each.estimated_rows}",
