@@ -28,7 +28,7 @@ _EXACT = Context(prec=80)
 
 @dataclass(frozen=True)
 class Call:
-    """One attempt: who called what, when, and what it cost."""
+    """One attempt: who called what, when, and what it cost. Without `price_ids` its prices are rows that are gone."""
 
     key: VirtualKey
     model: LanguageModel
@@ -36,6 +36,9 @@ class Call:
     at: datetime = NOVEMBER
     accounts: Sequence[Account] = ()
     held_nano: int = 10**15
+    price_ids: Sequence[int | None] = ()
+    is_estimated: bool = False
+    service_tier: str = "standard"
 
 
 @dataclass
@@ -180,13 +183,13 @@ def _outcome(call: Call) -> dict[str, Any]:
         "reason": "ok",
         "http_status": 200,
         "served_model": call.model.name,
-        "service_tier": "standard",
-        "is_estimated": False,
+        "service_tier": call.service_tier,
+        "is_estimated": call.is_estimated,
         "input_tokens": call.lines.get("input", (0, "0"))[0],
         "output_tokens": call.lines.get("output", (0, "0"))[0],
         "classes": list(call.lines),
         "quantities": [quantity for quantity, _ in call.lines.values()],
-        "price_ids": [1] * len(call.lines),
+        "price_ids": list(call.price_ids) or [1] * len(call.lines),
         "costs_nano": [cost for _, cost in call.lines.values()],
         "cost_nano": f"{exact_cost(call.lines):f}",
         "charge_nano": charge(call.lines),
