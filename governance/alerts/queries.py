@@ -5,6 +5,7 @@ from django.db.models import Prefetch, QuerySet
 from governance.alerts.message import Passed
 from governance.alerts.models import Crossing, Delivery, Recipient
 from governance.budgets.models import Budget
+from governance.budgets.thresholds import Measure
 from governance.teams.models import Organisation
 
 _BUDGET = "account__budget"
@@ -17,6 +18,15 @@ def crossings_of(*, organisation: Organisation) -> QuerySet[Crossing]:
         .select_related("threshold", _BUDGET)
         .prefetch_related(Prefetch("deliveries", Delivery.objects.select_related("recipient").order_by("id")))
         .order_by("-crossed_at", "-id")
+    )
+
+
+def deliveries_of(*, organisation: Organisation) -> QuerySet[Delivery]:
+    """Return who was to be told of what in an organisation, and what became of it, newest first."""
+    return (
+        Delivery.objects.filter(recipient__organisation=organisation)
+        .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}")
+        .order_by("-id")
     )
 
 
@@ -38,7 +48,9 @@ def passed_threshold(*, crossing_id: int) -> Passed:
         budget=budget.name,
         scope=_scope(budget),
         percent=crossing.threshold.percent,
+        measure=Measure(crossing.threshold.measure),
         settled_nano=crossing.settled_nano,
+        held_nano=crossing.held_nano,
         limit_nano=crossing.limit_nano,
         starts_at=crossing.account.starts_at,
         ends_at=crossing.account.ends_at,

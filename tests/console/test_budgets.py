@@ -14,7 +14,7 @@ FORM = {
     "first_month": "1",
     "enforcement": "hard",
     "model_pattern": "*-mini",
-    "thresholds": "80, 95 %",
+    "thresholds": "80, 95 %, 90 committed",
 }
 
 
@@ -37,7 +37,7 @@ def test_finance_sets_a_budget_for_a_team(company: Company, log_in: LogIn) -> No
 
     budget = Budget.objects.get(name="Search, mini models")
     assert (budget.team, budget.limit_nano, budget.model_pattern) == (team, 1_250_500_000_000, "*-mini")
-    assert [threshold.percent for threshold in budget.thresholds.all()] == [80, 95]
+    assert [str(threshold) for threshold in budget.thresholds.all()] == ["80 %", "90 % committed", "95 %"]
     assert "is set" in answer.content.decode()
     assert AuditEvent.objects.get(action="budget.created").actor == company.person("finance").email
 
@@ -57,8 +57,9 @@ def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogI
         ({"limit": "-1"}, "This amount is not negative"),
         ({"limit": "0.0000000001"}, "finer than a nano-USD"),
         ({"limit": "99999999999"}, "more than can be kept"),
-        ({"thresholds": "half"}, "Give whole numbers from 1 to 1000"),
-        ({"thresholds": "0"}, "Give whole numbers from 1 to 1000"),
+        ({"thresholds": "half"}, "is no threshold: give a whole number"),
+        ({"thresholds": "0"}, "is no threshold: give a whole number"),
+        ({"thresholds": "80, 90 held"}, "is no threshold: give a whole number"),
         ({"name": "Search"}, "choose another name"),
         ({"zone": "Mars/Olympus"}, "Select a valid choice"),
     ],

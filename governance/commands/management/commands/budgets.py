@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from governance.budgets import operations, queries
 from governance.budgets.models import Budget
+from governance.budgets.thresholds import parse_threshold
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
@@ -37,7 +38,11 @@ class Command(VerbCommand):
         verb.add_argument("--key", metavar="ID", help="only what this key spends: its id, or bsr_... of its text")
         verb.add_argument("--user", metavar="EMAIL", help="only what this person's keys spend")
         verb.add_argument("--model", metavar="PATTERN", help="only calls to aliases that match this glob")
-        verb.add_argument("--threshold", type=int, action="append", metavar="PERCENT", help="default: 50, 80 and 100")
+        verb.add_argument(
+            "--threshold", action="append", metavar="PERCENT",
+            help="tell at this share of the limit; '90 committed' counts what is held too; any number of them "
+                 "(default: 50, 80 and 100)",
+        )  # fmt: skip
         verb.add_argument("--soft", action="store_true", help="count and tell, but never refuse")
         verb.add_argument("--reason", default="", help="kept in the audit trail")
         self.add_verb("list", _list, words="Show what is settled, held and left.", example="bursar budgets list --json")
@@ -63,7 +68,7 @@ def _set(options: dict[str, Any]) -> Answer:
         zone=options["zone"] or organisation.zone,
         is_hard=not options["soft"],
         model_pattern=options["model"] or "",
-        thresholds=options["threshold"] or operations.DEFAULT_THRESHOLDS,
+        thresholds=[parse_threshold(text) for text in options["threshold"] or ()] or operations.DEFAULT_THRESHOLDS,
         **_scope(organisation, options),
     )
     return _facts(operations.create(actor=actor(), new=new))
