@@ -1,10 +1,14 @@
-"""Reading crossings and recipients."""
+"""Reading crossings and recipients, and looking ahead."""
+
+from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
+from governance.alerts.forecast import Pace, runs_out_at
 from governance.alerts.message import Passed
 from governance.alerts.models import Crossing, Delivery, Recipient
 from governance.budgets.models import Budget
+from governance.budgets.queries import Standing
 from governance.budgets.thresholds import Measure
 from governance.teams.models import Organisation
 
@@ -18,6 +22,24 @@ def crossings_of(*, organisation: Organisation) -> QuerySet[Crossing]:
         .select_related("threshold", _BUDGET)
         .prefetch_related(Prefetch("deliveries", Delivery.objects.select_related("recipient").order_by("id")))
         .order_by("-crossed_at", "-id")
+    )
+
+
+def crossings_of_budget(*, budget: Budget) -> QuerySet[Crossing]:
+    """Return what one budget passed, in every period, as `crossings_of`."""
+    return crossings_of(organisation=budget.organisation).filter(account__budget=budget)
+
+
+def forecast(*, standing: Standing, at: datetime) -> datetime | None:
+    """Return when a budget runs out at the pace of its period so far; None if it lasts. See `forecast.py`."""
+    return runs_out_at(
+        Pace(
+            limit_nano=standing.limit_nano,
+            settled_nano=standing.settled_nano,
+            since=max(standing.period.starts_at, standing.budget.created_at),
+            at=at,
+            ends_at=standing.period.ends_at,
+        )
     )
 
 

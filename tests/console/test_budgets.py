@@ -1,5 +1,7 @@
 import pytest
 
+from governance.alerts.models import Recipient
+from governance.alerts.operations import deliver_due, notice_crossings
 from governance.audit.models import AuditEvent
 from governance.budgets.models import Account, Budget
 from governance.console import amounts
@@ -27,6 +29,40 @@ def test_a_budget_shows_what_is_settled_held_and_left_and_when_it_resets(busy_co
         assert amounts.usd(nano) in text
     assert "1 Dec 2026, 00:00" in text
     assert "Europe/Berlin" in text
+
+
+def test_a_budget_says_when_it_runs_out_at_its_pace_so_far(company: Company, log_in: LogIn) -> None:
+    # 100 of 120 dollars in 23 days and 15.5 hours of November: the rest lasts a fifth of that.
+    book(company, Call(key="search-production", model="falcon-large", at=NOW, read=40_000_000, written=0))
+    client, budget = log_in("developer"), company.budgets["Search"]
+
+    assert "runs out in 4 days at this pace" in client.get("/budgets/").content.decode()
+    detail = client.get(f"/budgets/{budget.pk}/").content.decode()
+    assert "Runs out in 4 days at this pace" in detail
+    assert "29 Nov 2026, 09:" in detail
+
+
+def test_a_budget_that_lasts_or_is_used_up_foretells_nothing(company: Company, log_in: LogIn) -> None:
+    book(company, Call(key="search-production", model="falcon-large", at=NOW, read=8_000_000, written=0))
+    book(company, Call(key="chat-app", model="falcon-large", at=NOW, read=32_000_000, written=0))
+
+    assert "at this pace" not in log_in("admin").get("/budgets/").content.decode()
+
+
+def test_a_budgets_page_shows_what_it_passed_and_who_was_told(company: Company, log_in: LogIn) -> None:
+    Recipient.objects.create(organisation=company.organisation, notifier="fax", destination="1234")
+    book(company, Call(key="search-production", model="falcon-large", at=NOW, read=40_000_000, written=0))
+    notice_crossings(at=NOW)
+    deliver_due(notifiers={}, at=NOW)
+    path = f"/budgets/{company.budgets['Search'].pk}/"
+
+    seen_by_finance, seen_by_developer = (log_in(name).get(path).content.decode() for name in ("finance", "developer"))
+
+    for text in (seen_by_finance, seen_by_developer):
+        assert "24 Nov 2026, 15:30" in text
+        assert "0 of 1" in text
+    assert "No installed plugin offers a notifier" in seen_by_finance
+    assert "No installed plugin offers a notifier" not in seen_by_developer
 
 
 def test_finance_sets_a_budget_for_a_team(company: Company, log_in: LogIn) -> None:
