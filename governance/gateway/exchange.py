@@ -26,7 +26,7 @@ class ClientGone(Exception):
 
 
 class Connection(Protocol):
-    """What the server's protocol offers beyond ASGI: `GatewayProtocol`."""
+    """What the server's protocol offers beyond ASGI: `WatchedProtocol`."""
 
     def abort(self) -> None:
         """Close at once."""
