@@ -137,11 +137,19 @@ def send_test(
 
 @transaction.atomic
 def _claim(at: datetime) -> Delivery | None:
-    """Take one due delivery: count the attempt and set the time of the next, before anything is sent."""
+    """Take one due delivery: count the attempt and set the time of the next, before anything is sent.
+
+    What was tried least comes first, so that a channel that hangs delays what has not failed yet the least.
+    """
     due = Delivery.objects.filter(
         delivered_at__isnull=True, next_attempt_at__lte=at, attempts__lt=Delivery.MAX_ATTEMPTS
     )
-    delivery = due.select_for_update(skip_locked=True, of=("self",)).select_related("recipient").order_by("id").first()
+    delivery = (
+        due.select_for_update(skip_locked=True, of=("self",))
+        .select_related("recipient")
+        .order_by("attempts", "id")
+        .first()
+    )
     if delivery is None:
         return None
     delivery.attempts += 1

@@ -117,6 +117,14 @@ def test_one_recipient_that_fails_does_not_keep_the_others_from_being_told() -> 
     assert [destination for destination, _ in mailbox.delivered] == ["box 1", "box 2"]
 
 
+def test_what_has_not_failed_yet_goes_before_what_has() -> None:
+    _crossed(recipients=2)
+    Delivery.objects.filter(recipient__destination="box 0").update(attempts=3)
+    mailbox = Mailbox()
+    assert deliver_due(notifiers=_channels(mailbox), at=NOW) == 2
+    assert [destination for destination, _ in mailbox.delivered] == ["box 1", "box 0"]
+
+
 def test_a_channel_whose_plugin_is_gone_is_named_in_the_error() -> None:
     _crossed()
     assert deliver_due(notifiers={}, at=NOW) == 0

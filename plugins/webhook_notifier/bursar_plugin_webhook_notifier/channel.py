@@ -31,11 +31,13 @@ class WebhookNotifier:
         clock: Callable[[], float] = time.time,
         resolve: egress.Resolve = egress.resolve_by_system,
         certificates: ssl.SSLContext | None = None,
+        total_seconds: float = TOTAL_SECONDS,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._resolve = resolve
         self._certificates = certificates
+        self._total_seconds = total_seconds
 
     def check(self, *, destination: str) -> None:
         """See Notifier. The host is resolved when something is delivered, not here: what it means may change."""
@@ -49,10 +51,10 @@ class WebhookNotifier:
 
     async def _deliver(self, notice: Notice, url: httpx.URL) -> None:
         try:
-            async with asyncio.timeout(TOTAL_SECONDS):
+            async with asyncio.timeout(self._total_seconds):
                 status = await self._post(notice, url)
         except TimeoutError as error:
-            raise NotDelivered(f"{_host(url)} did not answer within {TOTAL_SECONDS} seconds.") from error
+            raise NotDelivered(f"{_host(url)} did not answer within {self._total_seconds:g} seconds.") from error
         except (httpx.HTTPError, OSError) as error:
             raise NotDelivered(f"{_host(url)} could not be asked: {type(error).__name__} {error}") from error
         if not 200 <= status < 300:

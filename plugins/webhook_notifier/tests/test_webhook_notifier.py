@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
@@ -122,6 +123,13 @@ def test_whatever_is_no_success_is_a_failure_and_redirects_are_not_followed(rece
     with pytest.raises(NotDelivered, match=f"answered {status}"):
         WebhookNotifier(_settings()).deliver(notice=NOTICE, destination=f"http://127.0.0.1:{receiver.server_port}/")
     assert len(receiver.posted) == 1
+
+
+def test_a_receiver_that_does_not_answer_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        notifier = WebhookNotifier(_settings(), total_seconds=0.2)
+        with pytest.raises(NotDelivered, match=r"did not answer within 0\.2 seconds"):
+            notifier.deliver(notice=NOTICE, destination=f"http://127.0.0.1:{silent.getsockname()[1]}/")
 
 
 def test_an_address_that_is_not_public_is_not_called(receiver: Receiver) -> None:
