@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.budgets.thresholds import Measure, threshold_text
 from governance.catalog.models import DateTimeRange
 from governance.core.windows import WindowKind
 from governance.keys.models import VirtualKey
@@ -86,19 +87,28 @@ class Account(models.Model):
 
 
 class Threshold(models.Model):
-    """Tell somebody when settled money passes this share of the limit; once per period."""
+    """Tell somebody when settled, or settled and held, money passes this share of the limit; once per period."""
 
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="thresholds")
     percent = models.PositiveSmallIntegerField()
+    measure = models.TextField(
+        choices=[(measure.value, measure.value) for measure in Measure],
+        default=Measure.SETTLED.value,
+        db_default=Measure.SETTLED.value,
+    )
 
     class Meta:
-        ordering = ["percent"]
+        ordering = ["percent", "-measure"]
         constraints = [
-            models.UniqueConstraint(fields=["budget", "percent"], name="a_threshold_is_unique"),
+            models.UniqueConstraint(fields=["budget", "percent", "measure"], name="a_threshold_is_unique"),
+            models.CheckConstraint(
+                condition=models.Q(measure__in=[measure.value for measure in Measure]),
+                name="a_threshold_measures_settled_or_committed_money",
+            ),
             models.CheckConstraint(
                 condition=models.Q(percent__gte=1, percent__lte=1000), name="a_threshold_is_a_percentage"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.percent} % of {self.budget}"
+        return threshold_text(percent=self.percent, measure=self.measure)

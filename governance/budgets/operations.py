@@ -11,14 +11,14 @@ from governance.audit.operations import Actor
 from governance.budgets import queries
 from governance.budgets.errors import BudgetNameTaken, BudgetRefused, BudgetRetired
 from governance.budgets.models import Account, Budget, Threshold
+from governance.budgets.thresholds import LARGEST_THRESHOLD, NewThreshold
 from governance.catalog.names import is_alias_pattern
 from governance.core.money import MAX_NANO, usd_text
 from governance.core.windows import WindowKind
 from governance.keys.scope import scope_of
 from governance.teams.names import clean_name, clean_zone
 
-DEFAULT_THRESHOLDS = (50, 80, 100)
-LARGEST_THRESHOLD = 1000
+DEFAULT_THRESHOLDS = (NewThreshold(50), NewThreshold(80), NewThreshold(100))
 MONTHS_OF_A_YEAR = 12
 
 
@@ -37,7 +37,7 @@ class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
     first_month: int = 1
     is_hard: bool = True
     model_pattern: str = ""
-    thresholds: Sequence[int] = DEFAULT_THRESHOLDS
+    thresholds: Sequence[NewThreshold] = DEFAULT_THRESHOLDS
 
 
 @transaction.atomic
@@ -70,7 +70,10 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
         first_month=new.first_month,
         enforcement=Budget.Enforcement.HARD if new.is_hard else Budget.Enforcement.SOFT,
     )
-    Threshold.objects.bulk_create(Threshold(budget=budget, percent=percent) for percent in sorted(set(new.thresholds)))
+    Threshold.objects.bulk_create(
+        Threshold(budget=budget, percent=each.percent, measure=each.measure.value)
+        for each in sorted(set(new.thresholds))
+    )
     audit.record(actor=actor, action="budget.created", subject=f"budget:{budget.id}", after=_facts(budget))
     return budget
 
@@ -129,7 +132,7 @@ def _refuse_impossible(new: NewBudget) -> None:
     _refuse_limit(new.limit_nano)
     if not 1 <= new.first_month <= MONTHS_OF_A_YEAR:
         raise BudgetRefused("The first month of a fiscal year is a number from 1 to 12.")
-    if any(not 1 <= percent <= LARGEST_THRESHOLD for percent in new.thresholds):
+    if any(not 1 <= each.percent <= LARGEST_THRESHOLD for each in new.thresholds):
         raise BudgetRefused(f"A threshold is a percentage from 1 to {LARGEST_THRESHOLD}.")
     if new.model_pattern and not is_alias_pattern(new.model_pattern):
         raise BudgetRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")

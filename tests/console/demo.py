@@ -151,6 +151,7 @@ def _add_budgets(company: Company) -> None:
             zone="Europe/Berlin",
             enforcement=enforcement,
             model_pattern=pattern,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
             **scope,
         )
         for percent in (50, 80, 100):

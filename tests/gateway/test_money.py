@@ -172,7 +172,7 @@ async def test_vendors_words_cannot_poison_the_books(served: Served, world: Worl
         assert (await _ask(served, key)).status_code == 200
     vendor.answer = lambda call: call.reply(chat_reply())
     await _ask(served, key)
-    records = await world.recorded(2)
+    records = await world.recorded(3)
     assert records[-1]["charge_nano"] == 15_000
     await eventually(lambda: True if len(world.records()) + len(world.attempts()) == 4 else None)
     assert len(world.records()) + len(world.attempts()) == 4

@@ -6,8 +6,10 @@ from zoneinfo import available_timezones
 
 from django import forms
 
+from governance.budgets.errors import BudgetRefused
 from governance.budgets.models import Budget
 from governance.budgets.operations import DEFAULT_THRESHOLDS, NewBudget
+from governance.budgets.thresholds import NewThreshold, parse_threshold
 from governance.console.forms.dollars import DollarsField
 from governance.console.forms.reason import ReasonForm
 from governance.console.viewer import Viewer
@@ -65,9 +67,9 @@ class BudgetForm(forms.Form):
         help_text="A name or a pattern such as gpt-*. Without one it pays for all models.",
     )
     thresholds = forms.CharField(
-        initial=", ".join(str(percent) for percent in DEFAULT_THRESHOLDS),
+        initial=", ".join(str(threshold.percent) for threshold in DEFAULT_THRESHOLDS),
         label="Tell at per cent of the limit",
-        help_text="Numbers from 1 to 1000, with commas between them.",
+        help_text="With commas between them. 80 looks at what is settled, 90 committed at what is held too.",
     )
 
     def __init__(self, *args: Any, viewer: Viewer, key: VirtualKey | None = None) -> None:
@@ -82,13 +84,13 @@ class BudgetForm(forms.Form):
             scope.initial = f"key:{key.pk}"
             self.fields["name"].initial = f"Key {key.name}"
 
-    def clean_thresholds(self) -> tuple[int, ...]:
-        """Whole numbers with commas between them."""
-        parts = [part.strip().removesuffix("%").strip() for part in self.cleaned_data["thresholds"].split(",")]
-        wanted = [part for part in parts if part]
-        if not all(part.isascii() and part.isdigit() and 1 <= int(part[:5]) <= 1000 for part in wanted):
-            raise forms.ValidationError("Give whole numbers from 1 to 1000 with commas between them.")
-        return tuple(int(part) for part in wanted)
+    def clean_thresholds(self) -> tuple[NewThreshold, ...]:
+        """Thresholds with commas between them."""
+        parts = self.cleaned_data["thresholds"].split(",")
+        try:
+            return tuple(parse_threshold(part) for part in parts if part.strip())
+        except BudgetRefused as error:
+            raise forms.ValidationError(error.message) from error
 
     def new_budget(self) -> NewBudget:
         """Return what was asked for."""

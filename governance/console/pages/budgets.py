@@ -5,6 +5,8 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
+from governance.alerts.models import Crossing
+from governance.alerts.queries import crossings_of_budget, forecast
 from governance.budgets.models import Account, Budget
 from governance.budgets.queries import Standing, standings
 from governance.console import amounts
@@ -13,6 +15,7 @@ from governance.core.windows import END, WindowKind
 
 _NEAR_PERMILLE = 800
 _PERIODS = 24
+_CROSSINGS = 24
 WINDOW_WORDS = {
     WindowKind.MINUTE: "per minute",
     WindowKind.HOUR: "per hour",
@@ -27,7 +30,10 @@ WINDOW_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetLine:
-    """One budget and its current period. Amounts in nano-USD; `resets_at` is None where it never does."""
+    """One budget and its current period. Amounts in nano-USD; `resets_at` is None where it never does.
+
+    `runs_out_at` is when the limit is reached at the pace of the period so far; None when it lasts.
+    """
 
     budget: Budget
     scope_kind: str
@@ -38,6 +44,12 @@ class BudgetLine:
     held_nano: int
     left_nano: int
     resets_at: datetime | None
+    runs_out_at: datetime | None
+
+    @property
+    def runs_out_later(self) -> bool:
+        """Whether it will run out in this period, and has not yet."""
+        return self.runs_out_at is not None and self.settled_nano < self.limit_nano
 
     @property
     def used_permille(self) -> int:
@@ -70,17 +82,28 @@ class BudgetLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossingLine:
+    """A threshold that was passed, and how many were told. `last_error` is for those who can mend it."""
+
+    crossing: Crossing
+    told: int
+    recipients: int
+    last_error: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class BudgetPage:
-    """One budget in detail, with its periods so far, the newest first."""
+    """One budget in detail, with its periods and what was passed in them so far, the newest first."""
 
     line: BudgetLine
     periods: list[Account]
+    crossings: list[CrossingLine]
 
 
 def budget_lines(*, viewer: Viewer, now: datetime) -> list[BudgetLine]:
     """Return the live budgets that the viewer sees, by scope from the organisation down to keys."""
     found = standings(budgets=_related(viewer).filter(retired_at=None), at=now)
-    lines = [_line(standing) for standing in found]
+    lines = [_line(standing, now) for standing in found]
     order = {kind: rank for rank, kind in enumerate(("Organisation", "Unit", "Team", "Person", "Key"))}
     return sorted(lines, key=lambda line: (order[line.scope_kind], line.scope_name, line.budget.name))
 
@@ -91,7 +114,21 @@ def budget_page(*, viewer: Viewer, budget_id: int, now: datetime) -> BudgetPage 
     if budget is None:
         return None
     [standing] = standings(budgets=[budget], at=now)
-    return BudgetPage(line=_line(standing), periods=list(budget.accounts.order_by("-starts_at")[:_PERIODS]))
+    return BudgetPage(
+        line=_line(standing, now),
+        periods=list(budget.accounts.order_by("-starts_at")[:_PERIODS]),
+        crossings=[_crossing_line(crossing) for crossing in crossings_of_budget(budget=budget)[:_CROSSINGS]],
+    )
+
+
+def _crossing_line(crossing: Crossing) -> CrossingLine:
+    deliveries = list(crossing.deliveries.all())
+    return CrossingLine(
+        crossing=crossing,
+        told=sum(delivery.delivered_at is not None for delivery in deliveries),
+        recipients=len(deliveries),
+        last_error=next((delivery.last_error for delivery in deliveries if delivery.last_error), ""),
+    )
 
 
 def _related(viewer: Viewer) -> QuerySet[Budget]:
@@ -99,7 +136,7 @@ def _related(viewer: Viewer) -> QuerySet[Budget]:
     return budgets.prefetch_related("thresholds")
 
 
-def _line(standing: Standing) -> BudgetLine:
+def _line(standing: Standing, now: datetime) -> BudgetLine:
     kind, name = _scope(standing.budget)
     return BudgetLine(
         budget=standing.budget,
@@ -111,6 +148,7 @@ def _line(standing: Standing) -> BudgetLine:
         held_nano=standing.held_nano,
         left_nano=standing.left_nano,
         resets_at=None if standing.period.ends_at >= END else standing.period.ends_at,
+        runs_out_at=forecast(standing=standing, at=now),
     )
 
 

@@ -1,11 +1,15 @@
 """`bursar budgets`."""
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.management.base import CommandParser
 
+from governance.alerts.queries import forecast
 from governance.budgets import operations, queries
 from governance.budgets.models import Budget
+from governance.budgets.thresholds import parse_threshold
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
@@ -37,10 +41,19 @@ class Command(VerbCommand):
         verb.add_argument("--key", metavar="ID", help="only what this key spends: its id, or bsr_... of its text")
         verb.add_argument("--user", metavar="EMAIL", help="only what this person's keys spend")
         verb.add_argument("--model", metavar="PATTERN", help="only calls to aliases that match this glob")
-        verb.add_argument("--threshold", type=int, action="append", metavar="PERCENT", help="default: 50, 80 and 100")
+        verb.add_argument(
+            "--threshold", action="append", metavar="PERCENT",
+            help="tell at this share of the limit; '90 committed' counts what is held too; any number of them "
+                 "(default: 50, 80 and 100)",
+        )  # fmt: skip
         verb.add_argument("--soft", action="store_true", help="count and tell, but never refuse")
         verb.add_argument("--reason", default="", help="kept in the audit trail")
-        self.add_verb("list", _list, words="Show what is settled, held and left.", example="bursar budgets list --json")
+        self.add_verb(
+            "list",
+            _list,
+            words="Show what is settled, held and left, and when it runs out at the pace so far.",
+            example="bursar budgets list --json",
+        )
         verb = self.add_verb("retire", _retire, words="Let a budget end.", example="bursar budgets retire 3")
         verb.add_argument("id", type=int, help="the budget's id")
         verb.add_argument("--reason", default="", help="kept in the audit trail")
@@ -63,7 +76,7 @@ def _set(options: dict[str, Any]) -> Answer:
         zone=options["zone"] or organisation.zone,
         is_hard=not options["soft"],
         model_pattern=options["model"] or "",
-        thresholds=options["threshold"] or operations.DEFAULT_THRESHOLDS,
+        thresholds=[parse_threshold(text) for text in options["threshold"] or ()] or operations.DEFAULT_THRESHOLDS,
         **_scope(organisation, options),
     )
     return _facts(operations.create(actor=actor(), new=new))
@@ -101,7 +114,8 @@ def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, Any
 
 def _list(options: dict[str, Any]) -> Answer:
     budgets = queries.live_budgets(organisation_id=chosen_organisation(options).pk)
-    return [_standing_facts(each) for each in queries.standings(budgets=budgets, at=utc_now())]
+    at = utc_now()
+    return [_standing_facts(each, at) for each in queries.standings(budgets=budgets, at=at)]
 
 
 def _retire(options: dict[str, Any]) -> Answer:
@@ -109,12 +123,14 @@ def _retire(options: dict[str, Any]) -> Answer:
 
 
 def _facts(budget: Budget) -> dict[str, Any]:
-    (standing,) = queries.standings(budgets=[budget], at=utc_now())
-    return _standing_facts(standing)
+    at = utc_now()
+    (standing,) = queries.standings(budgets=[budget], at=at)
+    return _standing_facts(standing, at)
 
 
-def _standing_facts(standing: queries.Standing) -> dict[str, Any]:
+def _standing_facts(standing: queries.Standing, at: datetime) -> dict[str, Any]:
     budget = standing.budget
+    runs_out_at = forecast(standing=standing, at=at)
     return {
         "id": budget.pk,
         "name": budget.name,
@@ -125,5 +141,6 @@ def _standing_facts(standing: queries.Standing) -> dict[str, Any]:
         "settled_usd": usd_text(standing.settled_nano),
         "held_usd": usd_text(standing.held_nano),
         "left_usd": usd_text(standing.left_nano),
+        "runs_out_on": f"{runs_out_at.astimezone(ZoneInfo(budget.zone)):%Y-%m-%d}" if runs_out_at else None,
         "resets_at": standing.period.ends_at.isoformat() if budget.window != WindowKind.TOTAL else None,
     }
