@@ -1,27 +1,28 @@
 """Budgets as the request path sees them: plain structs, SQL through psycopg, no Django."""
 
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 
 import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from governance.budgets.narrowing import Narrowing
 from governance.core.windows import Window, WindowKind
 
 
 class BudgetPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One live budget. `scope` says whose it is, for error messages: "team default"."""
+    """One live budget. `scope` says whose it is, for error messages: "team default"; `narrowing` None: it pays all."""
 
     id: int
     name: str
     scope: str
     window: Window
     is_hard: bool
-    model_pattern: str = ""
+    narrowing: Narrowing | None = None
 
-    def applies_to(self, alias: str) -> bool:
-        """Return whether calls to this alias are paid from this budget."""
-        return not self.model_pattern or fnmatchcase(alias, self.model_pattern)
+    def applies_to(self, *, alias: str, provider: str, tags: Mapping[str, str]) -> bool:
+        """Return whether a call to this alias, at this provider and with these tags, is paid from this budget."""
+        return self.narrowing is None or self.narrowing.covers(alias=alias, provider=provider, tags=tags)
 
 
 _COLUMNS = """
@@ -31,13 +32,15 @@ _COLUMNS = """
                 WHEN b.team_id IS NOT NULL THEN 'team ' || t.name
                 WHEN b.unit_id IS NOT NULL THEN 'unit ' || u.name
                 ELSE 'organisation ' || o.name END,
-           b."window", b.zone, b.first_month, b.enforcement, b.model_pattern
+           b."window", b.zone, b.first_month, b.enforcement,
+           COALESCE(g.patterns, array_remove(ARRAY[b.model_pattern], '')), b.provider, b.tag_name, b.tag_value
       FROM budgets_budget b
       JOIN teams_organisation o ON o.id = b.organisation_id
       LEFT JOIN teams_businessunit u ON u.id = b.unit_id
       LEFT JOIN teams_team t ON t.id = b.team_id
       LEFT JOIN teams_user p ON p.id = b.user_id
       LEFT JOIN keys_virtualkey k ON k.id = b.key_id
+      LEFT JOIN policy_accessgroup g ON g.id = b.model_group_id
      WHERE b.retired_at IS NULL AND b.organisation_id = %(organisation_id)s
 """
 # A budget narrows to every scope it names: one of a team and a person is "that person in that team".
@@ -72,12 +75,17 @@ async def load_path(
 
 
 def _policy(row: TupleRow) -> BudgetPolicy:
-    budget_id, name, scope, window, zone, first_month, enforcement, model_pattern = row
+    budget_id, name, scope, window, zone, first_month, enforcement, *narrowing = row
     return BudgetPolicy(
         id=budget_id,
         name=name,
         scope=scope,
         window=Window(kind=WindowKind(window), zone=zone, first_month=first_month),
         is_hard=enforcement == "hard",
-        model_pattern=model_pattern,
+        narrowing=_narrowing(*narrowing),
     )
+
+
+def _narrowing(patterns: list[str], provider: str, tag_name: str, tag_value: str) -> Narrowing | None:
+    found = Narrowing(patterns=tuple(patterns), provider=provider, tag_name=tag_name, tag_value=tag_value)
+    return None if found == Narrowing() else found

@@ -5,7 +5,7 @@ from django.contrib.postgres.fields import RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models.functions import Now
 
-from governance.catalog.models import DateTimeRange
+from governance.catalog.models import AccessGroup, DateTimeRange
 from governance.core.windows import WindowKind
 from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, Organisation, Team, User
@@ -14,8 +14,9 @@ from governance.teams.models import BusinessUnit, Organisation, Team, User
 class Budget(models.Model):
     """A limit in nano-USD over a window, for one scope: the organisation, or one unit, team, key or person in it.
 
-    `model_pattern` narrows it to aliases that match this glob ("" means all). A soft budget never refuses. Window and
-    scope never change: retire the budget and make another.
+    It narrows further to what is given of: aliases that match the glob `model_pattern`, or one of an access group;
+    a provider; a tag ("" as its value stands for any). A soft budget never refuses. Window and scope never change:
+    retire the budget and make another.
     """
 
     class Enforcement(models.TextChoices):
@@ -29,6 +30,12 @@ class Budget(models.Model):
     user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="budgets")
     name = models.TextField()
     model_pattern = models.TextField(default="", blank=True)
+    model_group = models.ForeignKey(
+        AccessGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="budgets"
+    )
+    provider = models.TextField(default="", db_default="", blank=True)
+    tag_name = models.TextField(default="", db_default="", blank=True)
+    tag_value = models.TextField(default="", db_default="", blank=True)
     limit_nano = models.BigIntegerField()
     window = models.TextField(choices=[(kind.value, kind.value) for kind in WindowKind])
     zone = models.TextField(default="UTC")
@@ -43,6 +50,13 @@ class Budget(models.Model):
             models.CheckConstraint(condition=models.Q(limit_nano__gte=0), name="a_limit_is_not_negative"),
             models.CheckConstraint(
                 condition=models.Q(first_month__gte=1, first_month__lte=12), name="a_first_month_is_a_month"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(model_pattern="") | models.Q(model_group__isnull=True),
+                name="a_budget_names_a_pattern_or_a_group",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(tag_value="") | ~models.Q(tag_name=""), name="a_budget_names_the_tag_of_a_value"
             ),
             models.UniqueConstraint(
                 fields=["organisation", "name"],

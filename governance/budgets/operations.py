@@ -11,11 +11,15 @@ from governance.audit.operations import Actor
 from governance.budgets import queries
 from governance.budgets.errors import BudgetNameTaken, BudgetRefused, BudgetRetired
 from governance.budgets.models import Account, Budget, Threshold
+from governance.budgets.narrowing import split_tag, tag_text
+from governance.catalog import queries as catalog
 from governance.catalog.names import is_alias_pattern
+from governance.connections.queries import connections_of
 from governance.core.money import MAX_NANO, usd_text
 from governance.core.windows import WindowKind
 from governance.keys.scope import scope_of
-from governance.teams.names import clean_name, clean_zone
+from governance.teams.models import Organisation
+from governance.teams.names import clean_name, clean_tags, clean_zone
 
 DEFAULT_THRESHOLDS = (50, 80, 100)
 LARGEST_THRESHOLD = 1000
@@ -23,7 +27,10 @@ MONTHS_OF_A_YEAR = 12
 
 
 class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """A budget to be made. The scope is the organisation, narrowed to whatever of unit, team, key, person is given."""
+    """A budget to be made. The scope is the organisation, narrowed to whatever of unit, team, key, person is given.
+
+    `tag` is `name=value`, or `name=*` for any value.
+    """
 
     organisation_id: int
     name: str
@@ -37,6 +44,9 @@ class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
     first_month: int = 1
     is_hard: bool = True
     model_pattern: str = ""
+    model_group_id: int | None = None
+    provider: str = ""
+    tag: str = ""
     thresholds: Sequence[int] = DEFAULT_THRESHOLDS
 
 
@@ -52,6 +62,8 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
     )
     name = clean_name(new.name, what="budget's name")
     _refuse_impossible(new)
+    _refuse_foreign(new, scope.organisation)
+    tag_name, tag_value = _clean_tag(new.tag)
     if scope.organisation.budgets.filter(name=name, retired_at__isnull=True).exists():
         raise BudgetNameTaken(
             f"{scope.organisation} has a budget {name!r} already: choose another name, or change its limit."
@@ -64,6 +76,10 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
         user=scope.user,
         name=name,
         model_pattern=new.model_pattern,
+        model_group_id=new.model_group_id,
+        provider=new.provider,
+        tag_name=tag_name,
+        tag_value=tag_value,
         limit_nano=new.limit_nano,
         window=new.window.value,
         zone=clean_zone(new.zone),
@@ -135,6 +151,31 @@ def _refuse_impossible(new: NewBudget) -> None:
         raise BudgetRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")
 
 
+def _refuse_foreign(new: NewBudget, organisation: Organisation) -> None:
+    """A budget of what the organisation does not have would limit nothing, and nobody would notice."""
+    if new.model_group_id is not None:
+        group = catalog.group(group_id=new.model_group_id)
+        if group.organisation_id != organisation.pk:
+            raise BudgetRefused(f"The access group {group} belongs to another organisation: name one of this one.")
+        if new.model_pattern:
+            raise BudgetRefused("A budget is for a pattern of models or for an access group of them: give one of both.")
+    if new.provider:
+        offered = sorted(set(connections_of(organisation_id=organisation.pk).values_list("provider", flat=True)))
+        if new.provider not in offered:
+            raise BudgetRefused(
+                f"{organisation} has no connection to a provider {new.provider!r}, so that nothing would be paid from "
+                f"the budget: connect one, or name one of {', '.join(offered) or 'none'}."
+            )
+
+
+def _clean_tag(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    name, value = split_tag(text)
+    ((name, value),) = clean_tags({name: value}).items()
+    return name, value
+
+
 def _refuse_retired(budget: Budget) -> None:
     if budget.retired_at is not None:
         raise BudgetRetired(f"The budget {budget.name!r} is retired: create a new one.")
@@ -148,6 +189,9 @@ def _facts(budget: Budget) -> dict[str, object]:
         "zone": budget.zone,
         "enforcement": budget.enforcement,
         "model_pattern": budget.model_pattern,
+        "model_group_id": budget.model_group_id,
+        "provider": budget.provider,
+        "tag": tag_text(budget.tag_name, budget.tag_value) if budget.tag_name else "",
         "unit_id": budget.unit_id,
         "team_id": budget.team_id,
         "key_id": budget.key_id,

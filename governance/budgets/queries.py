@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from governance.budgets.errors import BudgetNotFound
 from governance.budgets.models import Account, Budget
+from governance.budgets.narrowing import tag_text
 from governance.core.windows import Period, Window, WindowKind
 
 
@@ -39,7 +40,7 @@ def budget(*, budget_id: int, is_locked: bool = False) -> Budget:
 def live_budgets(*, organisation_id: int) -> QuerySet[Budget]:
     """Return the budgets that still pay, with whose they are."""
     return Budget.objects.filter(organisation_id=organisation_id, retired_at__isnull=True).select_related(
-        "organisation", "unit", "team", "key", "user"
+        "organisation", "unit", "team", "key", "user", "model_group"
     )
 
 
@@ -64,6 +65,17 @@ def scope_text(found: Budget) -> str:
         if owner is not None:
             return f"{kind} {owner}"
     return f"organisation {found.organisation}"
+
+
+def narrowed_to(found: Budget) -> list[tuple[str, str]]:
+    """Return what calls must have to be paid from it, as kind and name: ("provider", "openai"). Empty: all are paid."""
+    named = (
+        ("models", found.model_pattern),
+        ("model group", found.model_group.name if found.model_group is not None else ""),
+        ("provider", found.provider),
+        ("tag", tag_text(found.tag_name, found.tag_value) if found.tag_name else ""),
+    )
+    return [(kind, name) for kind, name in named if name]
 
 
 def _standing(found: Budget, account: Account | None, at: datetime) -> Standing:

@@ -8,6 +8,8 @@ from django import forms
 
 from governance.budgets.models import Budget
 from governance.budgets.operations import DEFAULT_THRESHOLDS, NewBudget
+from governance.catalog.queries import groups_of
+from governance.connections.queries import connections_of
 from governance.console.forms.dollars import DollarsField
 from governance.console.forms.reason import ReasonForm
 from governance.console.viewer import Viewer
@@ -64,6 +66,16 @@ class BudgetForm(forms.Form):
         label="Only for models",
         help_text="A name or a pattern such as gpt-*. Without one it pays for all models.",
     )
+    model_group = forms.ChoiceField(
+        required=False, label="Only for models of the group", help_text="The budget follows when the group changes."
+    )
+    provider = forms.ChoiceField(required=False, label="Only at the provider")
+    tag = forms.CharField(
+        required=False,
+        max_length=260,
+        label="Only with the tag",
+        help_text="For example feature=search, or feature=* for any value. Callers set tags themselves.",
+    )
     thresholds = forms.CharField(
         initial=", ".join(str(percent) for percent in DEFAULT_THRESHOLDS),
         label="Tell at per cent of the limit",
@@ -78,9 +90,16 @@ class BudgetForm(forms.Form):
         zones.initial = viewer.organisation.zone
         scope = cast("forms.ChoiceField", self.fields["scope"])
         scope.choices = _scopes(viewer, key)
+        groups = groups_of(organisation_id=viewer.organisation.pk)
+        self._choices("model_group", [(group.pk, group.name) for group in groups])
+        offered = connections_of(organisation_id=viewer.organisation.pk).values_list("provider", flat=True)
+        self._choices("provider", [(name, name) for name in sorted(set(offered))])
         if key is not None:
             scope.initial = f"key:{key.pk}"
             self.fields["name"].initial = f"Key {key.name}"
+
+    def _choices(self, name: str, choices: list[tuple[Any, str]]) -> None:
+        cast("forms.ChoiceField", self.fields[name]).choices = [("", "all"), *choices]
 
     def clean_thresholds(self) -> tuple[int, ...]:
         """Whole numbers with commas between them."""
@@ -104,6 +123,9 @@ class BudgetForm(forms.Form):
             first_month=found["first_month"],
             is_hard=found["enforcement"] == Budget.Enforcement.HARD,
             model_pattern=found["model_pattern"],
+            model_group_id=int(found["model_group"]) if found["model_group"] else None,
+            provider=found["provider"],
+            tag=found["tag"],
             thresholds=found["thresholds"],
             **scope,
         )

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from governance.budgets.models import Account, Budget
-from governance.budgets.queries import Standing, standings
+from governance.budgets.queries import Standing, narrowed_to, standings
 from governance.console import amounts
 from governance.console.viewer import Viewer
 from governance.core.windows import END, WindowKind
@@ -32,6 +32,7 @@ class BudgetLine:
     budget: Budget
     scope_kind: str
     scope_name: str
+    narrowed_to: list[tuple[str, str]]
     window: str
     limit_nano: int
     settled_nano: int
@@ -65,8 +66,8 @@ class BudgetLine:
 
     @property
     def is_whole_month(self) -> bool:
-        """Whether this is the whole organisation's monthly budget, for all models."""
-        return self.scope_kind == "Organisation" and self.budget.window == "month" and not self.budget.model_pattern
+        """Whether this is the whole organisation's monthly budget, for all calls."""
+        return self.scope_kind == "Organisation" and self.budget.window == "month" and not self.narrowed_to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ def budget_page(*, viewer: Viewer, budget_id: int, now: datetime) -> BudgetPage 
 
 
 def _related(viewer: Viewer) -> QuerySet[Budget]:
-    budgets = viewer.visible_budgets().select_related("unit", "team", "key", "key__team", "user")
+    budgets = viewer.visible_budgets().select_related("unit", "team", "key", "key__team", "user", "model_group")
     return budgets.prefetch_related("thresholds")
 
 
@@ -105,6 +106,7 @@ def _line(standing: Standing) -> BudgetLine:
         budget=standing.budget,
         scope_kind=kind,
         scope_name=name,
+        narrowed_to=narrowed_to(standing.budget),
         window=WINDOW_WORDS[WindowKind(standing.budget.window)],
         limit_nano=standing.limit_nano,
         settled_nano=standing.settled_nano,

@@ -6,6 +6,8 @@ from django.core.management.base import CommandParser
 
 from governance.budgets import operations, queries
 from governance.budgets.models import Budget
+from governance.budgets.narrowing import split_tag
+from governance.catalog import queries as catalog
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
@@ -36,7 +38,11 @@ class Command(VerbCommand):
         verb.add_argument("--team", metavar="NAME", help="only what this team spends")
         verb.add_argument("--key", metavar="ID", help="only what this key spends: its id, or bsr_... of its text")
         verb.add_argument("--user", metavar="EMAIL", help="only what this person's keys spend")
+        verb.add_argument("--first-month", type=int, metavar="NUMBER", help="where the fiscal year begins (default: 1)")
         verb.add_argument("--model", metavar="PATTERN", help="only calls to aliases that match this glob")
+        verb.add_argument("--model-group", metavar="NAME", help="only calls to aliases of this access group")
+        verb.add_argument("--provider", metavar="NAME", help="only calls that this provider answers")
+        verb.add_argument("--tag", metavar="NAME=VALUE", help="only calls with this tag; * stands for any value")
         verb.add_argument("--threshold", type=int, action="append", metavar="PERCENT", help="default: 50, 80 and 100")
         verb.add_argument("--soft", action="store_true", help="count and tell, but never refuse")
         verb.add_argument("--reason", default="", help="kept in the audit trail")
@@ -61,8 +67,12 @@ def _set(options: dict[str, Any]) -> Answer:
         limit_nano=limit,
         window=WindowKind(options["window"] or WindowKind.MONTH),
         zone=options["zone"] or organisation.zone,
+        first_month=options["first_month"] or 1,
         is_hard=not options["soft"],
         model_pattern=options["model"] or "",
+        model_group_id=_group_id(organisation, options),
+        provider=options["provider"] or "",
+        tag=options["tag"] or "",
         thresholds=options["threshold"] or operations.DEFAULT_THRESHOLDS,
         **_scope(organisation, options),
     )
@@ -73,16 +83,20 @@ def _refuse_other_than_limit(existing: Budget, options: dict[str, Any]) -> None:
     """Repeating the command that made a budget is fine; changing whose it is, or its window, is not."""
     asked = {
         **_scope(existing.organisation, options),
-        **{name: options[name] for name in ("window", "zone") if options[name] is not None},
+        **{name: options[name] for name in ("window", "zone", "first_month", "provider") if options[name] is not None},
     }
     if options["model"] is not None:
         asked["model_pattern"] = options["model"]
+    if options["model_group"] is not None:
+        asked["model_group_id"] = _group_id(existing.organisation, options)
+    if options["tag"] is not None:
+        asked["tag_name"], asked["tag_value"] = split_tag(options["tag"])
     if options["soft"]:
         asked["enforcement"] = Budget.Enforcement.SOFT.value
     if any(getattr(existing, name) != value for name, value in asked.items()):
         raise BadRequest(
-            f"The budget {existing.name!r} is there with another scope, window, zone, model or enforcement, which "
-            "never change: retire it, or choose another name."
+            f"The budget {existing.name!r} is there with another scope, window or enforcement, which never change: "
+            "retire it, or choose another name."
         )
 
 
@@ -97,6 +111,11 @@ def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, Any
     if options["user"]:
         scope["user_id"] = teams.person_named(email=options["user"]).pk
     return scope
+
+
+def _group_id(organisation: Organisation, options: dict[str, Any]) -> int | None:
+    name = options["model_group"]
+    return catalog.group_named(organisation=organisation, name=name).pk if name else None
 
 
 def _list(options: dict[str, Any]) -> Answer:
@@ -119,6 +138,7 @@ def _standing_facts(standing: queries.Standing) -> dict[str, Any]:
         "id": budget.pk,
         "name": budget.name,
         "scope": queries.scope_text(budget),
+        "only": [f"{kind} {name}" for kind, name in queries.narrowed_to(budget)],
         "window": budget.window,
         "enforcement": budget.enforcement,
         "limit_usd": usd_text(standing.limit_nano),
