@@ -15,6 +15,7 @@ from governance.core.windows import WindowKind
 from governance.teams.errors import NameRefused
 from tests.support.company import ACTOR, Company, found, last_event
 
+
 @pytest.mark.parametrize(
     ("narrowing", "is_paid"),
     [

@@ -14,6 +14,8 @@ FORM = {
     "first_month": "1",
     "enforcement": "hard",
     "model_pattern": "*-mini",
+    "sharing": "pooled",
+    "carry": "lapse",
     "thresholds": "80, 95 %",
 }
 

@@ -76,6 +76,18 @@ class BudgetForm(forms.Form):
         label="Only with the tag",
         help_text="For example feature=search, or feature=* for any value. Callers set tags themselves.",
     )
+    sharing = forms.ChoiceField(
+        label="Shared",
+        choices=[("pooled", "by everybody: one limit for all"), ("per_member", "by nobody: the limit for each member")],
+        help_text="A member is a person, or a key that belongs to no person.",
+    )
+    carry = forms.ChoiceField(
+        label="What is left of a period",
+        choices=[("lapse", "lapses"), ("carry", "is carried over into the next period")],
+    )
+    carry_cap = DollarsField(
+        required=False, label="Carry over at most, in USD", help_text="Without an amount all that is left."
+    )
     thresholds = forms.CharField(
         initial=", ".join(str(percent) for percent in DEFAULT_THRESHOLDS),
         label="Tell at per cent of the limit",
@@ -113,7 +125,7 @@ class BudgetForm(forms.Form):
         """Return what was asked for."""
         found = self.cleaned_data
         kind, _, number = found["scope"].partition(":")
-        scope = {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
+        scope: dict[str, Any] = {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
         return NewBudget(
             organisation_id=self._viewer.organisation.pk,
             name=found["name"],
@@ -126,6 +138,9 @@ class BudgetForm(forms.Form):
             model_group_id=int(found["model_group"]) if found["model_group"] else None,
             provider=found["provider"],
             tag=found["tag"],
+            is_per_member=found["sharing"] == Budget.Sharing.PER_MEMBER,
+            carries_over=found["carry"] == "carry",
+            carry_cap_nano=found["carry_cap"],
             thresholds=found["thresholds"],
             **scope,
         )
