@@ -89,8 +89,8 @@ def _facts(increase: Increase) -> dict[str, object]:
     return {
         "increase_id": increase.pk,
         "amount_usd": usd_text(increase.amount_nano),
-        "starts_at": increase.starts_at,
-        "ends_at": increase.ends_at,
+        "starts_at": increase.starts_at.isoformat(),
+        "ends_at": increase.ends_at.isoformat(),
         "user_id": increase.user_id,
         "key_id": increase.key_id,
     }

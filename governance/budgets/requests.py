@@ -176,5 +176,5 @@ def _facts(request: IncreaseRequest) -> dict[str, object]:
         "budget_id": request.budget_id,
         "requested_by": request.requested_by.email,
         "amount_usd": usd_text(request.amount_nano),
-        "until": request.until,
+        "until": request.until.isoformat() if request.until is not None else None,
     }

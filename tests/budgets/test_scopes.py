@@ -48,11 +48,6 @@ def test_a_tag_is_written_as_name_and_value(text: str, name: str, value: str, sh
     assert tag_text(name, value) == shown
 
 
-@pytest.fixture
-def company(db: None) -> Company:
-    return found()
-
-
 def make(company: Company, **fields: object) -> Budget:
     values = {"name": "narrow", "limit_nano": 10**9, "window": WindowKind.MONTH, **fields}
     return operations.create(actor=ACTOR, new=NewBudget(organisation_id=company.organisation.pk, **values))  # type: ignore[arg-type]

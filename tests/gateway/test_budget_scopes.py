@@ -42,3 +42,48 @@ async def test_a_budget_for_a_group_follows_the_group(served: Served, world: Wor
     await served.catch_up(world)
     assert await _status(served, key, model="big-1") == 402
     assert await _status(served, key) == 200
+
+
+async def test_each_person_and_each_key_of_nobody_has_the_whole_limit_of_a_budget_with_members(
+    served: Served, world: World
+) -> None:
+    budget = world.add_budget(2_000_000, sharing="per_member")
+    ada, bob = (_add_person(world, name) for name in ("ada", "bob"))
+    laptop, desktop = (world.add_key(user_id=ada)[1] for _ in range(2))
+    others = [world.add_key(user_id=bob)[1], world.add_key()[1], world.add_key()[1]]
+    await served.catch_up(world)
+    # Each call holds its worst case, of which the budget can pay one at a time; two people's never meet.
+    for key in (laptop, *others):
+        assert await _status(served, key, max_tokens=400) == 200
+    await world.recorded(4)
+    assert await _status(served, desktop, max_tokens=400) == 200
+    await world.recorded(5)
+    rows = world.rows("SELECT user_id, key_id, settled_nano FROM budgets_account WHERE budget_id = %s", budget)
+    assert len(rows) == 4
+    assert {row["user_id"] for row in rows if row["key_id"] is None} == {ada, bob}
+    assert sorted(row["settled_nano"] for row in rows) == [15_000, 15_000, 15_000, 30_000]
+
+
+async def test_a_refusal_names_the_member_whose_share_is_used_up(served: Served, world: World) -> None:
+    world.add_budget(1, sharing="per_member", name="Each")
+    key = world.add_key(user_id=_add_person(world, "ada"))[1]
+    await served.catch_up(world)
+    async with served.client(key) as client:
+        reply = await client.post("/v1/chat/completions", json=question())
+    assert reply.status_code == 402
+    assert "'Each' (team default, share of person ada@acme.example)" in reply.json()["error"]["message"]
+
+
+def _add_person(world: World, name: str) -> int:
+    return world.insert(
+        "teams_user",
+        username=name,
+        email=f"{name}@acme.example",
+        password="!",
+        is_superuser=False,
+        is_staff=False,
+        is_active=True,
+        first_name="",
+        last_name="",
+        date_joined="2026-01-01T00:00:00Z",
+    )
