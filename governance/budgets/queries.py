@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import BigIntegerField, DateTimeField, F, Func, QuerySet, Value
+from django.db.models import BigIntegerField, DateTimeField, ExpressionWrapper, F, Func, QuerySet, Value
+from django.db.models.functions import Least
 
 from governance.budgets.errors import BudgetNotFound, IncreaseNotFound, RequestNotFound
 from governance.budgets.models import Account, Budget, Increase, IncreaseRequest
@@ -122,8 +123,12 @@ def member_standings(*, budget: Budget, at: datetime, accounts: QuerySet[Account
 
 
 def with_limits(*, accounts: QuerySet[Account], at: datetime) -> QuerySet[Account]:
-    """Return the accounts with `effective_nano`, the limit in force at the instant, and whose they are."""
-    limit = _LimitAt(Value(at, output_field=DateTimeField()))
+    """Return the accounts with `effective_nano`, the limit in force at the instant, and whose they are.
+
+    A period that was over by then has the limit of its last moment: today's increases are not its own.
+    """
+    last_moment = ExpressionWrapper(F("ends_at") - timedelta(microseconds=1), output_field=DateTimeField())
+    limit = _LimitAt(Least(Value(at, output_field=DateTimeField()), last_moment))
     return accounts.annotate(effective_nano=limit).select_related("user", "key")
 
 

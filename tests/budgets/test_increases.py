@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from django.db import IntegrityError, transaction
 from hypothesis import HealthCheck, given, settings
@@ -12,10 +13,11 @@ from governance.budgets.errors import BudgetRefused, BudgetRetired
 from governance.budgets.increases import NewIncrease
 from governance.budgets.models import Account, Budget, Increase
 from governance.core.clock import utc_now
+from governance.core.database_url import DatabaseRole
 from governance.core.money import MAX_NANO
 from governance.core.windows import BEGINNING, END
 from tests.budgets.world import HOUR, USD, limit_at, make, open_account, person
-from tests.support.company import ACTOR, Company, last_event
+from tests.support.company import ACTOR, Company, found, last_event
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +57,34 @@ def test_an_account_opened_later_has_the_increase_too(company: Company) -> None:
     account = open_account(budget)
     (after,) = queries.standings(budgets=[budget], at=utc_now())
     assert limit_at(account, utc_now()) == before.limit_nano == after.limit_nano == 150 * USD
+
+
+def test_a_period_that_is_over_does_not_show_the_increases_of_today(company: Company) -> None:
+    budget = make(company)
+    account = open_account(budget)
+    give(budget)
+    Account.objects.filter(pk=account.pk).update(starts_at=BEGINNING, ends_at=utc_now() - HOUR)
+    (shown,) = queries.with_limits(accounts=Account.objects.all(), at=utc_now()).values_list(
+        "effective_nano", flat=True
+    )
+    assert shown == 100 * USD
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_that_is_opened_while_an_increase_is_given_waits_for_it(
+    database_urls: dict[DatabaseRole, str],
+) -> None:
+    budget = make(found())
+    opening = "SELECT budgets_open_account(%s, %s, %s)"
+    period = (budget.pk, utc_now() - HOUR, utc_now() + HOUR)
+    with psycopg.connect(database_urls["gateway"], autocommit=True) as gateway:
+        gateway.execute("SET lock_timeout = '100ms'")
+        with transaction.atomic():
+            give(budget)
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                gateway.execute(opening, period)
+        gateway.execute(opening, period)
+    assert limit_at(Account.objects.get(budget=budget), utc_now()) == 150 * USD
 
 
 def test_a_withdrawn_increase_is_gone_at_once_and_withdrawing_again_changes_nothing(company: Company) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from governance.budgets.models import Account, Budget, Increase, IncreaseRequest
 from governance.core.windows import Window, WindowKind
+from governance.teams.models import Membership
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Company
 
@@ -96,6 +97,16 @@ def test_nobody_but_administrators_and_finance_decides(company: Company, log_in:
 
     assert answer.status_code in (403, 404)
     assert IncreaseRequest.objects.get().state == "open"
+
+
+def test_who_has_left_the_team_sees_the_budget_and_their_request_no_more(company: Company, log_in: LogIn) -> None:
+    developer = log_in("developer")
+    developer.post(f"/budgets/{company.budgets['Search'].pk}/ask/", ASKED)
+    person = company.person("developer")
+    Membership.objects.filter(user=person).update(team=company.teams["research"])
+
+    assert developer.get(f"/budgets/requests/{IncreaseRequest.objects.get().pk}/").status_code == 404
+    assert developer.get("/budgets/").status_code == 200
 
 
 def test_a_developer_sees_their_own_share_of_a_budget_with_members_and_the_owner_all(

@@ -10,7 +10,6 @@ from governance.budgets import increases, requests
 from governance.budgets.models import IncreaseRequest
 from governance.console.forms.increases import AskForm, DecisionForm, IncreaseForm
 from governance.console.forms.reason import ReasonForm
-from governance.console.pages.budgets import budget_page
 from governance.console.viewer import Viewer, for_viewer
 from governance.console.views.budgets import changeable, shown
 from governance.core.clock import utc_now
@@ -83,8 +82,13 @@ def decide(request: HttpRequest, viewer: Viewer, request_id: int) -> HttpRespons
         if form.is_valid() and _decided(form, viewer, request_id):
             messages.success(request, f"Decided. {asked.requested_by.email} sees the answer on the budget's page.")
             return redirect("budget", budget_id=asked.budget_id)
-    page = budget_page(viewer=viewer, budget_id=asked.budget_id, now=utc_now())
-    context = {"form": form, "page": page, "asked": asked, "may_decide": may_decide, "viewer": viewer}
+    context = {
+        "form": form,
+        "page": shown(viewer, asked.budget_id),
+        "asked": asked,
+        "may_decide": may_decide,
+        "viewer": viewer,
+    }
     return render(request, "console/budget_request.html", context)
 
 
