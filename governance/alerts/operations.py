@@ -27,14 +27,14 @@ _log = structlog.get_logger(__name__)
 _NOTICE = """
 WITH crossed AS (
     INSERT INTO alerts_crossing (account_id, threshold_id, settled_nano, held_nano, limit_nano, crossed_at)
-    SELECT a.id, t.id, a.settled_nano, a.held_nano, a.limit_nano, %(at)s
+    SELECT a.id, t.id, a.settled_nano, a.held_nano, budgets_limit_at(a, %(at)s), %(at)s
       FROM budgets_account a
       JOIN budgets_threshold t ON t.budget_id = a.budget_id
      CROSS JOIN LATERAL (
            SELECT a.settled_nano::numeric + CASE t.measure WHEN 'committed' THEN a.held_nano ELSE 0 END
            ) AS measured (nano)
      WHERE a.starts_at <= %(at)s AND a.ends_at > %(since)s AND measured.nano > 0
-       AND measured.nano * 100 >= a.limit_nano::numeric * t.percent
+       AND measured.nano * 100 >= budgets_limit_at(a, %(at)s)::numeric * t.percent
        AND NOT EXISTS (SELECT FROM alerts_crossing c WHERE c.account_id = a.id AND c.threshold_id = t.id)
     ON CONFLICT (account_id, threshold_id) DO NOTHING
     RETURNING id, account_id

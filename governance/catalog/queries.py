@@ -9,9 +9,9 @@ from django.db import connection
 from django.db.models import Min, Prefetch, Q, QuerySet
 
 from governance.catalog.amounts import usd_per_million
-from governance.catalog.errors import AliasNotFound, DeploymentNotFound, ModelNotFound
+from governance.catalog.errors import AliasNotFound, DeploymentNotFound, GroupNotFound, ModelNotFound
 from governance.catalog.hot import PRICES, price_lines
-from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price
+from governance.catalog.models import AccessGroup, AliasTarget, Deployment, LanguageModel, ModelAlias, Price
 from governance.catalog.rating import RateTable
 from governance.teams.models import Organisation
 
@@ -56,6 +56,28 @@ def deployment(*, deployment_id: int) -> Deployment:
     if found is None:
         raise DeploymentNotFound(f"There is no deployment with the id {deployment_id}.")
     return found
+
+
+def group(*, group_id: int, is_locked: bool = False) -> AccessGroup:
+    """Return the access group, locked for a change if asked. Raises GroupNotFound."""
+    groups = AccessGroup.objects.select_for_update(no_key=True) if is_locked else AccessGroup.objects
+    found = groups.filter(id=group_id).first()
+    if found is None:
+        raise GroupNotFound(f"There is no access group with the id {group_id}.")
+    return found
+
+
+def group_named(*, organisation: Organisation, name: str) -> AccessGroup:
+    """Return the organisation's access group of this name. Raises GroupNotFound."""
+    found = groups_of(organisation_id=organisation.pk).filter(name=name).first()
+    if found is None:
+        raise GroupNotFound(f"{organisation} has no access group {name!r}.")
+    return found
+
+
+def groups_of(*, organisation_id: int) -> QuerySet[AccessGroup]:
+    """Return the organisation's access groups by name."""
+    return AccessGroup.objects.filter(organisation_id=organisation_id).order_by("name")
 
 
 def alias(*, alias_id: int, is_locked: bool = False) -> ModelAlias:

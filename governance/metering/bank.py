@@ -108,13 +108,6 @@ async def succeed(connection: Connection, *, epoch: int) -> int | None:
     return row[0] if row else None
 
 
-async def open_account(connection: Connection, *, budget_id: int, starts_at: datetime, ends_at: datetime) -> int | None:
-    """Return the account of a budget's period, opened when new; None when the database's clock is not in it."""
-    cursor = await connection.execute("SELECT budgets_open_account(%s, %s, %s)", (budget_id, starts_at, ends_at))
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
 async def clock(connection: Connection) -> datetime:
     """Return the database's clock."""
     cursor = await connection.execute("SELECT clock_timestamp()")

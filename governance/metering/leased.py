@@ -66,7 +66,7 @@ class LeasedBooks:
         """See `governance.metering.hot.Books.reserve`."""
         session = self._session
         at = session.clock.now()
-        path = session.in_hand.path([budget.id for budget in claim.budgets], at=at)
+        path = session.in_hand.path([budget.account_key for budget in claim.budgets], at=at)
         amount = claim.want_nano
         if path is None or not leases.reserve(path, amount, at=at):
             path, amount, at = await self._teller.pay(claim)

@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from governance.budgets.hot import BudgetPolicy
+from governance.budgets.hot import BudgetPolicy, open_account
 from governance.core.errors import BudgetExceeded, BudgetHeld, GovernanceUnavailable
 from governance.metering import bank, leases
 from governance.metering.attempt import Claim
@@ -160,7 +160,7 @@ class Teller:
         in_hand, at = self._session.in_hand, self._session.clock.now()
         path = []
         for budget in waiter.claim.budgets:
-            lease = in_hand.current(budget.id, at=at) or await self._open(connection, budget, at=at)
+            lease = in_hand.current(budget.account_key, at=at) or await self._open(connection, budget, at=at)
             if lease is None:
                 self._try_again(waiter)
                 return None
@@ -169,15 +169,15 @@ class Teller:
 
     async def _open(self, connection: bank.Connection, budget: BudgetPolicy, *, at: float) -> Lease | None:
         period = budget.window.period_at(_instant(at))
-        account_id = await bank.open_account(
-            connection, budget_id=budget.id, starts_at=period.starts_at, ends_at=period.ends_at
-        )
+        account_id = await open_account(connection, budget, period)
         if account_id is None:
             sent = self._session.clock.monotonic()
             self._session.clock.hear(await bank.clock(connection), sent=sent)
             return None
         starts_at, ends_at = period.starts_at.timestamp(), period.ends_at.timestamp()
-        return self._session.in_hand.take_up(budget.id, Lease(account_id, starts_at=starts_at, ends_at=ends_at, at=at))
+        return self._session.in_hand.take_up(
+            budget.account_key, Lease(account_id, starts_at=starts_at, ends_at=ends_at, at=at)
+        )
 
     def _answer(self, waiter: Waiter, pending: Pending, lines: list[GrantLine]) -> None:
         refused = next((line for line in lines if line.outcome != "granted"), None)

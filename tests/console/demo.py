@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from governance.budgets.models import Account, Budget, Threshold
+from governance.budgets.models import Account, Budget, Increase, IncreaseRequest, Threshold
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price, PriceBook
 from governance.chargeback.models import Statement
 from governance.connections.models import Connection
@@ -41,6 +41,8 @@ class Company:
     connection: Connection | None = None
     suspense_id: UUID | None = None
     statement_id: int | None = None
+    increase_id: int | None = None
+    request_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -156,6 +158,18 @@ def _add_budgets(company: Company) -> None:
         )
         for percent in (50, 80, 100):
             Threshold.objects.create(budget=company.budgets[name], percent=percent)
+
+
+def _ask_for_more(company: Company, *, now: datetime) -> None:
+    """The developer asks for more for the team, which has an increase to come already."""
+    search = company.budgets["Search"]
+    starts_at = now + timedelta(days=7)
+    company.increase_id = Increase.objects.create(
+        budget=search, amount_nano=5 * 10**9, starts_at=starts_at, ends_at=starts_at + timedelta(days=7), reason="fair"
+    ).pk
+    company.request_id = IncreaseRequest.objects.create(
+        budget=search, requested_by=company.people["developer"], amount_nano=30 * 10**9, reason="load test"
+    ).pk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,6 +334,7 @@ def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
     book(company, Call(key="search-ada", model="sandbox-1", at=now - timedelta(minutes=2), read=1_234, written=567))
     book(company, Call(key="search-ada", model="falcon-mini", at=now - timedelta(minutes=1), read=1_234, written=567))
     company.suspense_id = suspend(company, key="lab", nano=1_310_000_000, at=now - timedelta(hours=3)).pk
+    _ask_for_more(company, now=now)
     month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
     for number, team in enumerate(company.teams.values()):
         statement = Statement.objects.create(

@@ -4,6 +4,7 @@ from governance.alerts.models import Recipient
 from governance.alerts.operations import deliver_due, notice_crossings
 from governance.audit.models import AuditEvent
 from governance.budgets.models import Account, Budget
+from governance.catalog.models import AccessGroup
 from governance.console import amounts
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Call, Company, book, found_company
@@ -16,6 +17,8 @@ FORM = {
     "first_month": "1",
     "enforcement": "hard",
     "model_pattern": "*-mini",
+    "sharing": "pooled",
+    "carry": "lapse",
     "thresholds": "80, 95 %, 90 committed",
 }
 
@@ -78,6 +81,21 @@ def test_finance_sets_a_budget_for_a_team(company: Company, log_in: LogIn) -> No
     assert AuditEvent.objects.get(action="budget.created").actor == company.person("finance").email
 
 
+def test_a_budget_is_narrowed_shared_out_and_carried_over(company: Company, log_in: LogIn) -> None:
+    client = log_in("admin")
+    group = AccessGroup.objects.create(organisation=company.organisation, name="large ones", patterns=["*-large"])
+    wishes = {"model_pattern": "", "model_group": group.pk, "provider": "sandbox", "tag": "feature=*"}
+    wishes |= {"sharing": "per_member", "carry": "carry", "carry_cap": "100"}
+
+    text = client.post("/budgets/new/", FORM | {"scope": "organisation"} | wishes, follow=True).content.decode()
+
+    budget = Budget.objects.get(name="Search, mini models")
+    assert (budget.model_group, budget.provider, budget.tag_name, budget.tag_value) == (group, "sandbox", "feature", "")
+    assert (budget.sharing, budget.carries_over, budget.carry_cap_nano) == ("per_member", True, 100 * 10**9)
+    for words in ("large ones", "feature=*", "for each member", "at most 100.00 USD"):
+        assert words in text
+
+
 def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogIn) -> None:
     client, key = log_in("admin"), company.keys["chat-app"]
 
@@ -98,6 +116,10 @@ def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogI
         ({"thresholds": "80, 90 held"}, "is no threshold: give a whole number"),
         ({"name": "Search"}, "choose another name"),
         ({"zone": "Mars/Olympus"}, "Select a valid choice"),
+        ({"tag": "=search"}, "is not the name of a tag"),
+        ({"provider": "nobody"}, "Select a valid choice"),
+        ({"carry_cap": "5"}, "let the budget carry over, or give no cap"),
+        ({"window": "total", "carry": "carry"}, "never resets"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_sentence(

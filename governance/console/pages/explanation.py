@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from governance.budgets.models import Account
+from governance.budgets.queries import with_limits
 from governance.catalog.models import Price
 from governance.console.pages.unbooked import Unbooked, with_names
 from governance.console.viewer import Viewer
@@ -112,7 +113,7 @@ def explanation(*, viewer: Viewer, attempt_id: UUID) -> Explanation | None:
         attempt_id=attempt_id,
         admitted_at=records[0].admitted_at,
         revisions=_revisions(records, prices),
-        accounts=_accounts(records[0].account_ids),
+        accounts=_accounts(records[0].account_ids, records[0].admitted_at),
         unbooked=None,
     )
 
@@ -125,7 +126,7 @@ def _unbooked(viewer: Viewer, attempt_id: UUID) -> Explanation | None:
         attempt_id=attempt_id,
         admitted_at=attempt.admitted_at,
         revisions=[],
-        accounts=_accounts(attempt.account_ids),
+        accounts=_accounts(attempt.account_ids, attempt.admitted_at),
         unbooked=with_names([attempt])[0],
     )
 
@@ -158,6 +159,7 @@ def _revisions(records: list[Record], prices: dict[int, Price]) -> list[Revision
     return revisions
 
 
-def _accounts(ids: list[int]) -> list[Account]:
-    accounts = Account.objects.filter(id__in=ids)
+def _accounts(ids: list[int], at: datetime) -> list[Account]:
+    """Return the accounts that paid, with their limits at the instant of admission."""
+    accounts = with_limits(accounts=Account.objects.filter(id__in=ids), at=at)
     return list(accounts.select_related("budget__team", "budget__unit", "budget__key", "budget__user").order_by("id"))
