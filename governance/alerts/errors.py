@@ -1,7 +1,8 @@
 """What can go wrong when recipients of alerts are changed.
 
 BadRequest
-└── NotifierUnknown        notifier_unknown        400    no installed plugin offers that channel
+├── NotifierUnknown        notifier_unknown        400    no installed plugin offers that channel
+└── DestinationRefused     destination_refused     400    the channel cannot deliver there, or is not set up
 Conflict
 └── RecipientExists        recipient_exists        409
 NotFound
@@ -15,6 +16,12 @@ class NotifierUnknown(BadRequest):
     """No installed plugin offers a channel of that name."""
 
     code = "notifier_unknown"
+
+
+class DestinationRefused(BadRequest):
+    """The channel cannot deliver to that destination, or lacks a setting."""
+
+    code = "destination_refused"
 
 
 class RecipientExists(Conflict):

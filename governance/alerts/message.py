@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from governance.budgets.thresholds import Measure, threshold_text
 from governance.core.money import usd_text
 from governance.core.windows import END
 from governance.plugin.notifier import Notice
@@ -18,31 +19,41 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
     budget: str
     scope: str
     percent: int
+    measure: Measure = Measure.SETTLED
     settled_nano: int
+    held_nano: int = 0
     limit_nano: int
     starts_at: datetime
     ends_at: datetime
     zone: str
 
+    @property
+    def measured_nano(self) -> int:
+        """What the threshold looks at."""
+        return self.settled_nano + (self.held_nano if self.measure is Measure.COMMITTED else 0)
+
 
 def make_notice(passed: Passed) -> Notice:
     """Return the notice of a crossing. Its key is the same at every delivery."""
-    settled, limit = usd_text(passed.settled_nano), usd_text(passed.limit_nano)
+    limit = usd_text(passed.limit_nano)
     resets_at = _local(passed.ends_at, passed.zone)
     reset = "It does not reset." if passed.ends_at >= END else f"It resets at {resets_at} ({passed.zone})."
     return Notice(
         key=f"bursar-crossing-{passed.crossing_id}",
         subject=f"Budget {passed.budget} has passed {passed.percent} % of its limit",
         text=(
-            f"The budget {passed.budget} of {passed.scope} has spent {settled} USD of its {limit} USD"
-            f"{_share(passed)}, which passes the threshold of {passed.percent} %. {_consequence(passed)}{reset}"
+            f"The budget {passed.budget} of {passed.scope} has {_spent(passed)} of its {limit} USD{_share(passed)}, "
+            f"which passes the threshold of {threshold_text(percent=passed.percent, measure=passed.measure)}. "
+            f"{_consequence(passed)}{reset}"
         ),
         facts={
             "organisation": passed.organisation,
             "budget": passed.budget,
             "scope": passed.scope,
             "threshold_percent": str(passed.percent),
-            "settled_usd": settled,
+            "threshold_measure": passed.measure.value,
+            "settled_usd": usd_text(passed.settled_nano),
+            "held_usd": usd_text(passed.held_nano),
             "limit_usd": limit,
             "period_starts_at": passed.starts_at.isoformat(),
             "period_ends_at": passed.ends_at.isoformat(),
@@ -50,16 +61,34 @@ def make_notice(passed: Passed) -> Notice:
     )
 
 
+def make_test_notice(*, organisation: str, at: datetime) -> Notice:
+    """Return a message by which an administrator sees that a channel works."""
+    return Notice(
+        key=f"bursar-test-{at:%Y%m%d%H%M%S%f}",
+        subject="Test of Bursar's alerts",
+        text=f"Alerts of {organisation} arrive here. Somebody asked for this test; no budget has passed a threshold.",
+        facts={"organisation": organisation, "sent_at": at.isoformat()},
+    )
+
+
+def _spent(passed: Passed) -> str:
+    settled = f"spent {usd_text(passed.settled_nano)} USD"
+    if passed.measure is Measure.SETTLED:
+        return settled
+    return f"{settled} and holds {usd_text(passed.held_nano)} USD for calls that are not booked yet,"
+
+
 def _share(passed: Passed) -> str:
     """The share, rounded down to hundredths of a percent by integer arithmetic."""
     if not passed.limit_nano:
         return ""
-    hundredths = passed.settled_nano * 10_000 // passed.limit_nano
-    return f" ({hundredths // 100}.{hundredths % 100:02} %)"
+    hundredths = passed.measured_nano * 10_000 // passed.limit_nano
+    together = f"{usd_text(passed.measured_nano)} USD, " if passed.measure is Measure.COMMITTED else ""
+    return f" ({together}{hundredths // 100}.{hundredths % 100:02} %)"
 
 
 def _consequence(passed: Passed) -> str:
-    return "Further calls that it pays for may be refused. " if passed.settled_nano >= passed.limit_nano else ""
+    return "Further calls that it pays for may be refused. " if passed.measured_nano >= passed.limit_nano else ""
 
 
 def _local(at: datetime, zone: str) -> str:

@@ -31,6 +31,7 @@ class Crossing(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="crossings")
     threshold = models.ForeignKey(Threshold, on_delete=models.CASCADE, related_name="crossings")
     settled_nano = models.BigIntegerField()
+    held_nano = models.BigIntegerField(default=0, db_default=0)
     limit_nano = models.BigIntegerField()
     crossed_at = models.DateTimeField(db_default=Now())
 
@@ -40,7 +41,7 @@ class Crossing(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.threshold} in {self.account}"
+        return f"{self.threshold} of {self.account}"
 
 
 class Delivery(models.Model):
@@ -51,6 +52,11 @@ class Delivery(models.Model):
     """
 
     MAX_ATTEMPTS = 12
+
+    class State(models.TextChoices):
+        DELIVERED = "delivered"
+        WAITING = "waiting"
+        GIVEN_UP = "given up"
 
     crossing = models.ForeignKey(Crossing, on_delete=models.CASCADE, related_name="deliveries")
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="deliveries")
@@ -71,3 +77,10 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.crossing} to {self.recipient}"
+
+    @property
+    def state(self) -> State:
+        """What became of it so far."""
+        if self.delivered_at is not None:
+            return self.State.DELIVERED
+        return self.State.GIVEN_UP if self.attempts >= self.MAX_ATTEMPTS else self.State.WAITING

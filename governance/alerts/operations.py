@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
 from django.db import IntegrityError, connection, transaction
 
-from governance.alerts.errors import NotifierUnknown, RecipientExists, RecipientNotFound
-from governance.alerts.message import make_notice
+from governance.alerts.errors import DestinationRefused, NotifierUnknown, RecipientExists, RecipientNotFound
+from governance.alerts.message import make_notice, make_test_notice
 from governance.alerts.models import Delivery, Recipient
-from governance.alerts.queries import passed_threshold
+from governance.alerts.queries import passed_threshold, recipients_of
 from governance.audit.operations import Actor, record
-from governance.plugin.notifier import Notifier
+from governance.plugin.errors import DestinationInvalid, PluginError, SettingInvalid
+from governance.plugin.notifier import Notice, Notifier
 from governance.teams.models import Organisation
 
 LONGEST_WAIT = timedelta(hours=6)
@@ -24,12 +26,15 @@ _log = structlog.get_logger(__name__)
 # A period that ended within the last day still counts: money of its calls may be settled after its end.
 _NOTICE = """
 WITH crossed AS (
-    INSERT INTO alerts_crossing (account_id, threshold_id, settled_nano, limit_nano, crossed_at)
-    SELECT a.id, t.id, a.settled_nano, a.limit_nano, %(at)s
+    INSERT INTO alerts_crossing (account_id, threshold_id, settled_nano, held_nano, limit_nano, crossed_at)
+    SELECT a.id, t.id, a.settled_nano, a.held_nano, budgets_limit_at(a, %(at)s), %(at)s
       FROM budgets_account a
       JOIN budgets_threshold t ON t.budget_id = a.budget_id
-     WHERE a.starts_at <= %(at)s AND a.ends_at > %(since)s AND a.settled_nano > 0
-       AND a.settled_nano::numeric * 100 >= a.limit_nano::numeric * t.percent
+     CROSS JOIN LATERAL (
+           SELECT a.settled_nano::numeric + CASE t.measure WHEN 'committed' THEN a.held_nano ELSE 0 END
+           ) AS measured (nano)
+     WHERE a.starts_at <= %(at)s AND a.ends_at > %(since)s AND measured.nano > 0
+       AND measured.nano * 100 >= budgets_limit_at(a, %(at)s)::numeric * t.percent
        AND NOT EXISTS (SELECT FROM alerts_crossing c WHERE c.account_id = a.id AND c.threshold_id = t.id)
     ON CONFLICT (account_id, threshold_id) DO NOTHING
     RETURNING id, account_id
@@ -43,6 +48,13 @@ WITH crossed AS (
 )
 SELECT count(*) FROM crossed
 """
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a test message: `error` says why it was not delivered, and is empty when it was."""
+
+    recipient: Recipient
+    error: str
 
 
 def notice_crossings(*, at: datetime) -> int:
@@ -70,9 +82,16 @@ def deliver_due(*, notifiers: Mapping[str, Notifier], at: datetime) -> int:
 def add_recipient(
     *, organisation: Organisation, notifier: str, destination: str, notifiers: Mapping[str, Notifier], actor: Actor
 ) -> Recipient:
-    """Tell this destination of every crossing from now on. Raises NotifierUnknown, RecipientExists."""
+    """Tell this destination of every crossing from now on.
+
+    Raises NotifierUnknown, RecipientExists, and DestinationRefused when the channel says that it cannot deliver there.
+    """
     if notifier not in notifiers:
         raise NotifierUnknown(_unknown(notifier, notifiers))
+    try:
+        notifiers[notifier].check(destination=destination)
+    except (DestinationInvalid, SettingInvalid) as error:
+        raise DestinationRefused(str(error)) from error
     try:
         with transaction.atomic():
             recipient = Recipient.objects.create(organisation=organisation, notifier=notifier, destination=destination)
@@ -92,7 +111,7 @@ def remove_recipient(*, organisation: Organisation, recipient_id: int, actor: Ac
     """Stop telling a destination, and forget what it was told. Raises RecipientNotFound."""
     recipient = Recipient.objects.filter(organisation=organisation, pk=recipient_id).first()
     if recipient is None:
-        raise RecipientNotFound(f"There is no recipient {recipient_id}: see `bursar alerts recipients list`.")
+        raise _not_found(recipient_id)
     record(
         actor=actor,
         action="recipient.removed",
@@ -102,13 +121,35 @@ def remove_recipient(*, organisation: Organisation, recipient_id: int, actor: Ac
     recipient.delete()
 
 
+def send_test(
+    *, organisation: Organisation, notifiers: Mapping[str, Notifier], at: datetime, recipient_id: int | None = None
+) -> list[Trial]:
+    """Send a test message to every recipient, or to one, now and once. Raises RecipientNotFound."""
+    recipients = recipients_of(organisation=organisation)
+    if recipient_id is not None:
+        recipients = recipients.filter(pk=recipient_id)
+    found = list(recipients)
+    if recipient_id is not None and not found:
+        raise _not_found(recipient_id)
+    notice = make_test_notice(organisation=organisation.name, at=at)
+    return [Trial(recipient=recipient, error=_tell(recipient, notice, notifiers)) for recipient in found]
+
+
 @transaction.atomic
 def _claim(at: datetime) -> Delivery | None:
-    """Take one due delivery: count the attempt and set the time of the next, before anything is sent."""
+    """Take one due delivery: count the attempt and set the time of the next, before anything is sent.
+
+    What was tried least comes first, so that a channel that hangs delays what has not failed yet the least.
+    """
     due = Delivery.objects.filter(
         delivered_at__isnull=True, next_attempt_at__lte=at, attempts__lt=Delivery.MAX_ATTEMPTS
     )
-    delivery = due.select_for_update(skip_locked=True, of=("self",)).select_related("recipient").order_by("id").first()
+    delivery = (
+        due.select_for_update(skip_locked=True, of=("self",))
+        .select_related("recipient")
+        .order_by("attempts", "id")
+        .first()
+    )
     if delivery is None:
         return None
     delivery.attempts += 1
@@ -118,23 +159,33 @@ def _claim(at: datetime) -> Delivery | None:
 
 
 def _deliver(delivery: Delivery, notifiers: Mapping[str, Notifier], at: datetime) -> int:
-    recipient = delivery.recipient
-    notifier = notifiers.get(recipient.notifier)
-    if notifier is None:
-        return _failed(delivery, _unknown(recipient.notifier, notifiers))
     notice = make_notice(passed_threshold(crossing_id=delivery.crossing_id))
-    try:
-        notifier.deliver(notice=notice, destination=recipient.destination)
-    except Exception as error:  # noqa: BLE001
-        # A plugin may raise anything; whatever it is, the delivery is kept and tried again.
-        _log.warning("alert_not_delivered", notifier=recipient.notifier, delivery=delivery.pk, exc_info=True)
-        return _failed(delivery, f"{type(error).__name__}: {error}")
+    reason = _tell(delivery.recipient, notice, notifiers)
+    if reason:
+        Delivery.objects.filter(pk=delivery.pk).update(last_error=reason[:_ERROR_LENGTH])
+        return 0
     return Delivery.objects.filter(pk=delivery.pk, delivered_at__isnull=True).update(delivered_at=at, last_error="")
 
 
-def _failed(delivery: Delivery, reason: str) -> int:
-    Delivery.objects.filter(pk=delivery.pk).update(last_error=reason[:_ERROR_LENGTH])
-    return 0
+def _tell(recipient: Recipient, notice: Notice, notifiers: Mapping[str, Notifier]) -> str:
+    """Return why the recipient could not be told; nothing when it was."""
+    notifier = notifiers.get(recipient.notifier)
+    if notifier is None:
+        return _unknown(recipient.notifier, notifiers)
+    try:
+        notifier.deliver(notice=notice, destination=recipient.destination)
+    except PluginError as error:
+        _log.warning("alert_not_delivered", notifier=recipient.notifier, recipient=recipient.pk, reason=str(error))
+        return str(error)
+    except Exception as error:  # noqa: BLE001
+        # A plugin may raise anything; whatever it is, the delivery is kept and tried again.
+        _log.warning("alert_not_delivered", notifier=recipient.notifier, recipient=recipient.pk, exc_info=True)
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _not_found(recipient_id: int) -> RecipientNotFound:
+    return RecipientNotFound(f"There is no recipient {recipient_id}: see `bursar alerts recipients list`.")
 
 
 def _unknown(name: str, notifiers: Mapping[str, Notifier]) -> str:

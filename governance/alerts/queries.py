@@ -1,10 +1,15 @@
-"""Reading crossings and recipients."""
+"""Reading crossings and recipients, and looking ahead."""
+
+from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
+from governance.alerts.forecast import Pace, runs_out_at
 from governance.alerts.message import Passed
 from governance.alerts.models import Crossing, Delivery, Recipient
 from governance.budgets.models import Budget
+from governance.budgets.queries import Standing
+from governance.budgets.thresholds import Measure
 from governance.teams.models import Organisation
 
 _BUDGET = "account__budget"
@@ -17,6 +22,33 @@ def crossings_of(*, organisation: Organisation) -> QuerySet[Crossing]:
         .select_related("threshold", _BUDGET)
         .prefetch_related(Prefetch("deliveries", Delivery.objects.select_related("recipient").order_by("id")))
         .order_by("-crossed_at", "-id")
+    )
+
+
+def crossings_of_budget(*, budget: Budget) -> QuerySet[Crossing]:
+    """Return what one budget passed, in every period, as `crossings_of`."""
+    return crossings_of(organisation=budget.organisation).filter(account__budget=budget)
+
+
+def forecast(*, standing: Standing, at: datetime) -> datetime | None:
+    """Return when a budget runs out at the pace of its period so far; None if it lasts. See `forecast.py`."""
+    return runs_out_at(
+        Pace(
+            limit_nano=standing.limit_nano,
+            settled_nano=standing.settled_nano,
+            since=max(standing.period.starts_at, standing.budget.created_at),
+            at=at,
+            ends_at=standing.period.ends_at,
+        )
+    )
+
+
+def deliveries_of(*, organisation: Organisation) -> QuerySet[Delivery]:
+    """Return who was to be told of what in an organisation, and what became of it, newest first."""
+    return (
+        Delivery.objects.filter(recipient__organisation=organisation)
+        .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}")
+        .order_by("-id")
     )
 
 
@@ -38,7 +70,9 @@ def passed_threshold(*, crossing_id: int) -> Passed:
         budget=budget.name,
         scope=_scope(budget),
         percent=crossing.threshold.percent,
+        measure=Measure(crossing.threshold.measure),
         settled_nano=crossing.settled_nano,
+        held_nano=crossing.held_nano,
         limit_nano=crossing.limit_nano,
         starts_at=crossing.account.starts_at,
         ends_at=crossing.account.ends_at,

@@ -28,5 +28,9 @@ def deliver_alerts() -> None:
 def installed_notifiers() -> Mapping[str, Notifier]:
     """Return the channels that the installed plugins offer."""
     environment = settings.ENVIRONMENT
-    plugins = load_plugins(blocked=environment.plugins_blocked, allowed=environment.plugins_allowed)
+    plugins = load_plugins(
+        blocked=environment.plugins_blocked,
+        allowed=environment.plugins_allowed,
+        settings=environment.plugin_settings,
+    )
     return plugins.notifiers

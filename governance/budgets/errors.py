@@ -1,9 +1,9 @@
 """Errors of budgets.
 
 NotFound
-└── BudgetNotFound
+└── BudgetNotFound, IncreaseNotFound, RequestNotFound
 Conflict
-└── BudgetNameTaken, BudgetRetired
+└── BudgetNameTaken, BudgetRetired, RequestDecided, RequestOpen
 BadRequest
 └── BudgetRefused
 """
@@ -25,3 +25,19 @@ class BudgetRetired(Conflict):
 
 class BudgetRefused(BadRequest):
     """What was asked of a budget contradicts itself."""
+
+
+class IncreaseNotFound(NotFound):
+    """No increase of that id."""
+
+
+class RequestNotFound(NotFound):
+    """No request for more money of that id."""
+
+
+class RequestDecided(Conflict):
+    """The request was approved, declined or withdrawn already."""
+
+
+class RequestOpen(Conflict):
+    """The person has an open request for that budget already."""

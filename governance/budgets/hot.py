@@ -1,27 +1,46 @@
 """Budgets as the request path sees them: plain structs, SQL through psycopg, no Django."""
 
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
 
 import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from governance.core.windows import Window, WindowKind
+from governance.budgets.narrowing import Narrowing
+from governance.core.windows import Period, Window, WindowKind
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose share of a budget it is: one person's, or that of one key without a person."""
+
+    user_id: int | None
+    key_id: int | None
+    name: str
 
 
 class BudgetPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One live budget. `scope` says whose it is, for error messages: "team default"."""
+    """One live budget, as one key meets it.
+
+    `scope` says whose it is, for error messages: "team default". Without `narrowing` it pays for all calls, without
+    `member` everybody shares one account.
+    """
 
     id: int
     name: str
     scope: str
     window: Window
     is_hard: bool
-    model_pattern: str = ""
+    narrowing: Narrowing | None = None
+    member: Member | None = None
 
-    def applies_to(self, alias: str) -> bool:
-        """Return whether calls to this alias are paid from this budget."""
-        return not self.model_pattern or fnmatchcase(alias, self.model_pattern)
+    @property
+    def account_key(self) -> tuple[int, Member | None]:
+        """What an open account is remembered by: budgets with members have several in each period."""
+        return self.id, self.member
+
+    def applies_to(self, *, alias: str, provider: str, tags: Mapping[str, str]) -> bool:
+        """Return whether a call to this alias, at this provider and with these tags, is paid from this budget."""
+        return self.narrowing is None or self.narrowing.covers(alias=alias, provider=provider, tags=tags)
 
 
 _COLUMNS = """
@@ -31,13 +50,18 @@ _COLUMNS = """
                 WHEN b.team_id IS NOT NULL THEN 'team ' || t.name
                 WHEN b.unit_id IS NOT NULL THEN 'unit ' || u.name
                 ELSE 'organisation ' || o.name END,
-           b."window", b.zone, b.first_month, b.enforcement, b.model_pattern
+           b."window", b.zone, b.first_month, b.enforcement,
+           b.sharing = 'per_member', mp.email, mk.name,
+           COALESCE(g.patterns, array_remove(ARRAY[b.model_pattern], '')), b.provider, b.tag_name, b.tag_value
       FROM budgets_budget b
       JOIN teams_organisation o ON o.id = b.organisation_id
       LEFT JOIN teams_businessunit u ON u.id = b.unit_id
       LEFT JOIN teams_team t ON t.id = b.team_id
       LEFT JOIN teams_user p ON p.id = b.user_id
       LEFT JOIN keys_virtualkey k ON k.id = b.key_id
+      LEFT JOIN keys_virtualkey mk ON mk.id = %(key_id)s
+      LEFT JOIN teams_user mp ON mp.id = mk.user_id
+      LEFT JOIN policy_accessgroup g ON g.id = b.model_group_id
      WHERE b.retired_at IS NULL AND b.organisation_id = %(organisation_id)s
 """
 # A budget narrows to every scope it names: one of a team and a person is "that person in that team".
@@ -68,16 +92,44 @@ async def load_path(
         "user_id": user_id,
     }
     cursor = await connection.execute(_COLUMNS + _ON_PATH, names)
-    return tuple(_policy(row) for row in await cursor.fetchall())
+    return tuple(_policy(row, key_id=key_id, user_id=user_id) for row in await cursor.fetchall())
 
 
-def _policy(row: TupleRow) -> BudgetPolicy:
-    budget_id, name, scope, window, zone, first_month, enforcement, model_pattern = row
+async def open_account(connection: AsyncConnection[TupleRow], budget: BudgetPolicy, period: Period) -> int | None:
+    """Return the account of this period, opened if need be; None when the database's clock is in another period."""
+    member = budget.member
+    cursor = await connection.execute(
+        "SELECT budgets_open_account(%s, %s, %s, %s, %s)",
+        (
+            budget.id,
+            period.starts_at,
+            period.ends_at,
+            member.user_id if member is not None else None,
+            member.key_id if member is not None else None,
+        ),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def _policy(row: TupleRow, *, key_id: int, user_id: int | None) -> BudgetPolicy:
+    budget_id, name, scope, window, zone, first_month, enforcement, is_per_member, email, key_name, *narrowing = row
+    member = None
+    if is_per_member and user_id is not None:
+        member = Member(user_id=user_id, key_id=None, name=f"person {email}")
+    elif is_per_member:
+        member = Member(user_id=None, key_id=key_id, name=f"key {key_name}")
     return BudgetPolicy(
         id=budget_id,
         name=name,
-        scope=scope,
+        scope=scope if member is None else f"{scope}, share of {member.name}",
         window=Window(kind=WindowKind(window), zone=zone, first_month=first_month),
         is_hard=enforcement == "hard",
-        model_pattern=model_pattern,
+        narrowing=_narrowing(*narrowing),
+        member=member,
     )
+
+
+def _narrowing(patterns: list[str], provider: str, tag_name: str, tag_value: str) -> Narrowing | None:
+    found = Narrowing(patterns=tuple(patterns), provider=provider, tag_name=tag_name, tag_value=tag_value)
+    return None if found == Narrowing() else found

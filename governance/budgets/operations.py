@@ -11,19 +11,27 @@ from governance.audit.operations import Actor
 from governance.budgets import queries
 from governance.budgets.errors import BudgetNameTaken, BudgetRefused, BudgetRetired
 from governance.budgets.models import Account, Budget, Threshold
+from governance.budgets.narrowing import split_tag, tag_text
+from governance.budgets.thresholds import LARGEST_THRESHOLD, NewThreshold
+from governance.catalog import queries as catalog
 from governance.catalog.names import is_alias_pattern
+from governance.connections.queries import connections_of
 from governance.core.money import MAX_NANO, usd_text
 from governance.core.windows import WindowKind
 from governance.keys.scope import scope_of
-from governance.teams.names import clean_name, clean_zone
+from governance.teams.models import Organisation
+from governance.teams.names import clean_name, clean_tags, clean_zone
 
-DEFAULT_THRESHOLDS = (50, 80, 100)
-LARGEST_THRESHOLD = 1000
+DEFAULT_THRESHOLDS = (NewThreshold(50), NewThreshold(80), NewThreshold(100))
 MONTHS_OF_A_YEAR = 12
 
 
 class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """A budget to be made. The scope is the organisation, narrowed to whatever of unit, team, key, person is given."""
+    """A budget to be made. The scope is the organisation, narrowed to whatever of unit, team, key, person is given.
+
+    `tag` is `name=value`, or `name=*` for any value. Per member, each person (or key without a person) has the whole
+    limit. What is carried over into the next period is what is left, up to the cap.
+    """
 
     organisation_id: int
     name: str
@@ -37,7 +45,13 @@ class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
     first_month: int = 1
     is_hard: bool = True
     model_pattern: str = ""
-    thresholds: Sequence[int] = DEFAULT_THRESHOLDS
+    model_group_id: int | None = None
+    provider: str = ""
+    tag: str = ""
+    is_per_member: bool = False
+    carries_over: bool = False
+    carry_cap_nano: int | None = None
+    thresholds: Sequence[NewThreshold] = DEFAULT_THRESHOLDS
 
 
 @transaction.atomic
@@ -52,6 +66,9 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
     )
     name = clean_name(new.name, what="budget's name")
     _refuse_impossible(new)
+    _refuse_contradiction(new)
+    _refuse_foreign(new, scope.organisation)
+    tag_name, tag_value = _clean_tag(new.tag)
     if scope.organisation.budgets.filter(name=name, retired_at__isnull=True).exists():
         raise BudgetNameTaken(
             f"{scope.organisation} has a budget {name!r} already: choose another name, or change its limit."
@@ -64,13 +81,23 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
         user=scope.user,
         name=name,
         model_pattern=new.model_pattern,
+        model_group_id=new.model_group_id,
+        provider=new.provider,
+        tag_name=tag_name,
+        tag_value=tag_value,
         limit_nano=new.limit_nano,
         window=new.window.value,
         zone=clean_zone(new.zone),
         first_month=new.first_month,
+        sharing=Budget.Sharing.PER_MEMBER if new.is_per_member else Budget.Sharing.POOLED,
+        carries_over=new.carries_over,
+        carry_cap_nano=new.carry_cap_nano,
         enforcement=Budget.Enforcement.HARD if new.is_hard else Budget.Enforcement.SOFT,
     )
-    Threshold.objects.bulk_create(Threshold(budget=budget, percent=percent) for percent in sorted(set(new.thresholds)))
+    Threshold.objects.bulk_create(
+        Threshold(budget=budget, percent=each.percent, measure=each.measure.value)
+        for each in sorted(set(new.thresholds))
+    )
     audit.record(actor=actor, action="budget.created", subject=f"budget:{budget.id}", after=_facts(budget))
     return budget
 
@@ -81,9 +108,9 @@ def change_limit(*, actor: Actor, budget_id: int, limit_nano: int, reason: str =
 
     Raises BudgetNotFound, BudgetRetired, BudgetRefused.
     """
-    _refuse_limit(limit_nano)
+    refuse_amount(limit_nano, what="limit")
     budget = queries.budget(budget_id=budget_id, is_locked=True)
-    _refuse_retired(budget)
+    refuse_retired(budget)
     if budget.limit_nano == limit_nano:
         return budget
     before = budget.limit_nano
@@ -120,24 +147,62 @@ def retire(*, actor: Actor, budget_id: int, reason: str = "") -> Budget:
     return budget
 
 
-def _refuse_limit(limit_nano: int) -> None:
-    if not 0 <= limit_nano <= MAX_NANO:
-        raise BudgetRefused("A limit is an amount from zero to 9,223,372,036 USD.")
+def refuse_amount(nano: int, *, what: str) -> None:
+    """Raise BudgetRefused for what cannot be kept; `what` is the noun for its sentence."""
+    if not 0 <= nano <= MAX_NANO:
+        raise BudgetRefused(f"A {what} is an amount from zero to 9,223,372,036 USD.")
+
+
+def refuse_retired(budget: Budget) -> None:
+    """Raise BudgetRetired unless the budget still pays."""
+    if budget.retired_at is not None:
+        raise BudgetRetired(f"The budget {budget.name!r} is retired: create a new one.")
 
 
 def _refuse_impossible(new: NewBudget) -> None:
-    _refuse_limit(new.limit_nano)
+    refuse_amount(new.limit_nano, what="limit")
     if not 1 <= new.first_month <= MONTHS_OF_A_YEAR:
         raise BudgetRefused("The first month of a fiscal year is a number from 1 to 12.")
-    if any(not 1 <= percent <= LARGEST_THRESHOLD for percent in new.thresholds):
+    if any(not 1 <= each.percent <= LARGEST_THRESHOLD for each in new.thresholds):
         raise BudgetRefused(f"A threshold is a percentage from 1 to {LARGEST_THRESHOLD}.")
     if new.model_pattern and not is_alias_pattern(new.model_pattern):
         raise BudgetRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")
 
 
-def _refuse_retired(budget: Budget) -> None:
-    if budget.retired_at is not None:
-        raise BudgetRetired(f"The budget {budget.name!r} is retired: create a new one.")
+def _refuse_contradiction(new: NewBudget) -> None:
+    if new.model_pattern and new.model_group_id is not None:
+        raise BudgetRefused("A budget is for a pattern of models or for an access group of them: give one of both.")
+    if new.is_per_member and (new.key_id is not None or new.user_id is not None):
+        raise BudgetRefused("A budget of one person or key has no members: make it pooled, or give it a wider scope.")
+    if new.carries_over and new.window is WindowKind.TOTAL:
+        raise BudgetRefused("A budget that never resets has no next period: it carries nothing over.")
+    if new.carry_cap_nano is not None:
+        if not new.carries_over:
+            raise BudgetRefused("A cap is on what is carried over: let the budget carry over, or give no cap.")
+        refuse_amount(new.carry_cap_nano, what="cap")
+
+
+def _refuse_foreign(new: NewBudget, organisation: Organisation) -> None:
+    """A budget of what the organisation does not have would limit nothing, and nobody would notice."""
+    if new.model_group_id is not None:
+        group = catalog.group(group_id=new.model_group_id)
+        if group.organisation_id != organisation.pk:
+            raise BudgetRefused(f"The access group {group} belongs to another organisation: name one of this one.")
+    if new.provider:
+        offered = sorted(set(connections_of(organisation_id=organisation.pk).values_list("provider", flat=True)))
+        if new.provider not in offered:
+            raise BudgetRefused(
+                f"{organisation} has no connection to a provider {new.provider!r}, so that nothing would be paid from "
+                f"the budget: connect one, or name one of {', '.join(offered) or 'none'}."
+            )
+
+
+def _clean_tag(text: str) -> tuple[str, str]:
+    if not text:
+        return "", ""
+    name, value = split_tag(text)
+    ((name, value),) = clean_tags({name: value}).items()
+    return name, value
 
 
 def _facts(budget: Budget) -> dict[str, object]:
@@ -147,7 +212,13 @@ def _facts(budget: Budget) -> dict[str, object]:
         "window": budget.window,
         "zone": budget.zone,
         "enforcement": budget.enforcement,
+        "sharing": budget.sharing,
+        "carries_over": budget.carries_over,
+        "carry_cap_usd": usd_text(budget.carry_cap_nano) if budget.carry_cap_nano is not None else None,
         "model_pattern": budget.model_pattern,
+        "model_group_id": budget.model_group_id,
+        "provider": budget.provider,
+        "tag": tag_text(budget.tag_name, budget.tag_value) if budget.tag_name else "",
         "unit_id": budget.unit_id,
         "team_id": budget.team_id,
         "key_id": budget.key_id,

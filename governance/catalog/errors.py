@@ -1,14 +1,15 @@
 """Errors of the catalogue.
 
 NotFound
-└── ModelNotFound, DeploymentNotFound, AliasNotFound, PriceBookNotFound
+└── ModelNotFound, DeploymentNotFound, AliasNotFound, PriceBookNotFound, GroupNotFound
 Conflict
-└── AliasTaken, ModelTaken
+└── AliasTaken, ModelTaken, GroupNameTaken, GroupInUse
 BadRequest
 ├── PriceRefused          a price out of the sane range, back-dated, or finer than can be kept
 ├── LimitRefused          a limit of tokens that is none
 ├── CatalogueRefused      an import that contradicts itself
-└── AliasRefused          a name or targets that cannot be an alias
+├── AliasRefused          a name or targets that cannot be an alias
+└── GroupRefused          a group without patterns, or with one that can match no alias
 """
 
 from governance.core.errors import BadRequest, Conflict, NotFound
@@ -52,3 +53,19 @@ class CatalogueRefused(BadRequest):
 
 class AliasRefused(BadRequest):
     """The name or the targets cannot make an alias."""
+
+
+class GroupNotFound(NotFound):
+    """No access group of that id or name."""
+
+
+class GroupNameTaken(Conflict):
+    """The organisation has an access group of that name."""
+
+
+class GroupInUse(Conflict):
+    """An allow-list or a budget still names the access group."""
+
+
+class GroupRefused(BadRequest):
+    """A group without patterns, or with one that can match no alias."""

@@ -1,8 +1,9 @@
 """The catalogue as the request path sees it: SQL through psycopg, plain structs, no Django."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
@@ -48,7 +49,7 @@ _TARGETS = """
      ORDER BY a.organisation_id, a.name, t.position
 """
 # Where several books price a model, the one with the lowest rank decides for the whole model.
-_PRICES = """
+PRICES = """
     SELECT model_id, id, token_class, nano_per_unit, from_input_tokens, service_tier, effective_from, effective_to
       FROM (SELECT p.*, b.rank, min(b.rank) OVER (PARTITION BY p.model_id) AS deciding_rank
               FROM catalog_price p JOIN catalog_pricebook b ON b.id = p.book_id
@@ -73,9 +74,14 @@ async def load_targets(connection: AsyncConnection[TupleRow]) -> tuple[TargetRow
 
 async def load_prices(connection: AsyncConnection[TupleRow], *, model_ids: Sequence[int]) -> dict[int, list[PriceLine]]:
     """Return all dated prices of these models, from the book that decides for each."""
-    cursor = await connection.execute(_PRICES, {"model_ids": list(model_ids)})
+    cursor = await connection.execute(PRICES, {"model_ids": list(model_ids)})
+    return price_lines(await cursor.fetchall())
+
+
+def price_lines(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[PriceLine]]:
+    """Return the rows of `PRICES` by model."""
     prices: dict[int, list[PriceLine]] = {}
-    for model_id, *price in await cursor.fetchall():
+    for model_id, *price in rows:
         prices.setdefault(model_id, []).append(_price_line(*price))
     return prices
 

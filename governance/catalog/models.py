@@ -1,7 +1,7 @@
 """Models, where they run, what clients call them, and what they cost when. All of it dated data, never code."""
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models.functions import Now
 
@@ -69,6 +69,24 @@ class ModelAlias(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="an_alias_name_is_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccessGroup(models.Model):
+    """A named set of alias patterns (globs): allowed together, or paid together from a budget.
+
+    The table has the name of the room that owned it first, so that gateways of an older release can read it.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="access_groups")
+    name = models.TextField()
+    patterns = ArrayField(models.TextField())
+
+    class Meta:
+        db_table = "policy_accessgroup"
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="an_access_group_name_is_unique")]
 
     def __str__(self) -> str:
         return self.name

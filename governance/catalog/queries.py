@@ -5,11 +5,14 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
+from django.db import connection
 from django.db.models import Min, Prefetch, Q, QuerySet
 
 from governance.catalog.amounts import usd_per_million
-from governance.catalog.errors import AliasNotFound, DeploymentNotFound, ModelNotFound
-from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price
+from governance.catalog.errors import AliasNotFound, DeploymentNotFound, GroupNotFound, ModelNotFound
+from governance.catalog.hot import PRICES, price_lines
+from governance.catalog.models import AccessGroup, AliasTarget, Deployment, LanguageModel, ModelAlias, Price
+from governance.catalog.rating import RateTable
 from governance.teams.models import Organisation
 
 
@@ -55,6 +58,28 @@ def deployment(*, deployment_id: int) -> Deployment:
     return found
 
 
+def group(*, group_id: int, is_locked: bool = False) -> AccessGroup:
+    """Return the access group, locked for a change if asked. Raises GroupNotFound."""
+    groups = AccessGroup.objects.select_for_update(no_key=True) if is_locked else AccessGroup.objects
+    found = groups.filter(id=group_id).first()
+    if found is None:
+        raise GroupNotFound(f"There is no access group with the id {group_id}.")
+    return found
+
+
+def group_named(*, organisation: Organisation, name: str) -> AccessGroup:
+    """Return the organisation's access group of this name. Raises GroupNotFound."""
+    found = groups_of(organisation_id=organisation.pk).filter(name=name).first()
+    if found is None:
+        raise GroupNotFound(f"{organisation} has no access group {name!r}.")
+    return found
+
+
+def groups_of(*, organisation_id: int) -> QuerySet[AccessGroup]:
+    """Return the organisation's access groups by name."""
+    return AccessGroup.objects.filter(organisation_id=organisation_id).order_by("name")
+
+
 def alias(*, alias_id: int, is_locked: bool = False) -> ModelAlias:
     """Return the alias, locked for a change if asked. Raises AliasNotFound."""
     found = (
@@ -91,6 +116,18 @@ def prices_in_force(*, model_ids: Iterable[int], at: datetime) -> dict[int, list
         if row.book.rank == deciding[row.model_id]:
             found.setdefault(row.model_id, []).append(row)
     return found
+
+
+def rate_tables(*, model_ids: Iterable[int]) -> dict[int, RateTable]:
+    """Return the dated prices of these models as the gateway rates with them; a model without any has no table."""
+    with connection.cursor() as cursor:
+        cursor.execute(PRICES, {"model_ids": list(model_ids)})
+        return {model_id: RateTable(lines) for model_id, lines in price_lines(cursor.fetchall()).items()}
+
+
+def prices(*, price_ids: Iterable[int]) -> dict[int, Price]:
+    """Return these prices by id; one that is gone is missing."""
+    return Price.objects.in_bulk(list(price_ids))
 
 
 def price_history(*, model_id: int) -> QuerySet[Price]:

@@ -196,6 +196,11 @@ class RateTable:
         return card
 
 
+def is_listed_price(token_class: TokenClass, *, listed_for: TokenClass) -> bool:
+    """Return whether a price listed for that class is what this one is billed at, not one assumed for it."""
+    return listed_for in (token_class, _SAME_PRICE.get(token_class))
+
+
 def _digits(price: Decimal) -> int:
     exponent = price.normalize(EXACT).as_tuple().exponent
     if not isinstance(exponent, int):

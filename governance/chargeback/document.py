@@ -104,7 +104,14 @@ def _rows(heading: Heading, booked: CostCentreMonth) -> Iterator[tuple[Cell, ...
 def _usage_cells(fact: StatementFact) -> tuple[Cell, ...]:
     words, unit = _words(fact.token_class)
     named = (fact.team, fact.key, fact.key_id, fact.provider, fact.model)
-    return ("Usage", *named, words, fact.quantity, unit, _exact_usd(fact.cost_nano))
+    return (
+        "Correction" if fact.is_correction else "Usage",
+        *named,
+        words,
+        fact.quantity,
+        unit,
+        _exact_usd(fact.cost_nano),
+    )
 
 
 def _exact_usd(nano: Decimal | int) -> Decimal:
@@ -118,12 +125,13 @@ def _words(token_class: str) -> tuple[str, str]:
 def _position(fact: StatementFact) -> tuple[object, ...]:
     order = _ORDER.get(fact.token_class, len(_ORDER))
     names = (fact.team, fact.team_id, fact.key, fact.key_id, fact.provider, fact.model, fact.model_id)
-    return (*names, order, fact.token_class)
+    return (*names, order, fact.token_class, fact.is_correction)
 
 
 def _facts_digest(heading: Heading, booked: CostCentreMonth) -> str:
     facts = sorted(
         (fact.team_id, fact.key_id, fact.model_id, fact.token_class, fact.quantity, usd_text(fact.cost_nano))
+        + (("correction",) if fact.is_correction else ())
         for fact in booked.facts
         if fact.quantity or fact.cost_nano
     )

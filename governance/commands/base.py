@@ -117,7 +117,7 @@ def environment() -> Environment:
 def plugins() -> Plugins:
     """Load what the environment allows."""
     read = environment()
-    return load_plugins(blocked=read.plugins_blocked, allowed=read.plugins_allowed)
+    return load_plugins(blocked=read.plugins_blocked, allowed=read.plugins_allowed, settings=read.plugin_settings)
 
 
 def _cell(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from governance.console.views import budgets, keys, models, overview, requests, statements
+from governance.console.views import budgets, increases, keys, models, overview, requests, statements
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.show, name="overview"),
@@ -15,6 +15,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("budgets/<int:budget_id>/", budgets.show, name="budget"),
     path("budgets/<int:budget_id>/limit/", budgets.change_limit, name="budget_limit"),
     path("budgets/<int:budget_id>/retire/", budgets.retire, name="budget_retire"),
+    path("budgets/<int:budget_id>/increase/", increases.give, name="budget_increase"),
+    path(
+        "budgets/<int:budget_id>/increases/<int:increase_id>/withdraw/",
+        increases.withdraw,
+        name="budget_increase_withdraw",
+    ),
+    path("budgets/<int:budget_id>/ask/", increases.ask, name="budget_ask"),
+    path("budgets/requests/<int:request_id>/", increases.decide, name="budget_request"),
+    path("budgets/requests/<int:request_id>/withdraw/", increases.take_back, name="budget_request_withdraw"),
     path("keys/", keys.index, name="keys"),
     path("keys/new/", keys.issue, name="key_issue"),
     path("keys/<int:key_id>/", keys.show, name="key"),

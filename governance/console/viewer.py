@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
 from governance.audit.operations import Actor
-from governance.budgets.models import Budget
+from governance.budgets.models import Account, Budget, IncreaseRequest
+from governance.budgets.queries import increase_requests
 from governance.keys.models import VirtualKey
 from governance.keys.queries import visible_keys as keys_visible_to
 from governance.ledger.reach import Reach
@@ -87,6 +88,26 @@ class Viewer:
         of_team = Q(team_id__in=owned) | Q(team_id__in=parts, user=None) | Q(team_id__in=parts, user=self.user)
         of_key = Q(key__in=self.visible_keys())
         return budgets.filter(of_team | of_key | Q(user=self.user))
+
+    def visible_accounts(self) -> QuerySet[Account]:
+        """Return the accounts whose figures this person sees: of members' shares, a developer only their own."""
+        accounts = Account.objects.filter(budget__in=self.visible_budgets())
+        if self.sees_all:
+            return accounts
+        owned = Q(budget__team_id__in=self.access.owned_team_ids())
+        own = Q(user=self.user) | Q(key__in=self.visible_keys())
+        return accounts.filter(Q(budget__sharing=Budget.Sharing.POOLED) | owned | own)
+
+    def visible_requests(self) -> QuerySet[IncreaseRequest]:
+        """Return the requests for more money that this person sees: their own, or all where they see all spend."""
+        requests = increase_requests(organisation_id=self.organisation.pk)
+        return requests if self.sees_all else requests.filter(requested_by=self.user)
+
+    def may_decide(self, request: IncreaseRequest) -> bool:
+        """Whether the request can be approved and declined."""
+        return self.access.may_decide_increase(
+            organisation_id=request.budget.organisation_id, requester_id=request.requested_by_id
+        )
 
     @property
     def title(self) -> str:

@@ -1,6 +1,7 @@
 """The settings of this installation, read once from environment variables into one frozen value.
 
-Every variable of Bursar's is read here and nowhere else. Secrets may come from a file: `BURSAR_SECRET_KEY_FILE=/run/…`.
+Every variable of Bursar's is read here and nowhere else; plugins read their own (`plugin_settings`). Secrets may come
+from a file: `BURSAR_SECRET_KEY_FILE=/run/…`.
 On one machine `bursar up` keeps the secrets it made in `BURSAR_HOME/secrets.json`; a variable that is set wins over it.
 A value that is missing is refused where it is asked for, so that each process needs only its own secrets.
 """
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from governance.core.database_url import LIMITED_ROLES, DatabaseRole, DatabaseUrlInvalid, database_name, role_url
+from governance.plugin.errors import SettingInvalid
+from governance.plugin.settings import NO_SETTINGS, Settings, value_or_file
 
 SECRETS_FILE = "secrets.json"
 MINIMUM_SECRET_CHARACTERS = 32
@@ -39,6 +42,7 @@ SECRET_VARIABLES = (
     "BURSAR_SEALING_KEYS",
     "BURSAR_EMAIL_PASSWORD",
 )
+_EMAIL_PASSWORD = SECRET_VARIABLES[-1]
 _DEFAULT_SECRETS = ("changeme", "change-me", "django-insecure", "insecure", "secret-key", "password", "example")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _EMAIL_SECURITY = ("starttls", "tls", "none")
@@ -92,6 +96,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     email_from: str
     is_database_embedded: bool
     secrets: Mapping[str, str]
+    plugin_settings: Settings = NO_SETTINGS
 
     def __repr__(self) -> str:
         return f"Environment(home={str(self.home)!r}, secrets={sorted(self.secrets)})"
@@ -169,6 +174,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         email_from=variables.get("BURSAR_EMAIL_FROM") or "bursar@localhost",
         is_database_embedded=not (variables.get("DATABASE_URL") or variables.get("DATABASE_URL_FILE")),
         secrets=secrets,
+        plugin_settings=Settings(_for_plugins(variables)),
     )
 
 
@@ -222,6 +228,12 @@ def _secrets(variables: Mapping[str, str], home: Path) -> dict[str, str]:
     return secrets
 
 
+def _for_plugins(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what plugins may read: everything but Bursar's own secrets. The mail server's password is for mail."""
+    own = {name for name in SECRET_VARIABLES if name != _EMAIL_PASSWORD}
+    return {name: value for name, value in variables.items() if name.removesuffix("_FILE") not in own}
+
+
 def _refuse_malformed_database_url(name: str, secrets: Mapping[str, str]) -> None:
     try:
         if name in secrets:
@@ -242,20 +254,10 @@ def _read_secrets_file(path: Path) -> dict[str, str]:
 
 
 def _value_or_file(variables: Mapping[str, str], name: str) -> str | None:
-    file_name = variables.get(f"{name}_FILE")
-    if name in variables and file_name:
-        raise EnvironmentInvalid(f"Both {name} and {name}_FILE are set: unset one of them.")
-    if file_name:
-        try:
-            value = Path(file_name).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise EnvironmentInvalid(f"{name}_FILE names {file_name}, which cannot be read: {error}.") from error
-        if not value:
-            raise EnvironmentInvalid(f"{name}_FILE names {file_name}, which is empty: write the secret into it.")
-        return value
-    if name in variables and not variables[name].strip():
-        raise EnvironmentInvalid(f"{name} is set but empty: give it a value or unset it.")
-    return variables.get(name)
+    try:
+        return value_or_file(variables, name)
+    except SettingInvalid as error:
+        raise EnvironmentInvalid(str(error)) from error
 
 
 def _integer(variables: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

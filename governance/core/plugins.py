@@ -1,5 +1,6 @@
 """Collects what plugins offer, once, at start-up."""
 
+import functools
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from typing import Protocol, TypeVar
@@ -10,6 +11,7 @@ from governance.plugin import hooks
 from governance.plugin.notifier import Notifier
 from governance.plugin.prices import PriceSource
 from governance.plugin.provider import Provider
+from governance.plugin.settings import NO_SETTINGS, Settings
 
 
 class PluginConflict(Exception):
@@ -26,11 +28,12 @@ Offer = TypeVar("Offer", bound=_Named)
 class Plugins:
     """What the installed plugins offer: typed objects by name. Read-only after construction."""
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(self, manager: pluggy.PluginManager, settings: Settings) -> None:
         self._manager = manager
         self.providers: dict[str, Provider] = _collect("provider", manager.hook.bursar_providers)
         self.price_sources: dict[str, PriceSource] = _collect("price source", manager.hook.bursar_price_sources)
-        self.notifiers: dict[str, Notifier] = _collect("notifier", manager.hook.bursar_notifiers)
+        notifiers = functools.partial(manager.hook.bursar_notifiers, settings=settings)
+        self.notifiers: dict[str, Notifier] = _collect("notifier", notifiers)
 
     def distributions(self) -> list[tuple[str, str, str]]:
         """Return (plugin name, distribution, version) of every loaded plugin, sorted."""
@@ -38,9 +41,12 @@ class Plugins:
         return sorted((self._manager.get_name(plugin) or "", dist.project_name, dist.version) for plugin, dist in found)
 
 
-def load_plugins(*, blocked: Iterable[str] = (), allowed: Iterable[str] | None = None) -> Plugins:
+def load_plugins(
+    *, blocked: Iterable[str] = (), allowed: Iterable[str] | None = None, settings: Settings = NO_SETTINGS
+) -> Plugins:
     """Load every plugin of the entry-point group, except blocked ones; with `allowed`, only those.
 
+    `settings` are what notifiers deliver by; whoever only asks what there is needs none.
     Raises PluginConflict when two offers share a name or a hook implementation matches no specification.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
@@ -53,7 +59,7 @@ def load_plugins(*, blocked: Iterable[str] = (), allowed: Iterable[str] | None =
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginConflict(f"A plugin implements an unknown hook: {error}. Update the plugin or block it.") from error
-    return Plugins(manager)
+    return Plugins(manager, settings)
 
 
 def _installed() -> set[str]:

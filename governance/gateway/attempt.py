@@ -8,8 +8,10 @@ from datetime import datetime
 import msgspec
 import structlog
 
+from governance.core.errors import BursarError
 from governance.core.money import usd_text
 from governance.gateway import outcomes
+from governance.gateway.departure import Departure
 from governance.gateway.errors import ReplyUnusable
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.limits import Limits
@@ -30,7 +32,7 @@ from governance.metering.attempt import Hold, Outcome
 from governance.metering.hot import Books
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
-from governance.plugin.provider import Billing
+from governance.plugin.provider import AfterDisconnect, Billing
 
 EVENT_STREAM = "text/event-stream"
 _LOST = "answer_lost"
@@ -53,6 +55,7 @@ class Attempt:
 
     `outcome` is at every moment what would have to be booked if the attempt ended just then: released until it is
     sent, in suspense while nobody knows, settled once the vendor's report was rated. `run` books it, whatever happens.
+    A client that goes away on the way is noticed at once (`Departure`); nothing is sent for one that has gone before.
     """
 
     def __init__(self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold) -> None:
@@ -60,14 +63,26 @@ class Attempt:
         self._exchange = exchange
         self._quote = quote
         self._hold = hold
+        self._departure = Departure(
+            exchange=exchange, after=quote.deployment.provider.after_disconnect, limits=vendors.limits
+        )
         self._headers: Headers = [(b"x-bursar-attempt-id", str(hold.attempt_id).encode())]
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, members: Members) -> None:
-        """Send the body and pass the reply on. Raises BursarError when the client must be told something else."""
+        """Send the body and pass the reply on.
+
+        Raises BursarError when the client must be told something else, and ClientGone when nobody is there to tell.
+        """
         try:
             await self._forward(self._body(members))
+        except BursarError as error:
+            if not self._departure.has_happened:
+                raise
+            self._note_lost("client_gone")
+            raise ClientGone from error
         finally:
+            self._departure.unwatch()
             self._book()
 
     def _body(self, members: Members) -> bytes:
@@ -98,15 +113,16 @@ class Attempt:
             with self._vendors.watchdog.watch(ends_at=now + limits.total_seconds) as patience:
                 # A net only: the transport keeps this time itself.
                 patience.until(now + limits.first_byte_seconds + limits.connect_seconds, Waiting.FIRST_BYTE)
+                self._departure.watch(patience)
                 await self._exchange_with_vendor(body, patience)
         except TransportFailed as error:
             if isinstance(error, NothingSent):
                 self.outcome = outcomes.UNSENT
             elif error.is_timeout:
-                self._note_timeout()
+                self._note_lost("vendor_timed_out")
             raise vendor_failure(error, provider=self._title) from error
         except Overdue as overdue:
-            self._note_timeout()
+            self._note_lost("client_gone" if self._departure.has_happened else "vendor_timed_out")
             if overdue.waiting is Waiting.CLIENT:
                 raise ClientGone from overdue
             raise timed_out(provider=self._title) from overdue
@@ -116,31 +132,38 @@ class Attempt:
                 "Its cost stays reserved until it is known."
             ) from error
 
-    def _note_timeout(self) -> None:
+    def _note_lost(self, reason: str) -> None:
+        """Say why the answer was lost, if it was."""
         if self.outcome.reason == _LOST:
-            self.outcome = outcomes.suspense("vendor_timed_out", http_status=self.outcome.http_status)
+            self.outcome = outcomes.suspense(reason, http_status=self.outcome.http_status)
 
     async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
         facts = self._exchange.facts
         facts.sent_at = time.perf_counter()
         self.outcome = outcomes.suspense(_LOST)
         deployment = self._quote.deployment
-        reply = await self._vendors.transport.send(upstream=deployment.upstreams[self._quote.wire], body=body)
+        reply = await self._vendors.transport.send(
+            upstream=deployment.upstreams[self._quote.wire],
+            body=body,
+            is_cancellable=deployment.provider.after_disconnect is AfterDisconnect.CANCEL,
+        )
         try:
             facts.first_byte_at = time.perf_counter()
             self.outcome = outcomes.suspense(_LOST, http_status=reply.status)
             self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
+            self._departure.reply_began()
             if self._quote.fields.stream and reply.status == 200 and content_type(reply) == EVENT_STREAM:
                 await self._stream(reply, patience)
             else:
                 await self._whole(reply, patience)
         finally:
+            self._departure.unwatch()
             await reply.close()
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:
         limits = self._vendors.limits
         loop = asyncio.get_running_loop()
-        body = await read_whole(reply, limits=limits, patience=patience)
+        body = await read_whole(reply, limits=limits, patience=patience, departure=self._departure)
         facts = self._exchange.facts
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if reply.status >= 400:
@@ -157,6 +180,8 @@ class Attempt:
         if self.outcome.rated is not None:
             cost = usd_text(self.outcome.rated.charge_nano)
             self._headers.append((b"x-bursar-cost-usd", cost.encode()))
+        if self._departure.has_happened:
+            raise ClientGone
         patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
         await self._exchange.respond(reply.status, self._headers, body)
 
@@ -169,10 +194,11 @@ class Attempt:
             ),
             patience=patience,
             limits=self._vendors.limits,
-            after_disconnect=self._quote.deployment.provider.after_disconnect,
+            departure=self._departure,
         )
         try:
-            await self._exchange.start(reply.status, self._headers)
+            if not self._departure.has_happened:
+                await self._exchange.start(reply.status, self._headers)
             await relay.run()
         finally:
             self.outcome = relay.outcome(self._quote.card, http_status=reply.status)
@@ -188,7 +214,8 @@ class Attempt:
             return outcomes.suspense("usage_unreadable", http_status=status)
         if report is None:
             return outcomes.suspense("usage_missing", http_status=status)
-        return outcomes.settled(report, self._quote.card, reason="completed", http_status=status)
+        reason = "client_gone" if self._departure.has_happened else "completed"
+        return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
 
     def _failed(self, status: int, body: bytes) -> Outcome:
         provider = self._quote.deployment.provider

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from governance.core.errors import RequestTooLarge
 from governance.core.ids import uuid7
@@ -22,7 +22,20 @@ JSON = (b"content-type", b"application/json")
 
 
 class ClientGone(Exception):
-    """The client went away before its request was complete."""
+    """The client went away before its request, or its answer, was complete."""
+
+
+class Connection(Protocol):
+    """What the server's protocol offers beyond ASGI: `WatchedProtocol`."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def watch(self, on_lost: Callable[[], None]) -> bool:
+        """Call this when the connection is lost; False if it is."""
+
+    def unwatch(self, on_lost: Callable[[], None]) -> None:
+        """Do not call it any more."""
 
 
 class Facts:
@@ -69,12 +82,23 @@ class Facts:
 class Exchange:
     """Reads the request within limits and writes the response once."""
 
-    __slots__ = ("_receive", "_send", "facts", "has_started", "headers", "is_whole", "request_id", "scope")
+    __slots__ = (
+        "_connection",
+        "_receive",
+        "_send",
+        "facts",
+        "has_started",
+        "headers",
+        "is_whole",
+        "request_id",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self._receive = receive
         self._send = send
+        self._connection: Connection = scope["extensions"]["bursar.connection"]
         self.headers: dict[bytes, bytes] = {}
         self.request_id = uuid7(time.time_ns() // 1_000_000)
         self.facts = Facts()
@@ -133,16 +157,18 @@ class Exchange:
         await self.start(status, headers)
         await self.write(body, is_last=True)
 
-    async def gone(self) -> None:
-        """Return when the client has gone away (or the response is complete)."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def watch(self, on_gone: Callable[[], None]) -> None:
+        """Call this when the client goes away: a server that does not ask never learns it. Raises ClientGone."""
+        if not self._connection.watch(on_gone):
+            raise ClientGone
+
+    def unwatch(self, on_gone: Callable[[], None]) -> None:
+        """Do not call it any more."""
+        self._connection.unwatch(on_gone)
 
     def abort(self) -> None:
         """Close the connection at once, without sending what is still buffered."""
-        abort = self.scope.get("extensions", {}).get("bursar.abort")
-        if abort is not None:
-            abort()
+        self._connection.abort()
 
 
 def _too_large(limits: Limits) -> RequestTooLarge:

@@ -33,6 +33,10 @@ GAUGES: Mapping[str, str] = {
     "bursar_requests_in_flight": "Requests being served.",
     "bursar_reservations_open": "Attempts whose money is held.",
     "bursar_outcomes_pending": "Outcomes on their way to the database.",
+    "bursar_leases": "Budget accounts that have leased money to gateway processes.",
+    "bursar_leased_nano_usd": "Money leased to gateway processes, in nano-USD, summed over accounts.",
+    "bursar_leased_idle_nano_usd": "Leased money that no request holds, in nano-USD, summed over accounts.",
+    "bursar_journal_bytes": "Size of the gateway processes' journals.",
     "bursar_processes": "Gateway processes that serve.",
 }
 OLDEST: Mapping[str, str] = {

@@ -85,7 +85,11 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
             is_stream=quote.fields.stream,
             tags=tags,
         ),
-        budgets=tuple(budget for budget in policy.budgets if budget.applies_to(alias)),
+        budgets=tuple(
+            budget
+            for budget in policy.budgets
+            if budget.applies_to(alias=alias, provider=deployment.provider.name, tags=tags)
+        ),
         want_nano=want,
         least_nano=want if quote.is_given else quote.worst.nano(min(quote.maximum, LEAST_OUTPUT_TOKENS)),
     )

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from governance.gateway.protocol import server_options
 from governance.gateway.routes import ROUTES
 from governance.gateway.transport import PyreqwestTransport
 from governance.gateway.watchdog import Watchdog
-from governance.metering.exact import ExactBooks
+from governance.metering.leased import LeasedBooks
 from governance.policy.hot import credential_opener
 
 _log = structlog.get_logger("bursar.gateway")
@@ -72,7 +73,13 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             limits=limits,
         )
         locks = environment.home / "gateway"
-        books = ExactBooks(pool=pool, host=_lock_owner(locks), lock_folder=locks, clock=utc_now)
+        books = LeasedBooks(
+            pool=pool,
+            listen=lambda: _listen(url),
+            host=_lock_owner(locks),
+            folder=locks,
+            monotonic=time.monotonic,
+        )
         gateway = Gateway(
             keeper=keeper,
             vendors=Vendors(books=books, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now),
@@ -115,15 +122,15 @@ def _lock_owner(locks: Path) -> str:
     return f"{socket.gethostname()}:{locks.resolve()}"
 
 
-def gauges(gateway: Gateway, books: ExactBooks) -> dict[str, float]:
+def gauges(gateway: Gateway, books: LeasedBooks) -> dict[str, float]:
     """Return this process's state as metrics show it."""
     snapshot = gateway.keeper.snapshot
     return {
         "bursar_requests_in_flight": len(gateway.in_flight),
         "bursar_reservations_open": gateway.reservations,
-        "bursar_outcomes_pending": books.pending(),
         "bursar_processes": 1,
         "bursar_policy_age_seconds": (utc_now() - snapshot.loaded_at).total_seconds() if snapshot else 0,
+        **(books.gauges() if gateway.is_open else {}),
     }
 
 
@@ -144,7 +151,7 @@ async def _listen(url: str) -> AsyncConnection[TupleRow]:
     )
 
 
-async def _open_books(books: ExactBooks, gateway: Gateway) -> None:
+async def _open_books(books: LeasedBooks, gateway: Gateway) -> None:
     """Open the books, however long the database takes to come up; until then the process is not ready."""
     while True:
         try:
@@ -166,7 +173,7 @@ async def _freeze_when_loaded(gateway: Gateway) -> None:
     gc.set_threshold(_FIRST_THRESHOLD, 50, 50)
 
 
-async def _close_books(books: ExactBooks, gateway: Gateway, opening: asyncio.Task[None]) -> None:
+async def _close_books(books: LeasedBooks, gateway: Gateway, opening: asyncio.Task[None]) -> None:
     await _stop(opening)
     if not gateway.is_open:
         return

@@ -1,6 +1,9 @@
-"""uvicorn's HTTP protocol with what a server at the edge needs besides: deadlines and limits for headers, an abort."""
+"""uvicorn's HTTP protocol with what a server at the edge needs besides: deadlines and limits for headers, an abort, and
+word of a client that has gone.
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -10,10 +13,44 @@ from governance.gateway.limits import Limits
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
+class WatchedProtocol(HttpToolsProtocol):
+    """Tells the request under way when its connection is lost, and can be closed at once."""
+
+    _is_lost = False
+    _on_lost: Callable[[], None] | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._is_lost = True
+        if self._on_lost is not None:
+            self._on_lost()
+
+    def abort(self) -> None:
+        """Close the connection at once, without sending what is still buffered."""
+        self.transport.abort()
+
+    def watch(self, on_lost: Callable[[], None]) -> bool:
+        """Call this once when the connection is lost; False, without calling it, if it is lost already.
+
+        Requests on one connection follow each other, so that there is one to tell. A body that came in one piece
+        may have paused reading, and what is not read cannot be seen to end.
+        """
+        if self._is_lost:
+            return False
+        self._on_lost = on_lost
+        self.flow.resume_reading()
+        return True
+
+    def unwatch(self, on_lost: Callable[[], None]) -> None:
+        """Tell this one no more. The next request's stays, if it has come in the meantime."""
+        if self._on_lost == on_lost:
+            self._on_lost = None
+
+
 def protocol_class(limits: Limits) -> type[asyncio.Protocol]:
     """Return the protocol with these limits."""
 
-    class GatewayProtocol(HttpToolsProtocol):
+    class GatewayProtocol(WatchedProtocol):
         """Counts header bytes until they are complete, and closes connections that take too long over them."""
 
         _header_bytes = 0
@@ -38,7 +75,7 @@ def protocol_class(limits: Limits) -> type[asyncio.Protocol]:
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self.scope["extensions"] = {"bursar.abort": self.transport.abort}  # type: ignore[dict-item]  # a callable, not a dict
+            self.scope["extensions"] = {"bursar.connection": self}  # type: ignore[dict-item]  # not a dict
             if self._has_headers:
                 self._expect_headers()
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from governance.core.errors import ProviderTimedOut, ProviderUnavailable
+from governance.gateway.departure import Departure
 from governance.gateway.exchange import Headers
 from governance.gateway.limits import Limits
 from governance.gateway.transport import AnswerLost, Reply, TransportFailed
@@ -29,7 +30,7 @@ _SHORTEST_CREDENTIAL = 6
 
 
 class ReplyTooLarge(Exception):
-    """The vendor's reply is larger than the gateway holds."""
+    """The vendor's reply is larger than the gateway holds, or than is worth reading for a client that has gone."""
 
 
 def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> Headers:
@@ -58,7 +59,7 @@ def content_type(reply: Reply) -> str:
     return ""
 
 
-async def read_whole(reply: Reply, *, limits: Limits, patience: Patience) -> bytes:
+async def read_whole(reply: Reply, *, limits: Limits, patience: Patience, departure: Departure) -> bytes:
     """Return the reply's body. Raises ReplyTooLarge or AnswerLost."""
     loop = asyncio.get_running_loop()
     parts: list[bytes] = []
@@ -67,7 +68,7 @@ async def read_whole(reply: Reply, *, limits: Limits, patience: Patience) -> byt
     while chunk := await reply.next_chunk():
         patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
         size += len(chunk)
-        if size > limits.reply_bytes:
+        if size > limits.reply_bytes or not departure.allows(len(chunk)):
             raise ReplyTooLarge
         parts.append(chunk)
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -7,24 +7,21 @@ import structlog
 
 from governance.catalog.rating import RateCard
 from governance.gateway import outcomes
+from governance.gateway.departure import Departure
 from governance.gateway.exchange import Exchange
 from governance.gateway.limits import Limits
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
 from governance.metering.attempt import Outcome
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.provider import AfterDisconnect, StreamMeter
+from governance.plugin.provider import StreamMeter
 from governance.plugin.sse import EventSplitter, ServerSentEvent
 
 _log = structlog.get_logger("bursar.gateway")
 
 
 class Relay:
-    """One stream, from the vendor's first byte to its last.
-
-    When the client goes away, the provider decides: the rest is read on within bounds, because it says what the
-    stream cost, or the vendor's connection is closed.
-    """
+    """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens."""
 
     def __init__(
         self,
@@ -34,31 +31,45 @@ class Relay:
         meter: StreamMeter,
         patience: Patience,
         limits: Limits,
-        after_disconnect: AfterDisconnect,
+        departure: Departure,
     ) -> None:
         self._exchange = exchange
         self._reply = reply
         self._meter = meter
         self._patience = patience
         self._limits = limits
-        self._after_disconnect = after_disconnect
+        self._departure = departure
         self._splitter = EventSplitter()
         self._is_whole = False
         self._is_readable = True
-        self._is_gone = False
-        self._drained_bytes = 0
 
     async def run(self) -> None:
         """Relay to the end. Raises AnswerLost when the vendor breaks off; is cancelled by an overdue patience."""
-        watcher = asyncio.create_task(self._watch())
-        try:
-            await self._pump()
-        finally:
-            watcher.cancel()
+        loop = asyncio.get_running_loop()
+        patience, limits, departure = self._patience, self._limits, self._departure
+        patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+        facts = self._exchange.facts
+        facts.first_byte_at = None
+        while chunk := await self._reply.next_chunk():
+            if facts.first_byte_at is None:
+                facts.first_byte_at = time.perf_counter()
+            shown = self._shown(self._splitter.feed(chunk))
+            if not departure.allows(len(chunk)):
+                return
+            if shown and not departure.has_happened:
+                patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
+                await self._exchange.write(shown, is_last=False)
+            patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+        rest = self._shown(self._splitter.close())
+        self._is_whole = True
+        facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
+        if not departure.has_happened:
+            patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
+            await self._exchange.write(rest, is_last=True)
 
     def outcome(self, card: RateCard, *, http_status: int) -> Outcome:
         """Return how the stream ended, for the books: settled if the vendor's final usage was seen."""
-        reason = "client_gone" if self._is_gone else "completed" if self._is_whole else "cut_short"
+        reason = "client_gone" if self._departure.has_happened else "completed" if self._is_whole else "cut_short"
         try:
             report = self._meter.report() if self._is_readable else None
         except UsageUnreadable:
@@ -71,31 +82,6 @@ class Relay:
         seen = self._meter.seen_output_bytes() if self._is_readable else 0
         return outcomes.suspense(f"{reason} (output seen: {seen} bytes)", http_status=http_status)
 
-    async def _pump(self) -> None:
-        loop = asyncio.get_running_loop()
-        patience, limits = self._patience, self._limits
-        patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
-        facts = self._exchange.facts
-        facts.first_byte_at = None
-        while chunk := await self._reply.next_chunk():
-            if facts.first_byte_at is None:
-                facts.first_byte_at = time.perf_counter()
-            shown = self._shown(self._splitter.feed(chunk))
-            if self._is_gone:
-                self._drained_bytes += len(chunk)
-                if self._drained_bytes > limits.after_disconnect_bytes:
-                    return
-            elif shown:
-                patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
-                await self._exchange.write(shown, is_last=False)
-            patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
-        rest = self._shown(self._splitter.close())
-        self._is_whole = True
-        facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
-        if not self._is_gone:
-            patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
-            await self._exchange.write(rest, is_last=True)
-
     def _shown(self, events: list[ServerSentEvent]) -> bytes:
         """Meter the events and return the bytes of those the client sees."""
         if not self._is_readable:
@@ -107,13 +93,3 @@ class Relay:
             _log.exception("plugin_failed", doing="stream_meter")
             self._is_readable = False
             return b"".join([event.raw for event in events])
-
-    async def _watch(self) -> None:
-        """Notice that the client has gone: without asking, a server never learns it."""
-        await self._exchange.gone()
-        self._is_gone = True
-        if self._after_disconnect is AfterDisconnect.CANCEL:
-            self._patience.end()
-            return
-        loop = asyncio.get_running_loop()
-        self._patience.ends_at = min(self._patience.ends_at, loop.time() + self._limits.after_disconnect_seconds)

@@ -55,8 +55,11 @@ class Reply(Protocol):
 class Transport(Protocol):
     """Sends requests. One per process; pooled; follows no redirect, keeps no cookie, knows no proxy."""
 
-    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
-        """Send and return when the reply has begun. Raises NothingSent or AnswerLost."""
+    async def send(self, *, upstream: Upstream, body: bytes, is_cancellable: bool) -> Reply:
+        """Send and return when the reply has begun. Raises NothingSent or AnswerLost.
+
+        Cancelling this closes the connection if `is_cancellable`; else it may stay open until the vendor answers.
+        """
 
     async def close(self) -> None:
         """Close every connection."""
@@ -66,10 +69,12 @@ class PyreqwestTransport:
     """The default. HTTP/1.1 only: over HTTP/2 all calls to a vendor would queue for the streams of one connection.
 
     The wait for a reply to begin is timed here, in the client: cancelling that wait from Python leaves the connection
-    open, and the vendor working, until it answers.
+    open, and the vendor working, until it answers (pyreqwest 0.15.1; closing its client changes nothing). Calls that
+    must be cancellable go through httpx, at the price of more CPU time.
     """
 
     def __init__(self, limits: Limits) -> None:
+        self._cancellable = HttpxTransport(limits)
         self._client = (
             ClientBuilder()
             .user_agent(USER_AGENT)
@@ -88,8 +93,10 @@ class PyreqwestTransport:
             .build()
         )
 
-    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
+    async def send(self, *, upstream: Upstream, body: bytes, is_cancellable: bool) -> Reply:
         """See Transport."""
+        if is_cancellable:
+            return await self._cancellable.send(upstream=upstream, body=body, is_cancellable=True)
         try:
             request = (
                 self._client.request(upstream.method, upstream.url)
@@ -104,6 +111,7 @@ class PyreqwestTransport:
 
     async def close(self) -> None:
         """See Transport."""
+        await self._cancellable.close()
         await self._client.close()
 
 
@@ -151,8 +159,8 @@ class HttpxTransport:
             transport=transport,
         )
 
-    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
-        """See Transport."""
+    async def send(self, *, upstream: Upstream, body: bytes, is_cancellable: bool) -> Reply:
+        """See Transport. Always cancellable."""
         stack = AsyncExitStack()
         try:
             streamed = self._client.stream(upstream.method, upstream.url, headers=list(upstream.headers), content=body)

@@ -79,6 +79,12 @@ class Entry(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["organisation", "month"], name="entries_by_month")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(kind="rerate") | (models.Q(corrects__isnull=False) & ~models.Q(reason="")),
+                name="a_rerate_says_what_it_corrects_and_why",
+            )
+        ]
         triggers = [append_only("entry_is_append_only")]
 
     def __str__(self) -> str:
@@ -105,6 +111,9 @@ class UsageRecord(models.Model):
     Token counts follow `governance.plugin.Usage`. `cost_nano` is exact; `charge_nano` is its ceiling. The arrays
     `classes`, `quantities`, `price_ids`, `costs_nano` run in parallel: one element per rated line. `account_ids` are
     the budget accounts on its path, each of which was charged `charge_nano`.
+
+    Revision 1 is what the gateway booked. Every later one carries the difference to what stood before it (tokens, times
+    and the reservation are 0 there), so that a sum over all revisions is right; count attempts by `revision = 1`.
     """
 
     pk = models.CompositePrimaryKey("attempt_id", "revision", "admitted_at")

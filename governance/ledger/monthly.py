@@ -11,7 +11,10 @@ from django.db import connection
 
 
 class StatementFact(msgspec.Struct, frozen=True, kw_only=True):
-    """What one key used of one class of one model. `cost_nano` is the exact sum."""
+    """What one key used of one class of one model. `cost_nano` is the exact sum.
+
+    `is_correction`: what revisions booked in this month changed about calls of this month or an earlier one.
+    """
 
     team_id: int
     team: str
@@ -21,6 +24,7 @@ class StatementFact(msgspec.Struct, frozen=True, kw_only=True):
     model_id: int
     model: str
     token_class: str
+    is_correction: bool
     quantity: int
     cost_nano: Decimal
 
@@ -62,13 +66,14 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 # The element appended to the parallel arrays carries the record's whole charge, so that one scan reads both.
 _COST_CENTRE_MONTH = """
 WITH usage AS (
-    SELECT r.team_id, r.key_id, r.model_id, line.class, sum(line.quantity) AS quantity, sum(line.nano) AS nano
+    SELECT r.team_id, r.key_id, r.model_id, line.class, r.revision > 1 AS is_correction,
+           sum(line.quantity) AS quantity, sum(line.nano) AS nano
       FROM ledger_entry e
       JOIN ledger_usagerecord r ON r.entry_id = e.id
      CROSS JOIN LATERAL unnest(r.classes || ''::text, r.quantities || 0::bigint, r.costs_nano || r.charge_nano::numeric)
            AS line (class, quantity, nano)
      WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s AND r.cost_centre_id = %(cost_centre)s
-     GROUP BY r.team_id, r.key_id, r.model_id, line.class
+     GROUP BY r.team_id, r.key_id, r.model_id, line.class, r.revision > 1
 ), postings AS (
     SELECT e.id, e.kind, e.reason, sum(p.amount_nano) AS nano
       FROM ledger_entry e
@@ -79,20 +84,20 @@ WITH usage AS (
      GROUP BY e.id
 )
 SELECT 'fact', u.team_id, coalesce(t.name, ''), u.key_id, coalesce(k.name, ''), coalesce(m.provider, ''), u.model_id,
-       coalesce(m.name, ''), u.class, u.quantity::bigint, u.nano
+       coalesce(m.name, ''), u.class, u.is_correction, u.quantity::bigint, u.nano
   FROM usage u
   LEFT JOIN teams_team t ON t.id = u.team_id
   LEFT JOIN keys_virtualkey k ON k.id = u.key_id
   LEFT JOIN catalog_languagemodel m ON m.id = u.model_id
  WHERE u.class <> ''
 UNION ALL
-SELECT 'adjustment', p.id, p.kind, 0, p.reason, '', 0, '', '', 0, p.nano
+SELECT 'adjustment', p.id, p.kind, 0, p.reason, '', 0, '', '', false, 0, p.nano
   FROM postings p
  WHERE p.kind <> 'usage' AND NOT EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = p.id)
 UNION ALL
-SELECT 'charged', 0, '', 0, '', '', 0, '', '', 0, coalesce(sum(nano), 0) FROM usage WHERE class = ''
+SELECT 'charged', 0, '', 0, '', '', 0, '', '', false, 0, coalesce(sum(nano), 0) FROM usage WHERE class = ''
 UNION ALL
-SELECT 'posted', 0, '', 0, '', '', 0, '', '', 0, coalesce(sum(nano), 0) FROM postings
+SELECT 'posted', 0, '', 0, '', '', 0, '', '', false, 0, coalesce(sum(nano), 0) FROM postings
 """
 
 _SPEND = """

@@ -33,25 +33,36 @@ SELECT 'entry ' || p.entry_id, 0, sum(p.amount_nano)
   FROM ledger_posting p GROUP BY p.entry_id HAVING sum(p.amount_nano) <> 0
 """
 
-# What the records of an entry say must have been posted, beside what was. NULLs are equal to GROUP BY.
+# What the records of an entry say must have been posted, beside what was. NULLs are equal to GROUP BY. Expense is
+# proved entry by entry; payable and rounding for an entry and those that correct it, whose costs are rounded together.
 _POSTINGS_DIFFER = """
-WITH expected AS (
-    SELECT r.entry_id, r.organisation_id, line.kind, line.cost_centre_id, line.connection_id, line.nano
+WITH booked AS (
+    SELECT r.entry_id, coalesce(e.corrects_id, r.entry_id) AS first_id, r.organisation_id, r.cost_centre_id,
+           r.connection_id, r.charged, r.cost
       FROM (SELECT entry_id, organisation_id, cost_centre_id, connection_id,
-                   sum(charge_nano) AS charged, ceil(sum(cost_nano)) AS owed
+                   sum(charge_nano) AS charged, sum(cost_nano) AS cost
               FROM ledger_usagerecord WHERE entry_id IS NOT NULL
              GROUP BY entry_id, organisation_id, cost_centre_id, connection_id) r
+      LEFT JOIN ledger_entry e ON e.id = r.entry_id
+), expected AS (
+    SELECT entry_id, organisation_id, 'cost_centre_expense' AS kind, cost_centre_id, NULL::bigint AS connection_id,
+           charged AS nano
+      FROM booked
+    UNION ALL
+    SELECT b.first_id, b.organisation_id, line.kind, NULL, line.connection_id, line.nano
+      FROM (SELECT first_id, organisation_id, connection_id, sum(charged) AS charged, ceil(sum(cost)) AS owed
+              FROM booked GROUP BY first_id, organisation_id, connection_id) b
      CROSS JOIN LATERAL (VALUES
-           ('cost_centre_expense', r.cost_centre_id, NULL::bigint, r.charged),
-           ('provider_payable', NULL::bigint, r.connection_id, -r.owed),
-           ('rounding', NULL::bigint, NULL::bigint, r.owed - r.charged)
-           ) AS line (kind, cost_centre_id, connection_id, nano)
+           ('provider_payable', b.connection_id, -b.owed),
+           ('rounding', NULL::bigint, b.owed - b.charged)
+           ) AS line (kind, connection_id, nano)
 ), posted AS (
-    SELECT p.entry_id, a.organisation_id, a.kind, a.cost_centre_id, a.connection_id, p.amount_nano AS nano
+    SELECT CASE WHEN a.kind = 'cost_centre_expense' THEN e.id ELSE coalesce(e.corrects_id, e.id) END AS entry_id,
+           a.organisation_id, a.kind, a.cost_centre_id, a.connection_id, p.amount_nano AS nano
       FROM ledger_posting p
       JOIN ledger_entry e ON e.id = p.entry_id
       JOIN ledger_ledgeraccount a ON a.id = p.account_id
-     WHERE e.kind = 'usage' OR EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = e.id)
+     WHERE e.kind IN ('usage', 'rerate') OR EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = e.id)
 )
 SELECT concat_ws(', ', 'entry ' || entry_id, 'organisation ' || organisation_id, kind,
                  'cost centre ' || cost_centre_id, 'connection ' || connection_id),
@@ -84,7 +95,30 @@ SELECT 'attempt ' || r.attempt_id || ' revision ' || r.revision, lines.nano, r.c
 
 _CHARGE_DIFFERS = """
 SELECT 'attempt ' || attempt_id || ' revision ' || revision, ceil(cost_nano), charge_nano
-  FROM ledger_usagerecord WHERE charge_nano <> ceil(cost_nano)
+  FROM ledger_usagerecord WHERE revision = 1 AND charge_nano <> ceil(cost_nano)
+UNION ALL
+SELECT 'attempt ' || r.attempt_id || ', all revisions', ceil(sum(r.cost_nano)), sum(r.charge_nano)
+  FROM ledger_usagerecord r
+ WHERE r.attempt_id IN (SELECT attempt_id FROM ledger_usagerecord WHERE revision > 1)
+ GROUP BY r.attempt_id HAVING sum(r.charge_nano) <> ceil(sum(r.cost_nano))
+"""
+
+_REVISION_DOES_NOT_FOLLOW = """
+SELECT 'attempt ' || r.attempt_id, max(r.revision), count(*)
+  FROM ledger_usagerecord r
+ WHERE r.attempt_id IN (SELECT attempt_id FROM ledger_usagerecord WHERE revision > 1)
+ GROUP BY r.attempt_id
+HAVING count(*) <> max(r.revision) OR min(r.revision) <> 1
+    OR count(DISTINCT (r.organisation_id, r.cost_centre_id, r.connection_id, r.account_ids, r.admitted_at)) <> 1
+"""
+
+_REVISION_CORRECTS_ANOTHER = """
+SELECT 'attempt ' || r.attempt_id || ' revision ' || r.revision, first.entry_id, e.corrects_id
+  FROM ledger_usagerecord r
+  JOIN ledger_usagerecord first
+    ON first.attempt_id = r.attempt_id AND first.admitted_at = r.admitted_at AND first.revision = 1
+  JOIN ledger_entry e ON e.id = r.entry_id
+ WHERE r.revision > 1 AND e.corrects_id IS DISTINCT FROM first.entry_id
 """
 
 CHECKS = {
@@ -94,6 +128,8 @@ CHECKS = {
     "record_counted_twice": _RECORD_COUNTED_TWICE,
     "cost_differs_from_its_lines": _COST_DIFFERS,
     "charge_is_not_the_ceiling_of_its_cost": _CHARGE_DIFFERS,
+    "revision_does_not_follow": _REVISION_DOES_NOT_FOLLOW,
+    "revision_corrects_another_entry": _REVISION_CORRECTS_ANOTHER,
 }
 
 

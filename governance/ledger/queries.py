@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from governance.ledger.models import UsageRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class UsageTotals:
-    """Sums over usage records. `charge_nano` is what was charged, in nano-USD."""
+    """Sums over usage records. `requests` counts attempts once, whatever their revisions; `charge_nano` is nano-USD."""
 
     requests: int
     input_tokens: int
@@ -36,7 +36,7 @@ def usage_totals(
     if until is not None:
         records = records.filter(admitted_at__lt=until)
     sums = records.aggregate(
-        requests=Count("attempt_id"),
+        requests=Count("attempt_id", filter=Q(revision=1)),
         input_tokens=Sum("input_tokens", default=0),
         output_tokens=Sum("output_tokens", default=0),
         charge_nano=Sum("charge_nano", default=0),

@@ -1,10 +1,10 @@
-"""Single usage records for people: newest first by keyset, and everything the books say about one attempt."""
+"""Attempts on the books for people: newest first by keyset, and everything the books say about one of them."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
 from governance.ledger.models import Posting, UsageRecord
 from governance.ledger.reach import Reach
@@ -36,11 +36,16 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Booking:
-    """The entry that a record is part of: its postings, what they sum to, and what its records were charged."""
+    """The entry that a record is part of: its postings, what they sum to, and what its records were charged.
+
+    `corrects_id` and `reason` are those of an entry that corrects an earlier one.
+    """
 
     entry_id: int
     kind: str
     month: date
+    reason: str
+    corrects_id: int | None
     postings: list[Posting]
     balance_nano: int
     record_count: int
@@ -48,15 +53,28 @@ class Booking:
 
 
 def newest_records(*, wanted: RecordFilter, before: Position | None, limit: int) -> list[UsageRecord]:
-    """Return up to `limit` records in descending order of admission, after the position."""
-    records = _matching(wanted)
+    """Return the first record of up to `limit` attempts in descending order of admission, after the position.
+
+    Each says `charged_nano` over all revisions, the `latest_revision`, and whether it `is_still_estimated` then.
+    """
+    every = UsageRecord.objects.filter(attempt_id=OuterRef("attempt_id"), admitted_at=OuterRef("admitted_at"))
+    latest = every.order_by("-revision")
+    records = (
+        _matching(wanted)
+        .filter(revision=1)
+        .annotate(
+            charged_nano=Subquery(every.values("attempt_id").annotate(total=Sum("charge_nano")).values("total")),
+            latest_revision=Subquery(latest.values("revision")[:1]),
+            is_still_estimated=Subquery(latest.values("is_estimated")[:1]),
+        )
+    )
     if before is not None:
         records = records.filter(
             Q(admitted_at__lt=before.admitted_at) | Q(admitted_at=before.admitted_at, attempt_id__lt=before.attempt_id),
             admitted_at__lte=before.admitted_at,
         )
     related = records.select_related("team", "key", "model", "connection")
-    return list(related.order_by("-admitted_at", "-attempt_id", "revision")[:limit])
+    return list(related.order_by("-admitted_at", "-attempt_id")[:limit])
 
 
 def records_of_attempt(*, attempt_id: UUID, reach: Reach) -> list[UsageRecord]:
@@ -81,6 +99,8 @@ def booking_of(*, entry_id: int) -> Booking | None:
         entry_id=entry_id,
         kind=postings[0].entry.kind,
         month=postings[0].entry.month,
+        reason=postings[0].entry.reason,
+        corrects_id=postings[0].entry.corrects_id,
         postings=postings,
         balance_nano=sum(posting.amount_nano for posting in postings),
         record_count=records.count(),

@@ -15,31 +15,47 @@ from psycopg.rows import TupleRow
 
 
 class LifeLock:
-    """A locked file. Held until `release` or the death of the process."""
+    """A locked file, and the place of the journal beside it. Held until `release` or the death of the process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str, file: IO[bytes]) -> None:
+        self.name = name
+        self._path = folder / name
+        self._file = file
+
+    @classmethod
+    def make(cls, folder: Path) -> "LifeLock":
+        """Lock a new file. Raises OSError where the folder cannot be written."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.name = f"{uuid.uuid4().hex}.lock"
-        self._path = folder / self.name
-        self._file: IO[bytes] = self._path.open("wb")
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        name = f"{uuid.uuid4().hex}.lock"
+        file = (folder / name).open("wb")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return cls(folder, name, file)
 
-    def release(self) -> None:
-        """Let go and remove the file: this process has nothing in the books any more."""
-        self._path.unlink(missing_ok=True)
-        self._file.close()
+    @classmethod
+    def of_the_dead(cls, folder: Path, name: str) -> "LifeLock":
+        """Take the lock of a process that is gone, so that nobody else recovers it meanwhile.
 
-
-def is_alive(folder: Path, lock_name: str) -> bool:
-    """Return whether a process holds this lock. A missing file means that its process is gone or gave it up."""
-    try:
-        with (folder / lock_name).open("rb") as file:
+        Raises BlockingIOError when the process lives (or is being recovered), FileNotFoundError when its file is gone.
+        """
+        file = (folder / name).open("rb")
+        try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        except BlockingIOError:
+            file.close()
+            raise
+        return cls(folder, name, file)
+
+    @property
+    def journal_path(self) -> Path:
+        """Where the journal of this process lies."""
+        return self._path.with_suffix(".journal")
+
+    def release(self, *, is_over: bool) -> None:
+        """Let go. `is_over`: nothing of it is left in the books, so its files go."""
+        if is_over:
+            self.journal_path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
+        self._file.close()
 
 
 async def register(connection: AsyncConnection[TupleRow], *, host: str, lock: LifeLock) -> int:
@@ -49,23 +65,3 @@ async def register(connection: AsyncConnection[TupleRow], *, host: str, lock: Li
     if row is None:
         raise RuntimeError("The database registered no worker.")
     return int(row[0])
-
-
-async def recover_dead(connection: AsyncConnection[TupleRow], *, host: str, folder: Path) -> dict[int, int]:
-    """End the epochs of this host whose processes are dead; return {epoch: attempts moved to suspense}."""
-    cursor = await connection.execute(
-        "SELECT epoch, lock_name FROM metering_worker WHERE host = %s AND state = 'alive' ORDER BY epoch", (host,)
-    )
-    recovered = {}
-    for epoch, lock_name in await cursor.fetchall():
-        if not is_alive(folder, lock_name):
-            recovered[epoch] = await retire(connection, epoch=epoch)
-            (folder / lock_name).unlink(missing_ok=True)
-    return recovered
-
-
-async def retire(connection: AsyncConnection[TupleRow], *, epoch: int) -> int:
-    """End an epoch; return how many attempts without outcome went to suspense."""
-    cursor = await connection.execute("SELECT metering_recover(%s)", (epoch,))
-    row = await cursor.fetchone()
-    return int(row[0]) if row else 0

@@ -1,7 +1,6 @@
 """The door of metering on the request path.
 
-`Books` is the seam: exact mode (one database round trip per reservation) stands behind it today; leases with a journal
-take its place without a change on this side.
+`Books` is the seam: leases and a journal stand behind it (`leased.py`).
 """
 
 from typing import Protocol
@@ -18,13 +17,19 @@ class Books(Protocol):
         """Take an epoch and recover what dead processes of this host left. Raises GovernanceUnavailable."""
 
     async def reserve(self, claim: Claim) -> Hold:
-        """Hold money on every budget of the path, all or none.
+        """Hold money on every budget of the path, all or none, and write the intent down.
 
         Raises BudgetExceeded, BudgetHeld or GovernanceUnavailable; then nothing is held and nothing may be sent.
         """
 
+    def shrink(self, hold: Hold, amount_nano: int) -> None:
+        """Lower what an attempt still holds to what it can still cost; it never grows."""
+
     def book(self, hold: Hold, outcome: Outcome) -> None:
         """Queue the outcome; it is written within about a second. Exactly one outcome per hold; never blocks."""
+
+    def gauges(self) -> dict[str, float]:
+        """Return what metrics show of the books in this process."""
 
     async def close(self) -> None:
         """Write everything queued, give the epoch up. Called once, after the last request has ended."""

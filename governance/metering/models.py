@@ -1,47 +1,76 @@
-"""Attempts in flight or of unknown outcome, and the gateway processes that made them."""
+"""Gateway processes, what is leased to them, and attempts whose outcome nobody can prove."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.budgets.models import Account
+
 
 class Worker(models.Model):
-    """One incarnation of a gateway process. Its `epoch` is fenced before anything of it is recovered."""
+    """One incarnation of a gateway process.
+
+    alive: it may be granted leases and may flush. fenced: it was not seen for a while and may do neither, until it
+    succeeds itself as another epoch. dead: nothing of it is left. lost: its journal is gone, and what its leases paid
+    for cannot be proved; they stay held until somebody releases them by name.
+    """
 
     class State(models.TextChoices):
         ALIVE = "alive"
+        FENCED = "fenced"
         DEAD = "dead"
+        LOST = "lost"
 
     epoch = models.BigAutoField(primary_key=True)
     host = models.TextField(help_text="The machine and folder of its lock: who sees that folder can prove it dead.")
-    lock_name = models.TextField(unique=True, help_text="The file it keeps locked while it lives.")
+    lock_name = models.TextField(help_text="The file it keeps locked while it lives.")
     process_id = models.IntegerField()
     state = models.TextField(choices=State.choices, default=State.ALIVE, db_default=State.ALIVE)
     last_sequence = models.BigIntegerField(default=0, db_default=0)
     started_at = models.DateTimeField(db_default=Now())
     last_seen_at = models.DateTimeField(db_default=Now())
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["lock_name"], condition=~models.Q(state="dead"), name="a_lock_has_one_living_epoch"
+            )
+        ]
+
     def __str__(self) -> str:
         return f"epoch {self.epoch}"
 
 
+class Lease(models.Model):
+    """An allotment of one account to one epoch, in nano-USD: part of what the account holds."""
+
+    epoch = models.ForeignKey(Worker, on_delete=models.PROTECT, db_column="epoch", related_name="leases")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="leases")
+    amount_nano = models.BigIntegerField()
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["epoch", "account"], name="an_epoch_has_one_lease_per_account"),
+            models.CheckConstraint(condition=models.Q(amount_nano__gte=0), name="a_lease_is_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_nano} of account {self.account_id} to epoch {self.epoch_id}"
+
+
 class Attempt(models.Model):
-    """A reservation whose outcome is not booked yet: in flight (`open`) or unknown (`suspense`).
+    """An attempt in suspense: nobody can prove yet what it cost.
 
-    `held_nano` stands as held on every account of `account_ids`. Booking the outcome deletes the row and writes a usage
-    record. Ids are plain numbers: they were read from the policy snapshot, and the row must be insertable whatever
-    changed meanwhile.
+    `held_nano` stands as held on every account of `account_ids`, outside any lease. Resolving it deletes the row and
+    writes a usage record. Attempts in flight are in their process's memory and journal, not here. Ids are plain
+    numbers: they were read from the policy snapshot, and the row must be insertable whatever changed meanwhile.
     """
-
-    class State(models.TextChoices):
-        OPEN = "open"
-        SUSPENSE = "suspense"
 
     id = models.UUIDField(primary_key=True)
     request_id = models.UUIDField()
     epoch = models.ForeignKey(Worker, on_delete=models.PROTECT, db_column="epoch", related_name="attempts")
-    state = models.TextField(choices=State.choices, default=State.OPEN, db_default=State.OPEN)
-    suspense_reason = models.TextField(default="", db_default="")
+    suspense_reason = models.TextField()
     admitted_at = models.DateTimeField()
     held_nano = models.BigIntegerField()
     account_ids = ArrayField(models.BigIntegerField())

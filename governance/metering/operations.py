@@ -3,7 +3,6 @@
 from decimal import Decimal
 from uuid import UUID
 
-import msgspec
 from django.db import connection, transaction
 
 from governance.audit.operations import Actor, record
@@ -12,8 +11,8 @@ from governance.core.errors import BadRequest
 from governance.core.money import usd_text
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.errors import NoSuchSuspense
-from governance.metering.flush import outcome_row
 from governance.metering.models import Attempt
+from governance.metering.texts import outcome_text
 from governance.plugin.usage import TokenClass
 
 RELEASED_REASON = "suspense_released"
@@ -38,17 +37,37 @@ def settle_suspense(*, attempt_id: UUID, cost_nano: int | None, actor: Actor, re
     _resolve(attempt_id=attempt_id, cost_nano=cost_nano, outcome_reason=SETTLED_REASON, actor=actor, reason=reason)
 
 
+def release_lost_leases(*, epoch: int, actor: Actor, reason: str) -> None:
+    """Give back what a gateway process held whose journal is gone: somebody knows that nothing of it will be charged,
+    or that what was charged has been booked by hand.
+
+    Raises BadRequest without a reason, NoSuchSuspense.
+    """
+    _refuse_silence(reason)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT metering_release_lost(%s)", [epoch])
+        (count,) = cursor.fetchone()
+        if not count:
+            raise NoSuchSuspense(f"No lost leases belong to epoch {epoch}: list them with `bursar suspense leases`.")
+        record(
+            actor=actor,
+            action="leases.released",
+            subject=f"epoch:{epoch}",
+            after={"leases": count},
+            reason=reason,
+        )
+
+
 def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, actor: Actor, reason: str) -> None:
-    if not reason.strip():
-        raise BadRequest("Say why: resolving suspense needs a reason, which is kept in the audit trail.")
+    _refuse_silence(reason)
     with transaction.atomic():
-        attempt = Attempt.objects.filter(id=attempt_id, state=Attempt.State.SUSPENSE).first()
+        attempt = Attempt.objects.filter(id=attempt_id).first()
         if attempt is None:
             raise _missing(attempt_id)
         charge = attempt.held_nano if cost_nano is None else cost_nano
-        row = outcome_row(attempt_id, _outcome(charge, outcome_reason))
+        text = outcome_text(_outcome(charge, outcome_reason)).decode()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT metering_resolve(%s::json)", [msgspec.json.encode(row).decode()])
+            cursor.execute("SELECT metering_resolve(%s, %s::jsonb)", [attempt_id, text])
             resolved = cursor.fetchone()
         if not resolved or not resolved[0]:
             raise _missing(attempt_id)
@@ -60,6 +79,11 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
             after={"charge_usd": usd_text(charge)},
             reason=reason,
         )
+
+
+def _refuse_silence(reason: str) -> None:
+    if not reason.strip():
+        raise BadRequest("Say why: resolving suspense needs a reason, which is kept in the audit trail.")
 
 
 def _outcome(charge_nano: int, reason: str) -> Outcome:

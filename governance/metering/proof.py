@@ -1,4 +1,4 @@
-"""Proves that the budgets' accounts say what records and attempts in flight say: the balances are only projections."""
+"""Proves that the budgets' accounts say what records, leases and suspense say: the balances are only projections."""
 
 from django.db import connection
 
@@ -16,8 +16,10 @@ SELECT 'budget account ' || coalesce(a.id, truth.account_id), coalesce(truth.nan
 _HELD_DIFFERS = """
 SELECT 'budget account ' || coalesce(a.id, truth.account_id), coalesce(truth.nano, 0), coalesce(a.held_nano, 0)
   FROM budgets_account a
-  FULL JOIN (SELECT account_id, sum(t.held_nano) AS nano
-               FROM metering_attempt t CROSS JOIN LATERAL unnest(t.account_ids) AS account_id
+  FULL JOIN (SELECT account_id, sum(part.nano) AS nano
+               FROM (SELECT account_id, t.held_nano AS nano
+                       FROM metering_attempt t CROSS JOIN LATERAL unnest(t.account_ids) AS account_id
+                      UNION ALL SELECT account_id, amount_nano FROM metering_lease) part
               GROUP BY account_id) truth ON truth.account_id = a.id
  WHERE coalesce(a.held_nano, 0) <> coalesce(truth.nano, 0)
 """
@@ -27,6 +29,8 @@ SELECT 'budget account ' || id, 0, least(settled_nano, held_nano, limit_nano)
   FROM budgets_account WHERE least(settled_nano, held_nano, limit_nano) < 0
 UNION ALL
 SELECT 'attempt ' || id, 0, held_nano FROM metering_attempt WHERE held_nano < 0
+UNION ALL
+SELECT 'lease ' || id, 0, amount_nano FROM metering_lease WHERE amount_nano < 0
 """
 
 _BOOKED_AND_HELD = """
@@ -36,14 +40,14 @@ SELECT 'attempt ' || t.id, 0, t.held_nano
 
 CHECKS = {
     "settled_differs_from_records": _SETTLED_DIFFERS,
-    "held_differs_from_attempts": _HELD_DIFFERS,
+    "held_differs_from_leases_and_suspense": _HELD_DIFFERS,
     "amount_is_negative": _NEGATIVE,
     "attempt_is_booked_and_still_held": _BOOKED_AND_HELD,
 }
 
 
 def prove_accounts() -> Finding:
-    """Check settled and held money of every budget account against records and attempts."""
+    """Check settled and held money of every budget account against records, leases and attempts in suspense."""
     return run_checks(CHECKS)
 
 

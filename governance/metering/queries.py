@@ -1,40 +1,71 @@
-"""Reading attempts in flight and in suspense. Amounts are nano-USD."""
+"""Reading what is not booked: attempts in suspense, and what is leased to gateway processes. Amounts are nano-USD."""
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
 
-from governance.metering.models import Attempt
+from governance.ledger.reach import Reach
+from governance.metering.models import Attempt, Lease, Worker
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outstanding:
-    """What is held just now for attempts without outcome."""
+class Suspense:
+    """How many attempts are in suspense, and what they hold."""
 
-    open_attempts: int
-    open_nano: int
-    suspense_attempts: int
-    suspense_nano: int
+    attempts: int
+    held_nano: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostLeases:
+    """What a gateway process held whose journal is gone: the largest of its leases, and on how many accounts."""
+
+    worker: Worker
+    accounts: int
+    largest_nano: int
 
 
 def suspense(*, organisation_id: int, since: datetime | None = None) -> QuerySet[Attempt]:
     """Return the attempts whose outcome nobody can prove, oldest first."""
-    attempts = Attempt.objects.filter(organisation_id=organisation_id, state=Attempt.State.SUSPENSE)
+    attempts = Attempt.objects.filter(organisation_id=organisation_id)
     if since is not None:
         attempts = attempts.filter(admitted_at__gte=since)
     return attempts.order_by("admitted_at", "id")
 
 
-def outstanding(*, organisation_id: int) -> Outstanding:
-    """Return counts and sums of attempts in flight and in suspense."""
+def suspense_total(*, reach: Reach) -> Suspense:
+    """Return count and sum of the attempts in suspense within this reach."""
+    totals = Attempt.objects.filter(reach.condition()).aggregate(
+        attempts=Count("id"), held_nano=Sum("held_nano", default=0)
+    )
+    return Suspense(attempts=totals["attempts"], held_nano=int(totals["held_nano"]))
+
+
+def newest_suspense(*, reach: Reach, limit: int) -> list[Attempt]:
+    """Return attempts in suspense, newest first."""
+    return list(Attempt.objects.filter(reach.condition()).order_by("-admitted_at", "-id")[:limit])
+
+
+def suspended_attempt(*, attempt_id: UUID, reach: Reach) -> Attempt | None:
+    """Return the attempt while it is in suspense, or None."""
+    return Attempt.objects.filter(reach.condition()).filter(id=attempt_id).first()
+
+
+def lost_leases(*, organisation_id: int) -> list[LostLeases]:
+    """Return what processes held whose journals are gone, on this organisation's budgets, oldest first."""
     rows = (
-        Attempt.objects.filter(organisation_id=organisation_id)
-        .values_list("state")
-        .annotate(Count("id"), Sum("held_nano"))
+        Lease.objects.filter(epoch__state=Worker.State.LOST, account__budget__organisation_id=organisation_id)
+        .select_related("epoch")
+        .order_by("epoch_id")
     )
-    sums = {state: (count, int(held)) for state, count, held in rows}
-    flying, unknown = sums.get(Attempt.State.OPEN, (0, 0)), sums.get(Attempt.State.SUSPENSE, (0, 0))
-    return Outstanding(
-        open_attempts=flying[0], open_nano=flying[1], suspense_attempts=unknown[0], suspense_nano=unknown[1]
-    )
+    found: dict[int, LostLeases] = {}
+    for lease in rows:
+        known = found.get(lease.epoch_id)
+        found[lease.epoch_id] = LostLeases(
+            worker=lease.epoch,
+            accounts=1 + (known.accounts if known else 0),
+            largest_nano=max(lease.amount_nano, known.largest_nano if known else 0),
+        )
+    return list(found.values())

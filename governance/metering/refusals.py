@@ -3,6 +3,7 @@
 Without the memory, one exhausted key costs a transaction per request for as long as a client keeps asking.
 """
 
+from collections.abc import Hashable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,14 +34,14 @@ class RefusalMemory:
     """Final refusals of the last half second, by budget: who asks for as much again is refused at once."""
 
     def __init__(self) -> None:
-        self._refusals: dict[int, tuple[datetime, int, Refusal]] = {}
+        self._refusals: dict[Hashable, tuple[datetime, int, Refusal]] = {}
 
     def recall(self, claim: Claim, *, at: datetime) -> Refusal | None:
         """Return the refusal that would be given again."""
         if not self._refusals:
             return None
         for budget in claim.budgets:
-            known = self._refusals.get(budget.id)
+            known = self._refusals.get(budget.account_key)
             if known and known[0] > at and known[1] <= claim.least_nano and known[2].resets_at > at:
                 return known[2]
         return None
@@ -51,7 +52,7 @@ class RefusalMemory:
             return
         if len(self._refusals) >= _MOST:
             self._refusals.clear()
-        self._refusals[refusal.budget.id] = (at + MEMORY, claim.least_nano, refusal)
+        self._refusals[refusal.budget.account_key] = (at + MEMORY, claim.least_nano, refusal)
 
 
 def refusal_error(claim: Claim, refusal: Refusal) -> BudgetExceeded | BudgetHeld:

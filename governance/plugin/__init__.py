@@ -4,7 +4,16 @@ This package is pure: it imports neither Django nor any other room. A plugin imp
 else of Bursar's.
 """
 
-from governance.plugin.errors import ConnectionInvalid, PluginError, RequestInvalid, RequestUnbounded, UsageUnreadable
+from governance.plugin.errors import (
+    ConnectionInvalid,
+    DestinationInvalid,
+    NotDelivered,
+    PluginError,
+    RequestInvalid,
+    RequestUnbounded,
+    SettingInvalid,
+    UsageUnreadable,
+)
 from governance.plugin.hooks import hookimpl
 from governance.plugin.notifier import Notice, Notifier
 from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceSource
@@ -20,6 +29,7 @@ from governance.plugin.provider import (
     Upstream,
     Wire,
 )
+from governance.plugin.settings import Settings
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 __all__ = [
@@ -28,9 +38,11 @@ __all__ = [
     "Bound",
     "ConnectionInvalid",
     "ConnectionSettings",
+    "DestinationInvalid",
     "ErrorReading",
     "GoverningFields",
     "ModelFact",
+    "NotDelivered",
     "Notice",
     "Notifier",
     "PluginError",
@@ -40,6 +52,8 @@ __all__ = [
     "Provider",
     "RequestInvalid",
     "RequestUnbounded",
+    "SettingInvalid",
+    "Settings",
     "StreamMeter",
     "TokenClass",
     "Upstream",

@@ -4,7 +4,10 @@ PluginError
 ├── UsageUnreadable    the vendor's usage report cannot be believed: the attempt's cost is unknown
 ├── RequestInvalid     the client's request body cannot be read as its wire says: it is refused with 400
 ├── RequestUnbounded   no upper bound of the request's cost is known: it must be refused
-└── ConnectionInvalid  a provider connection's settings cannot work
+├── ConnectionInvalid  a provider connection's settings cannot work
+├── SettingInvalid     what the operator configured for the plugin is missing or wrong
+├── DestinationInvalid a channel cannot deliver there
+└── NotDelivered       a channel could not deliver this time
 """
 
 
@@ -30,3 +33,15 @@ class RequestUnbounded(PluginError):
 
 class ConnectionInvalid(PluginError):
     """A provider connection lacks something, or has something that cannot work."""
+
+
+class SettingInvalid(PluginError):
+    """A variable that the plugin needs is missing or wrong."""
+
+
+class DestinationInvalid(PluginError):
+    """The channel can never deliver to this destination."""
+
+
+class NotDelivered(PluginError):
+    """The channel could not deliver; it is asked again later."""

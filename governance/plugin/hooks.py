@@ -11,6 +11,7 @@ import pluggy
 from governance.plugin.notifier import Notifier
 from governance.plugin.prices import PriceSource
 from governance.plugin.provider import Provider
+from governance.plugin.settings import Settings
 
 PROJECT = "bursar"
 ENTRY_POINT_GROUP = "bursar.plugins"
@@ -30,5 +31,5 @@ def bursar_price_sources(register: Callable[[PriceSource], None]) -> None:
 
 
 @hookspec
-def bursar_notifiers(register: Callable[[Notifier], None]) -> None:
-    """Register channels that deliver alerts to people and systems."""
+def bursar_notifiers(register: Callable[[Notifier], None], settings: Settings) -> None:
+    """Register channels that deliver alerts to people and systems. Their settings may be missing."""

@@ -19,5 +19,14 @@ class Notifier(Protocol):
 
     name: str
 
+    def check(self, *, destination: str) -> None:
+        """Look whether it could deliver there, without sending anything; asked before a recipient is kept.
+
+        Raises DestinationInvalid, or SettingInvalid where the channel is not set up.
+        """
+
     def deliver(self, *, notice: Notice, destination: str) -> None:
-        """Deliver, or raise an exception: the caller records and retries it."""
+        """Deliver within about half a minute, or raise: the caller records why and asks again later.
+
+        A message may be delivered twice when the caller dies in between; `notice.key` is the same then.
+        """

@@ -24,12 +24,12 @@ class Billing(StrEnum):
 
 
 class AfterDisconnect(StrEnum):
-    """What to do with the vendor's stream when the client has gone."""
+    """What to do with the vendor's answer, streamed or not, when the client has gone."""
 
     DRAIN = "drain"
     """Read on, within a bound, until the vendor reports usage."""
     CANCEL = "cancel"
-    """Close the vendor's stream; the attempt is settled from what was seen and marked estimated."""
+    """Close the vendor's connection, also before its first byte. Unless its usage was seen, the cost stays held."""
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """What one attempt used, in one convention for every vendor."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -91,6 +92,24 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             TokenClass.REQUEST: 1,
             TokenClass.WEB_SEARCH: self.web_search_calls,
         }
+
+
+def usage_of(counts: Mapping[TokenClass, int]) -> Usage:
+    """Return the usage whose `counts()` are these. A missing class counts as zero; REQUEST is always one."""
+    count = {token_class: counts.get(token_class, 0) for token_class in TokenClass}
+    return Usage(
+        input_tokens=sum(count[token_class] for token_class in INPUT_CLASSES),
+        output_tokens=sum(count[token_class] for token_class in OUTPUT_CLASSES),
+        cache_read_input_tokens=count[TokenClass.CACHE_READ],
+        cache_write_input_tokens=count[TokenClass.CACHE_WRITE] + count[TokenClass.CACHE_WRITE_LONG],
+        cache_write_long_input_tokens=count[TokenClass.CACHE_WRITE_LONG],
+        audio_input_tokens=count[TokenClass.INPUT_AUDIO],
+        image_input_tokens=count[TokenClass.INPUT_IMAGE],
+        reasoning_output_tokens=count[TokenClass.REASONING],
+        audio_output_tokens=count[TokenClass.OUTPUT_AUDIO],
+        image_output_tokens=count[TokenClass.OUTPUT_IMAGE],
+        web_search_calls=count[TokenClass.WEB_SEARCH],
+    )
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):

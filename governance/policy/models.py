@@ -1,25 +1,11 @@
 """Who may call what. A level without rules restricts nothing; one with rules allows only what one of them does."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.catalog.models import AccessGroup
 from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, Organisation, Team
-
-
-class AccessGroup(models.Model):
-    """A named set of alias patterns (globs), to be allowed together."""
-
-    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="access_groups")
-    name = models.TextField()
-    patterns = ArrayField(models.TextField())
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="an_access_group_name_is_unique")]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class AllowRule(models.Model):

@@ -6,11 +6,12 @@ from django.db.models import QuerySet
 
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
+from governance.catalog import queries as catalog
+from governance.catalog.models import AccessGroup
 from governance.catalog.names import is_alias_pattern
 from governance.keys.scope import scope_of
-from governance.policy import queries
 from governance.policy.errors import RuleRefused
-from governance.policy.models import AccessGroup, AllowRule
+from governance.policy.models import AllowRule
 from governance.teams.models import Organisation
 
 
@@ -37,7 +38,7 @@ def allow(*, actor: Actor, level: Level, pattern: str) -> AllowRule:
 @transaction.atomic
 def allow_group(*, actor: Actor, level: Level, group_id: int) -> AllowRule:
     """Add an access group to a level's allow-list. Raises GroupNotFound, and what `allow` does."""
-    group = queries.group(group_id=group_id)
+    group = catalog.group(group_id=group_id)
     if group.organisation_id != level.organisation_id:
         raise RuleRefused(f"The access group {group} belongs to another organisation: name one of this one.")
     return _add(actor, level, pattern="", group=group)

@@ -4,23 +4,8 @@ from django.db.models import Q, QuerySet
 
 from governance.keys import queries as keys
 from governance.keys.models import VirtualKey
-from governance.policy.errors import GroupNotFound
 from governance.policy.matching import Decision, Rules, may
-from governance.policy.models import AccessGroup, AllowRule
-
-
-def group(*, group_id: int, is_locked: bool = False) -> AccessGroup:
-    """Return the access group, locked for a change if asked. Raises GroupNotFound."""
-    groups = AccessGroup.objects.select_for_update(no_key=True) if is_locked else AccessGroup.objects
-    found = groups.filter(id=group_id).first()
-    if found is None:
-        raise GroupNotFound(f"There is no access group with the id {group_id}.")
-    return found
-
-
-def groups_of(*, organisation_id: int) -> QuerySet[AccessGroup]:
-    """Return the organisation's access groups by name."""
-    return AccessGroup.objects.filter(organisation_id=organisation_id).order_by("name")
+from governance.policy.models import AllowRule
 
 
 def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:

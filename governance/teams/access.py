@@ -8,7 +8,8 @@
 | owner (of a team)    | the team, its keys, budgets and requests          | the team's members and keys              |
 | developer (of a team)| the team, its budgets; own keys and requests      | own keys                                 |
 
-Nobody else sees anything. An owner cannot change a budget, not even the team's own: money is given from above.
+Nobody else sees anything. An owner cannot change a budget, not even the team's own: money is given from above. Who
+spends from a budget may ask for more; who may change budgets decides, but never about a request of their own.
 """
 
 from collections.abc import Mapping
@@ -89,9 +90,17 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether they may see a budget of this scope. A key's budget has the scope of the key's team."""
         if self.may_see_spend(organisation_id):
             return True
+        return self.may_ask_for_increase(team_id=team_id, user_id=user_id)
+
+    def may_ask_for_increase(self, *, team_id: int | None, user_id: int | None) -> bool:
+        """Return whether they may ask for more money in a budget of this scope: they spend from it themselves."""
         if team_id is not None:
             return team_id in self.parts and (user_id in (None, self.user_id) or self.parts.get(team_id) == _OWNER)
         return user_id == self.user_id
+
+    def may_decide_increase(self, *, organisation_id: int, requester_id: int) -> bool:
+        """Return whether they may approve or decline what this person asks for: never their own request."""
+        return self.may_change_budgets(organisation_id) and requester_id != self.user_id
 
     def team_ids(self) -> frozenset[int]:
         """Return the teams that the person is in."""

@@ -4,12 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from governance.alerts.models import Crossing, Delivery, Recipient
 from governance.alerts.operations import notice_crossings
 from governance.alerts.queries import crossings_of
 from governance.budgets.models import Account, Threshold
+from governance.budgets.thresholds import Measure
 from tests.support.broken_books import damage
 from tests.support.finance_world import FinanceWorld, make_world
 
@@ -53,6 +54,35 @@ def test_amounts_beyond_floating_point_are_compared_exactly(world: FinanceWorld)
     limit = 9 * 10**18
     _account(world, limit_nano=limit, settled_nano=limit - 1, percents=(100,))
     assert notice_crossings(at=NOW) == 0
+
+
+@pytest.mark.parametrize(
+    ("settled_nano", "held_nano", "crossed"),
+    [(60, 19, []), (60, 20, [80]), (0, 80, [80]), (80, 0, [80, 80]), (80, 20, [80, 80]), (0, 0, [])],
+)
+def test_a_committed_threshold_counts_what_is_held_and_a_settled_one_beside_it_does_not(
+    world: FinanceWorld, settled_nano: int, held_nano: int, crossed: list[int]
+) -> None:
+    account = _account(world, limit_nano=100, settled_nano=settled_nano, percents=(80,))
+    Threshold.objects.create(budget=account.budget, percent=80, measure=Measure.COMMITTED)
+    damage("UPDATE budgets_account SET held_nano = %s WHERE id = %s", held_nano, account.pk)
+    assert notice_crossings(at=NOW) == len(crossed)
+    assert _percents() == crossed
+    assert all(crossing.held_nano == held_nano for crossing in Crossing.objects.all())
+
+
+def test_a_committed_threshold_is_told_once_though_what_is_held_comes_and_goes(world: FinanceWorld) -> None:
+    account = _account(world, limit_nano=100, settled_nano=0, percents=())
+    Threshold.objects.create(budget=account.budget, percent=80, measure=Measure.COMMITTED)
+    for held_nano, new in ((90, 1), (0, 0), (95, 0)):
+        damage("UPDATE budgets_account SET held_nano = %s WHERE id = %s", held_nano, account.pk)
+        assert notice_crossings(at=NOW) == new
+
+
+def test_the_database_knows_two_measures_and_no_other(world: FinanceWorld) -> None:
+    account = _account(world, limit_nano=100, settled_nano=0, percents=())
+    with pytest.raises(IntegrityError, match="a_threshold_measures_settled_or_committed_money"):
+        Threshold.objects.create(budget=account.budget, percent=80, measure="hoped")
 
 
 def test_a_crossing_is_recorded_once_per_period(world: FinanceWorld) -> None:

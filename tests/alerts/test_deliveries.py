@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from governance.alerts.errors import NotifierUnknown, RecipientExists, RecipientNotFound
+from governance.alerts.errors import DestinationRefused, NotifierUnknown, RecipientExists, RecipientNotFound
 from governance.alerts.models import Delivery, Recipient
 from governance.alerts.operations import (
     LONGEST_WAIT,
@@ -15,12 +15,14 @@ from governance.alerts.operations import (
     deliver_due,
     notice_crossings,
     remove_recipient,
+    send_test,
 )
 from governance.alerts.queries import recipients_of
 from governance.audit.models import AuditEvent
 from governance.audit.operations import Actor
 from governance.budgets.models import Threshold
 from governance.core.database_url import DatabaseRole
+from governance.plugin.errors import DestinationInvalid
 from governance.plugin.notifier import Notice, Notifier
 from governance.teams.models import User
 from tests.support.finance_world import FinanceWorld, make_world
@@ -41,6 +43,10 @@ class Mailbox:
         self.delivered: list[tuple[str, Notice]] = []
         self._failures = failures
         self._lock = threading.Lock()
+
+    def check(self, *, destination: str) -> None:
+        if destination == "nowhere":
+            raise DestinationInvalid("There is no such mailbox.")
 
     def deliver(self, *, notice: Notice, destination: str) -> None:
         with self._lock:
@@ -111,6 +117,14 @@ def test_one_recipient_that_fails_does_not_keep_the_others_from_being_told() -> 
     assert [destination for destination, _ in mailbox.delivered] == ["box 1", "box 2"]
 
 
+def test_what_has_not_failed_yet_goes_before_what_has() -> None:
+    _crossed(recipients=2)
+    Delivery.objects.filter(recipient__destination="box 0").update(attempts=3)
+    mailbox = Mailbox()
+    assert deliver_due(notifiers=_channels(mailbox), at=NOW) == 2
+    assert [destination for destination, _ in mailbox.delivered] == ["box 1", "box 0"]
+
+
 def test_a_channel_whose_plugin_is_gone_is_named_in_the_error() -> None:
     _crossed()
     assert deliver_due(notifiers={}, at=NOW) == 0
@@ -162,6 +176,38 @@ def test_recipients_are_added_listed_and_removed_with_a_trail() -> None:
         "recipient.added",
         "recipient.removed",
     ]
+
+
+def test_a_destination_that_the_channel_refuses_is_not_kept() -> None:
+    organisation = make_world().organisation
+    with pytest.raises(DestinationRefused, match="There is no such mailbox"):
+        add_recipient(
+            organisation=organisation,
+            notifier="mailbox",
+            destination="nowhere",
+            notifiers=_channels(Mailbox()),
+            actor=ACTOR,
+        )
+    assert not Recipient.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_test_message_reaches_all_or_one_at_once_and_says_what_failed() -> None:
+    world = make_world()
+    first, second = (
+        Recipient.objects.create(organisation=world.organisation, notifier="mailbox", destination=destination)
+        for destination in ("a", "b")
+    )
+    mailbox = Mailbox(failures=1)
+    failed, told = send_test(organisation=world.organisation, notifiers=_channels(mailbox), at=NOW)
+    assert (failed.recipient, failed.error) == (first, "ConnectionError: The mailbox is full.")
+    assert (told.recipient, told.error) == (second, "")
+    (alone,) = send_test(organisation=world.organisation, notifiers=_channels(mailbox), at=NOW, recipient_id=first.pk)
+    assert alone.error == ""
+    assert [destination for destination, _ in mailbox.delivered] == ["b", "a"]
+    assert not Delivery.objects.exists()
+    with pytest.raises(RecipientNotFound):
+        send_test(organisation=make_world().organisation, notifiers=_channels(mailbox), at=NOW, recipient_id=first.pk)
 
 
 def test_a_recipient_of_another_organisation_cannot_be_removed() -> None:

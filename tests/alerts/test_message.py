@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from governance.alerts.message import Passed, make_notice
+from governance.alerts.message import Passed, make_notice, make_test_notice
+from governance.budgets.thresholds import Measure
 from governance.core.windows import END
 
 PASSED = Passed(
@@ -32,6 +33,21 @@ def test_a_budget_that_is_used_up_says_that_calls_may_be_refused() -> None:
     notice = make_notice(msgspec.structs.replace(PASSED, percent=100, settled_nano=100_000_000_000))
     assert "(100.00 %)" in notice.text
     assert "may be refused" in notice.text
+
+
+def test_a_committed_threshold_says_what_is_held_and_what_that_makes_together() -> None:
+    notice = make_notice(msgspec.structs.replace(PASSED, measure=Measure.COMMITTED, held_nano=20_000_000_000))
+    assert notice.text == (
+        "The budget Search monthly of team Search has spent 80.127 USD and holds 20.00 USD for calls that are not "
+        "booked yet, of its 100.00 USD (100.127 USD, 100.12 %), which passes the threshold of 80 % committed. Further "
+        "calls that it pays for may be refused. It resets at 2026-12-01 00:00 (Europe/Berlin)."
+    )
+
+
+def test_a_test_message_says_that_nothing_has_happened() -> None:
+    notice = make_test_notice(organisation="Acme", at=datetime(2026, 11, 25, tzinfo=UTC))
+    assert "no budget has passed a threshold" in notice.text
+    assert notice.key != make_test_notice(organisation="Acme", at=datetime(2026, 11, 26, tzinfo=UTC)).key
 
 
 def test_a_budget_without_end_does_not_reset() -> None:

@@ -18,6 +18,8 @@ def every_page(company: Company) -> dict[str, str]:
         "budget": f"/budgets/{company.budgets['Assistant'].pk}/",
         "budget-new": f"/budgets/new/?key={first.pk}",
         "budget-limit": f"/budgets/{company.budgets['Assistant'].pk}/limit/",
+        "budget-increase": f"/budgets/{company.budgets['Assistant'].pk}/increase/",
+        "budget-request": f"/budgets/requests/{company.request_id}/",
         "budget-retire": f"/budgets/{company.budgets['Assistant'].pk}/retire/",
         "keys": "/keys/",
         "key": f"/keys/{first.pk}/",

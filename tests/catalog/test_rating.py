@@ -1,5 +1,6 @@
 """Rating is exact and additive (I17); the worst case is monotone and never below what a report can cost (I16)."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from governance.catalog.rating import NoPrice, PriceLine, RateCard, RateTable
 from governance.core.errors import RequestUnpriced
 from governance.plugin.provider import Bound
-from governance.plugin.usage import TokenClass, Usage
+from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage, usage_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 PRICED = [
@@ -125,6 +126,95 @@ def test_cost_is_additive_over_a_split_of_tokens(first: int, second: int, price:
     prices = card(line(1, TokenClass.INPUT, price), line(2, TokenClass.OUTPUT, price))
     parts = [prices.rate(Usage(input_tokens=n, output_tokens=0)).cost_nano for n in (first, second)]
     assert prices.rate(Usage(input_tokens=first + second, output_tokens=0)).cost_nano == sum(parts)
+
+
+_TOKENS = sorted(INPUT_CLASSES | OUTPUT_CLASSES)
+COUNTS_OF_CLASSES = st.fixed_dictionaries({each: st.integers(0, 10**6) for each in (*_TOKENS, TokenClass.WEB_SEARCH)})
+
+
+@st.composite
+def flat_cards(draw: st.DrawFn) -> RateCard:
+    """Prices without length steps, for some or all classes: tokens, media, searches and the request itself."""
+    lines = [line(1, TokenClass.INPUT, draw(PRICES)), line(2, TokenClass.OUTPUT, draw(PRICES))]
+    optional = [each for each in TokenClass if each not in (TokenClass.INPUT, TokenClass.OUTPUT, TokenClass.UNKNOWN)]
+    for number, token_class in enumerate(draw(st.sets(st.sampled_from(optional))), start=3):
+        lines.append(line(number, token_class, draw(PRICES)))
+    return card(*lines)
+
+
+@given(counts=COUNTS_OF_CLASSES)
+def test_counts_of_classes_and_usage_say_the_same(counts: dict[TokenClass, int]) -> None:
+    assert usage_of(counts).counts() == {**counts, TokenClass.REQUEST: 1}
+
+
+@given(usage=usages())
+def test_usage_can_be_read_back_from_the_lines_that_were_rated(usage: Usage) -> None:
+    kept = {token_class: count for token_class, count in usage.counts().items() if count}
+    assert usage_of(kept).counts() == usage.counts()
+
+
+@settings(max_examples=300, deadline=None)
+@given(prices=flat_cards(), one=COUNTS_OF_CLASSES, other=COUNTS_OF_CLASSES)
+def test_cost_is_additive_over_any_split_of_a_request_but_for_its_own_fee(
+    prices: RateCard, one: dict[TokenClass, int], other: dict[TokenClass, int]
+) -> None:
+    both = {each: one[each] + other[each] for each in one}
+    whole, first, second, nothing = (
+        Fraction(prices.rate(usage_of(counts)).cost_nano) for counts in (both, one, other, {})
+    )
+    assert whole == first + second - nothing
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    prices=flat_cards(),
+    counts=COUNTS_OF_CLASSES,
+    token_class=st.sampled_from([*_TOKENS, TokenClass.WEB_SEARCH]),
+    more=st.integers(1, 10**6),
+)
+def test_cost_grows_with_every_count(
+    prices: RateCard, counts: dict[TokenClass, int], token_class: TokenClass, more: int
+) -> None:
+    less_used = prices.rate(usage_of(counts))
+    more_used = prices.rate(usage_of({**counts, token_class: counts[token_class] + more}))
+    assert less_used.cost_nano <= more_used.cost_nano
+    assert less_used.charge_nano <= more_used.charge_nano
+
+
+@st.composite
+def tiered_cards(draw: st.DrawFn) -> RateCard:
+    """Prices at two tiers and at length steps, with searches priced at each."""
+    lines, numbers = [], itertools.count(1)
+    for tier in ("standard", "priority"):
+        for token_class in (TokenClass.INPUT, TokenClass.OUTPUT, TokenClass.WEB_SEARCH):
+            lines.append(line(next(numbers), token_class, draw(PRICES), tier=tier))
+        for token_class in draw(st.sets(st.sampled_from([*_TOKENS, TokenClass.REQUEST]))):
+            for step in draw(st.sets(st.sampled_from([1_000, 100_000]))):
+                lines.append(line(next(numbers), token_class, draw(PRICES), tier=tier, step=step))
+    return card(*lines)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    prices=tiered_cards(),
+    counts=COUNTS_OF_CLASSES,
+    tier=st.sampled_from(["standard", "priority"]),
+    slack=st.integers(0, 200_000),
+    choices=st.integers(1, 4),
+)
+def test_the_worst_case_covers_media_searches_tiers_and_steps(
+    prices: RateCard, counts: dict[TokenClass, int], tier: str, slack: int, choices: int
+) -> None:
+    usage = usage_of(counts)
+    bound = Bound(
+        input_tokens=usage.input_tokens + slack,
+        choices=choices,
+        service_tiers=("standard", "priority"),
+        calls={TokenClass.WEB_SEARCH: usage.web_search_calls},
+        has_media=True,
+    )
+    worst = prices.worst_case(bound).nano(-(-usage.output_tokens // choices))
+    assert worst >= prices.rate(usage, service_tier=tier).charge_nano
 
 
 def test_a_length_step_prices_the_whole_request() -> None:

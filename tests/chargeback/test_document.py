@@ -26,6 +26,7 @@ def _fact(**changes: object) -> StatementFact:
         model_id=3,
         model="gpt-5",
         token_class="input",
+        is_correction=False,
         quantity=1000,
         cost_nano=Decimal("1250000.5"),
     )
@@ -44,6 +45,22 @@ def _rows(document: Document) -> list[dict[str, str]]:
 def _sum(document: Document) -> Decimal:
     with localcontext(prec=80):
         return sum((Decimal(row["Cost (USD)"]) for row in _rows(document)), Decimal(0))
+
+
+def test_a_correction_is_a_line_of_its_own_behind_what_it_corrects() -> None:
+    booked = _booked(
+        _fact(is_correction=True, quantity=0, cost_nano=Decimal("-250000.25")),
+        _fact(),
+        _fact(token_class="output", quantity=10, cost_nano=Decimal("100")),
+        charged_nano=1000101,
+    )
+    document = make_document(heading=HEADING, booked=booked)
+    assert [(row["Line"], row["What was used"], row["Quantity"], row["Cost (USD)"]) for row in _rows(document)] == [
+        ("Usage", "Input tokens", "1000", "0.0012500005"),
+        ("Correction", "Input tokens", "0", "-0.00025000025"),
+        ("Usage", "Output tokens", "10", "0.0000001"),
+        ("Rounding", "Rounding: each call is charged in whole nano-USD, rounded up", "", "0.00000000075"),
+    ]
 
 
 def test_the_cost_column_adds_up_to_the_ledgers_amount() -> None:

@@ -15,11 +15,21 @@ from governance.audit.operations import Actor
 from governance.chargeback.errors import MonthNotBegun, StatementNotFound, StatementUnbalanced
 from governance.chargeback.models import Statement
 from governance.chargeback.operations import write_statement, write_statements
-from governance.chargeback.queries import latest_statement, months_due, statement_for, statements_visible_to
+from governance.chargeback.queries import (
+    latest_statement,
+    monthly_report,
+    months_due,
+    statement_for,
+    statements_visible_to,
+)
 from governance.core.money import usd_decimal
+from governance.ledger.rated import Span
+from governance.metering.rerating import apply_rerating
+from governance.plugin.usage import Usage
 from governance.teams.models import Membership, OrganisationRole, User
 from tests.support.broken_books import damage
 from tests.support.finance_world import Call, FinanceWorld, make_world
+from tests.support.priced_calls import priced_call, set_prices
 
 pytestmark = pytest.mark.django_db
 
@@ -137,6 +147,44 @@ def test_a_late_call_of_a_closed_month_stands_in_the_month_it_was_booked_in(worl
     (november,) = _write(world)
     (october,) = _write(world, date(2026, 10, 1))
     assert (october.total_nano, november.total_nano) == (0, 1351)
+
+
+def test_rating_again_a_closed_month_leaves_its_statement_and_is_a_correction_in_the_next(world: FinanceWorld) -> None:
+    key, model = world.key(world.team("Search", world.cost_centre("CC-1"))), world.model("gpt-5")
+    october = datetime(2026, 10, 20, tzinfo=UTC)
+    set_prices(model, {"input": "1.25", "output": "10"})
+    world.book(priced_call(key, model, Usage(input_tokens=1001, output_tokens=1), at=october))
+    (written,) = _write(world, date(2026, 10, 1))
+    world.close_month(date(2026, 10, 1))
+    set_prices(model, {"input": "1", "output": "10"})
+    span = Span(organisation_id=world.organisation.pk, since=october, until=DECEMBER)
+    apply_rerating(span=span, actor=ACTOR, reason="the list was wrong")
+
+    (again,) = _write(world, date(2026, 10, 1))
+    (november,) = _write(world)
+
+    # 1001 x 1.25 + 10 = 1261.25, charged 1262; with input at 1: 1011.
+    assert (again.pk, again.total_nano, november.total_nano) == (written.pk, 1262, -251)
+    assert usd_decimal(november.total_nano) == _sum(november) == usd_decimal(_expense(world, "CC-1"))
+    assert [(row["Line"], row["What was used"], row["Quantity"], row["Cost (USD)"]) for row in _rows(november)] == [
+        ("Correction", "Input tokens", "0", "-0.00000025025"),
+        ("Rounding", "Rounding: each call is charged in whole nano-USD, rounded up", "", "-0.00000000075"),
+    ]
+
+
+def test_rating_again_an_open_month_is_a_correction_behind_what_it_corrects(world: FinanceWorld) -> None:
+    key, model = world.key(world.team("Search", world.cost_centre("CC-1"))), world.model("gpt-5")
+    set_prices(model, {"input": "1.25", "output": "10"})
+    world.book(priced_call(key, model, Usage(input_tokens=1000, output_tokens=1)))
+    (first,) = _write(world)
+    set_prices(model, {"input": "1.5", "output": "10"})
+    span = Span(organisation_id=world.organisation.pk, since=datetime(2026, 11, 1, tzinfo=UTC), until=DECEMBER)
+    apply_rerating(span=span, actor=ACTOR, reason="the list was wrong")
+    (second,) = _write(world)
+    assert (first.version, first.total_nano, second.version, second.total_nano) == (1, 1260, 2, 1510)
+    assert [row["Line"] for row in _rows(second)] == ["Usage", "Correction", "Usage"]
+    report = monthly_report(organisation=world.organisation, month=MONTH)
+    assert (report.total.requests, report.total.input_tokens, report.total.charge_nano) == (1, 1000, 1510)
 
 
 def test_books_that_disagree_are_refused_and_the_other_statements_still_written(world: FinanceWorld) -> None:

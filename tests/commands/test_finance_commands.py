@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,7 +17,10 @@ from governance.budgets.models import Threshold
 from governance.commands.printing import aligned
 from governance.core.clock import utc_now
 from governance.core.database_url import DatabaseRole
+from governance.ledger.tasks import make_coming_partitions
+from governance.plugin.usage import Usage
 from tests.support.finance_world import Call, FinanceWorld, make_world
+from tests.support.priced_calls import priced_call, set_prices
 from tests.support.roles import connected_as
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,6 +131,58 @@ def test_statements_are_written_listed_and_exported(world: FinanceWorld, tmp_pat
     assert sum(Decimal(row["Cost (USD)"]) for row in rows) == Decimal("0.000001351")
 
 
+def test_the_days_of_usage_records_are_listed(database_urls: dict[DatabaseRole, str]) -> None:
+    today = utc_now().date()
+    with connected_as(database_urls["worker"]):
+        make_coming_partitions()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE ledger_usagerecord_default")
+    with connected_as(database_urls["console"]):
+        listed = json.loads(_run("ledger", "partitions", "--json"))
+        table = _run("ledger", "partitions").splitlines()
+    days = [row["day"] for row in listed]
+    assert [day for day in days[:-1] if day >= f"{today}"] == [f"{today + timedelta(days=n)}" for n in range(15)]
+    assert (days[-1], listed[-1]["estimated_rows"]) == (None, 0)
+    assert all(row["bytes"] > 0 for row in listed)
+    assert table[0].split("  ")[0] == "DAY (UTC)"
+    assert table[-1].startswith("any other")
+
+
+def test_rating_again_is_shown_then_booked_then_done(database_urls: dict[DatabaseRole, str]) -> None:
+    world = make_world()
+    key, model = world.key(world.team("Search", world.cost_centre("CC-1"))), world.model("gpt-5")
+    set_prices(model, {"input": "1.25", "output": "10"})
+    world.book(priced_call(key, model, Usage(input_tokens=1000, output_tokens=1)), Call(key, model, {}))
+    set_prices(model, {"input": "1", "output": "10"})
+    span = ("--from", "2026-11-01", "--until", "2026-12-01", "--model", "openai/gpt-5", "--team", "Search")
+    with connected_as(database_urls["console"]):
+        preview = _run("ledger", "rerate", *span)
+        as_json = json.loads(_run("ledger", "rerate", *span, "--json"))
+        applied = _run("ledger", "rerate", *span, "--connection", "vendor", "--apply", "--reason", "the list was wrong")
+        again = _run("ledger", "rerate", *span)
+        proved = _run("ledger", "prove")
+    assert preview.splitlines() == [
+        "TEAM    MODEL         CALLS     CHARGED         NOW   DIFFERENCE",
+        "Search  openai/gpt-5      1  0.00000126  0.00000101  -0.00000025",
+        "TOTAL                     1  0.00000126  0.00000101  -0.00000025",
+        "Calls looked at: 2. Calls whose cost or mark changes: 1.",
+        "Calls that were not billed, or were settled by name: 1. They stay so.",
+        "Nothing was changed: --apply books it.",
+    ]
+    amounts = {"charged_usd": "0.00000126", "now_usd": "0.00000101", "difference_usd": "-0.00000025"}
+    assert as_json == {
+        "applied": False,
+        "examined": 2,
+        "unpriced": 0,
+        "decided": 1,
+        "differences": [{"team": "Search", "model": "openai/gpt-5", "attempts": 1, **amounts}],
+        "total": {"attempts": 1, **amounts},
+    }
+    assert applied.splitlines()[-1] == "Booked, as corrections."
+    assert "Calls whose cost or mark changes: 0." in again
+    assert proved.startswith("The books balance (usage records: 3, entries: 2,")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -135,6 +190,9 @@ def test_statements_are_written_listed_and_exported(world: FinanceWorld, tmp_pat
         (("report", "--organisation", "Nobody"), "There is no organisation 'Nobody'"),
         (("statements", "write", "--month", "2999-01"), "2999-01 has not begun in UTC"),
         (("statements", "export", "--month", "2026-11", "--cost-centre", "CC-9"), "CC-9 has no statement for 2026-11"),
+        (("ledger", "rerate", "--from", "2026-11-01", "--until", "2026-11-01"), "The span is empty"),
+        (("ledger", "rerate", "--from", "2026-11-01", "--until", "2026-12-01", "--apply"), "Say why"),
+        (("ledger", "rerate", "--from", "2026-11-01", "--until", "2026-12-01", "--model", "x"), "'x' is no model"),
         (("alerts", "recipients", "remove", "77"), "There is no recipient 77"),
         (
             ("alerts", "recipients", "add", "--notifier", "pigeon", "--destination", "roof"),

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from governance.budgets.models import Account, Budget, Threshold
+from governance.budgets.models import Account, Budget, Increase, IncreaseRequest, Threshold
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price, PriceBook
 from governance.chargeback.models import Statement
 from governance.connections.models import Connection
@@ -41,6 +41,8 @@ class Company:
     connection: Connection | None = None
     suspense_id: UUID | None = None
     statement_id: int | None = None
+    increase_id: int | None = None
+    request_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -151,10 +153,23 @@ def _add_budgets(company: Company) -> None:
             zone="Europe/Berlin",
             enforcement=enforcement,
             model_pattern=pattern,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
             **scope,
         )
         for percent in (50, 80, 100):
             Threshold.objects.create(budget=company.budgets[name], percent=percent)
+
+
+def _ask_for_more(company: Company, *, now: datetime) -> None:
+    """The developer asks for more for the team, which has an increase to come already."""
+    search = company.budgets["Search"]
+    starts_at = now + timedelta(days=7)
+    company.increase_id = Increase.objects.create(
+        budget=search, amount_nano=5 * 10**9, starts_at=starts_at, ends_at=starts_at + timedelta(days=7), reason="fair"
+    ).pk
+    company.request_id = IncreaseRequest.objects.create(
+        budget=search, requested_by=company.people["developer"], amount_nano=30 * 10**9, reason="load test"
+    ).pk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,8 +278,8 @@ def _entry(company: Company, key: VirtualKey, cost: Decimal, charge: int, at: da
 
 
 @transaction.atomic
-def hold(company: Company, *, key: str, state: str, nano: int, at: datetime) -> Attempt:
-    """Leave an attempt in flight ("open") or of unknown outcome ("suspense")."""
+def suspend(company: Company, *, key: str, nano: int, at: datetime) -> Attempt:
+    """Leave an attempt of unknown outcome."""
     worker, _ = Worker.objects.get_or_create(host="here", process_id=1, defaults={"lock_name": "demo"})
     held_by, model = company.keys[key], company.models["falcon-large"]
     call = Call(key=key, model="falcon-large", at=at, read=0, written=0)
@@ -277,8 +292,7 @@ def hold(company: Company, *, key: str, state: str, nano: int, at: datetime) -> 
         id=uuid5(_NAMESPACE, f"held {company.organisation.pk} {next(company.numbers)}"),
         request_id=uuid5(_NAMESPACE, f"held request {next(company.numbers)}"),
         epoch=worker,
-        state=state,
-        suspense_reason="gateway_process_died" if state == "suspense" else "",
+        suspense_reason="gateway_process_died",
         admitted_at=at,
         held_nano=nano,
         account_ids=sorted(account.pk for account in accounts),
@@ -299,7 +313,7 @@ def hold(company: Company, *, key: str, state: str, nano: int, at: datetime) -> 
 
 @transaction.atomic
 def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
-    """Book calls on every day of the month until now, leave some in flight, and last month's statements."""
+    """Book calls on every day of the month until now, leave one in suspense, and last month's statements."""
     for day in range(1, now.day + 1):
         at = min(now.replace(day=day, hour=10), now - timedelta(minutes=30))
         weekday = at.weekday() < 5
@@ -319,8 +333,8 @@ def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
             book(company, call)
     book(company, Call(key="search-ada", model="sandbox-1", at=now - timedelta(minutes=2), read=1_234, written=567))
     book(company, Call(key="search-ada", model="falcon-mini", at=now - timedelta(minutes=1), read=1_234, written=567))
-    hold(company, key="search-production", state="open", nano=420_000_000, at=now - timedelta(seconds=4))
-    company.suspense_id = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=now - timedelta(hours=3)).pk
+    company.suspense_id = suspend(company, key="lab", nano=1_310_000_000, at=now - timedelta(hours=3)).pk
+    _ask_for_more(company, now=now)
     month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
     for number, team in enumerate(company.teams.values()):
         statement = Statement.objects.create(

@@ -2,6 +2,7 @@
 
 import re
 
+from django.test import Client
 from django.urls import URLPattern
 
 from governance.console.urls import urlpatterns
@@ -25,6 +26,11 @@ MATRIX = {
     "budget_create": OF_BUDGETS,
     "budget_limit": OF_BUDGETS,
     "budget_retire": OF_BUDGETS,
+    "budget_increase": OF_BUDGETS,
+    "budget_increase_withdraw": OF_BUDGETS,
+    "budget_ask": {"admin": 403, "finance": 403, "auditor": 403, "owner": 200, "developer": 200, "outsider": 403},
+    "budget_request": OF_ALL | {"owner": 404},
+    "budget_request_withdraw": dict.fromkeys(OF_ALL, 405),
     "keys": OF_ALL,
     "key": OF_ALL | {"developer": 404},
     "key_issue": OF_ISSUERS,
@@ -40,6 +46,7 @@ MATRIX = {
 def _address(name: str, company: Company) -> str:
     key = company.keys["search-production"]
     record = company.latest_record(key="search-production")
+    search = f"/budgets/{company.budgets['Search'].pk}"
     addresses = {
         "overview": "/",
         "overview_figures": "/overview/figures/",
@@ -47,10 +54,15 @@ def _address(name: str, company: Company) -> str:
         "request": f"/requests/{record.attempt_id}/",
         "request_settle": f"/requests/{company.suspense_id}/settle/",
         "budgets": "/budgets/",
-        "budget": f"/budgets/{company.budgets['Search'].pk}/",
+        "budget": f"{search}/",
         "budget_create": "/budgets/new/",
-        "budget_limit": f"/budgets/{company.budgets['Search'].pk}/limit/",
-        "budget_retire": f"/budgets/{company.budgets['Search'].pk}/retire/",
+        "budget_limit": f"{search}/limit/",
+        "budget_retire": f"{search}/retire/",
+        "budget_increase": f"{search}/increase/",
+        "budget_increase_withdraw": f"{search}/increases/{company.increase_id}/withdraw/",
+        "budget_ask": f"{search}/ask/",
+        "budget_request": f"/budgets/requests/{company.request_id}/",
+        "budget_request_withdraw": f"/budgets/requests/{company.request_id}/withdraw/",
         "keys": "/keys/",
         "key": f"/keys/{key.pk}/",
         "key_issue": "/keys/new/",
@@ -62,6 +74,11 @@ def _address(name: str, company: Company) -> str:
         "statement_download": f"/statements/{company.statement_id}/download/",
     }
     return addresses[name]
+
+
+def _look(client: Client, name: str, company: Company) -> int:
+    ask = client.post if name == "budget_request_withdraw" else client.get
+    return ask(_address(name, company)).status_code
 
 
 def test_the_matrix_names_every_address() -> None:
@@ -89,11 +106,9 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
     ]
 
     found = {
-        (name, role): log_in(role).get(_address(name, other)).status_code
-        for name in objects
-        for role in ("admin", "owner", "developer")
+        (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 9
+    assert len(objects) == 14
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -1,7 +1,10 @@
 import pytest
 
+from governance.alerts.models import Recipient
+from governance.alerts.operations import deliver_due, notice_crossings
 from governance.audit.models import AuditEvent
 from governance.budgets.models import Account, Budget
+from governance.catalog.models import AccessGroup
 from governance.console import amounts
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Call, Company, book, found_company
@@ -14,7 +17,9 @@ FORM = {
     "first_month": "1",
     "enforcement": "hard",
     "model_pattern": "*-mini",
-    "thresholds": "80, 95 %",
+    "sharing": "pooled",
+    "carry": "lapse",
+    "thresholds": "80, 95 %, 90 committed",
 }
 
 
@@ -29,6 +34,40 @@ def test_a_budget_shows_what_is_settled_held_and_left_and_when_it_resets(busy_co
     assert "Europe/Berlin" in text
 
 
+def test_a_budget_says_when_it_runs_out_at_its_pace_so_far(company: Company, log_in: LogIn) -> None:
+    # 100 of 120 dollars in 23 days and 15.5 hours of November: the rest lasts a fifth of that.
+    book(company, Call(key="search-production", model="falcon-large", at=NOW, read=40_000_000, written=0))
+    client, budget = log_in("developer"), company.budgets["Search"]
+
+    assert "runs out in 4 days at this pace" in client.get("/budgets/").content.decode()
+    detail = client.get(f"/budgets/{budget.pk}/").content.decode()
+    assert "Runs out in 4 days at this pace" in detail
+    assert "29 Nov 2026, 09:" in detail
+
+
+def test_a_budget_that_lasts_or_is_used_up_foretells_nothing(company: Company, log_in: LogIn) -> None:
+    book(company, Call(key="search-production", model="falcon-large", at=NOW, read=8_000_000, written=0))
+    book(company, Call(key="chat-app", model="falcon-large", at=NOW, read=32_000_000, written=0))
+
+    assert "at this pace" not in log_in("admin").get("/budgets/").content.decode()
+
+
+def test_a_budgets_page_shows_what_it_passed_and_who_was_told(company: Company, log_in: LogIn) -> None:
+    Recipient.objects.create(organisation=company.organisation, notifier="fax", destination="1234")
+    book(company, Call(key="search-production", model="falcon-large", at=NOW, read=40_000_000, written=0))
+    notice_crossings(at=NOW)
+    deliver_due(notifiers={}, at=NOW)
+    path = f"/budgets/{company.budgets['Search'].pk}/"
+
+    seen_by_finance, seen_by_developer = (log_in(name).get(path).content.decode() for name in ("finance", "developer"))
+
+    for text in (seen_by_finance, seen_by_developer):
+        assert "24 Nov 2026, 15:30" in text
+        assert "0 of 1" in text
+    assert "No installed plugin offers a notifier" in seen_by_finance
+    assert "No installed plugin offers a notifier" not in seen_by_developer
+
+
 def test_finance_sets_a_budget_for_a_team(company: Company, log_in: LogIn) -> None:
     client = log_in("finance")
     team = company.teams["search"]
@@ -37,9 +76,24 @@ def test_finance_sets_a_budget_for_a_team(company: Company, log_in: LogIn) -> No
 
     budget = Budget.objects.get(name="Search, mini models")
     assert (budget.team, budget.limit_nano, budget.model_pattern) == (team, 1_250_500_000_000, "*-mini")
-    assert [threshold.percent for threshold in budget.thresholds.all()] == [80, 95]
+    assert [str(threshold) for threshold in budget.thresholds.all()] == ["80 %", "90 % committed", "95 %"]
     assert "is set" in answer.content.decode()
     assert AuditEvent.objects.get(action="budget.created").actor == company.person("finance").email
+
+
+def test_a_budget_is_narrowed_shared_out_and_carried_over(company: Company, log_in: LogIn) -> None:
+    client = log_in("admin")
+    group = AccessGroup.objects.create(organisation=company.organisation, name="large ones", patterns=["*-large"])
+    wishes = {"model_pattern": "", "model_group": group.pk, "provider": "sandbox", "tag": "feature=*"}
+    wishes |= {"sharing": "per_member", "carry": "carry", "carry_cap": "100"}
+
+    text = client.post("/budgets/new/", FORM | {"scope": "organisation"} | wishes, follow=True).content.decode()
+
+    budget = Budget.objects.get(name="Search, mini models")
+    assert (budget.model_group, budget.provider, budget.tag_name, budget.tag_value) == (group, "sandbox", "feature", "")
+    assert (budget.sharing, budget.carries_over, budget.carry_cap_nano) == ("per_member", True, 100 * 10**9)
+    for words in ("large ones", "feature=*", "for each member", "at most 100.00 USD"):
+        assert words in text
 
 
 def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogIn) -> None:
@@ -57,10 +111,15 @@ def test_a_budget_for_a_key_is_begun_from_the_key(company: Company, log_in: LogI
         ({"limit": "-1"}, "This amount is not negative"),
         ({"limit": "0.0000000001"}, "finer than a nano-USD"),
         ({"limit": "99999999999"}, "more than can be kept"),
-        ({"thresholds": "half"}, "Give whole numbers from 1 to 1000"),
-        ({"thresholds": "0"}, "Give whole numbers from 1 to 1000"),
+        ({"thresholds": "half"}, "is no threshold: give a whole number"),
+        ({"thresholds": "0"}, "is no threshold: give a whole number"),
+        ({"thresholds": "80, 90 held"}, "is no threshold: give a whole number"),
         ({"name": "Search"}, "choose another name"),
         ({"zone": "Mars/Olympus"}, "Select a valid choice"),
+        ({"tag": "=search"}, "is not the name of a tag"),
+        ({"provider": "nobody"}, "Select a valid choice"),
+        ({"carry_cap": "5"}, "let the budget carry over, or give no cap"),
+        ({"window": "total", "carry": "carry"}, "never resets"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_a_sentence(

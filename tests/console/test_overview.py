@@ -65,7 +65,7 @@ def test_an_owner_sees_the_team_and_a_developer_only_their_own_calls(busy_compan
     assert {row.name for row in owner.keys} == {"search-production", "search-ada"}
     assert {row.name for row in developer.keys} == {"search-ada"}
     assert developer.total.requests == 2
-    assert developer.in_flight.suspense_count == 0
+    assert developer.suspense.attempts == 0
 
 
 def test_money_of_unknown_outcome_is_announced(busy_company: Company, log_in: LogIn) -> None:

@@ -2,9 +2,13 @@ import re
 from datetime import timedelta
 
 from governance.audit.models import AuditEvent
+from governance.audit.operations import Actor
 from governance.budgets.models import Account
+from governance.catalog.models import Price
+from governance.ledger.rated import Span
+from governance.metering.rerating import apply_rerating
 from tests.console.conftest import LogIn
-from tests.console.demo import NOW, Call, Company, book, hold
+from tests.console.demo import NOW, Call, Company, book, suspend
 
 
 def _rows(text: str) -> int:
@@ -65,10 +69,9 @@ def test_nothing_found_offers_a_way_back(busy_company: Company, log_in: LogIn) -
     assert "Clear the filter" in text
 
 
-def test_calls_in_flight_and_of_unknown_outcome_are_marked(busy_company: Company, log_in: LogIn) -> None:
+def test_calls_of_unknown_outcome_are_marked(busy_company: Company, log_in: LogIn) -> None:
     text = log_in("admin").get("/requests/").content.decode()
 
-    assert "In flight" in text
     assert "Outcome unknown" in text
 
 
@@ -89,8 +92,40 @@ def test_one_request_is_explained_from_usage_to_postings(company: Company, log_i
     assert "\N{MINUS SIGN}525,671" in text
 
 
+def test_a_request_that_was_rated_again_is_explained_with_its_correction(company: Company, log_in: LogIn) -> None:
+    call = Call(key="search-production", model="falcon-mini", at=NOW, read=1_234, written=567)
+    record = book(company, call)
+    company.prices["falcon-mini"][0].delete()
+    company.prices["falcon-mini"] = (
+        Price.objects.create(
+            book=company.prices["falcon-mini"][1].book,
+            model=company.models["falcon-mini"],
+            token_class="input",
+            nano_per_unit="100",
+            effective_from=NOW - timedelta(days=1),
+            source="a corrected list",
+        ),
+        company.prices["falcon-mini"][1],
+    )
+    span = Span(organisation_id=company.organisation.pk, since=NOW - timedelta(days=1), until=NOW + timedelta(days=1))
+    apply_rerating(span=span, actor=Actor(name="finance"), reason="the list was wrong")
+    client = log_in("admin")
+
+    text = client.get(f"/requests/{record.attempt_id}/").content.decode()
+    listed = client.get("/requests/").content.decode()
+
+    # 1,234 x 100 = 123,400 instead of 185,470.2: 62,070.2 less; with 340,200 for the answer 463,600, before 525,671.
+    for figure in ("Revision 2", "\N{MINUS SIGN}62,070.2", "\N{MINUS SIGN}62,071", "463,600", "a corrected list"):
+        assert figure in text, figure
+    assert "Every figure below adds up" in text
+    assert f"It corrects entry {record.entry_id}: the list was wrong." in text
+    assert _rows(listed) == 1
+    assert "revision 2" in listed
+    assert "0.0004636" in listed
+
+
 def test_a_request_of_unknown_outcome_says_why_its_money_is_held(company: Company, log_in: LogIn) -> None:
-    attempt = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=NOW)
+    attempt = suspend(company, key="lab", nano=1_310_000_000, at=NOW)
 
     text = log_in("admin").get(f"/requests/{attempt.pk}/").content.decode()
 
@@ -109,7 +144,7 @@ def test_a_developer_sees_their_own_request_and_no_other(busy_company: Company, 
 
 
 def test_an_administrator_settles_what_nobody_could_prove(company: Company, log_in: LogIn) -> None:
-    attempt = hold(company, key="lab", state="suspense", nano=1_310_000_000, at=NOW)
+    attempt = suspend(company, key="lab", nano=1_310_000_000, at=NOW)
     client, path = log_in("admin"), f"/requests/{attempt.pk}/settle/"
 
     unexplained = client.post(path, {"cost": "0.25", "reason": ""}).content.decode()

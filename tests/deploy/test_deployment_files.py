@@ -31,9 +31,8 @@ def settings_named_in(text: str) -> set[str]:
 
 
 def settings_the_code_reads() -> set[str]:
-    source = (ROOT / "governance/core/environment.py").read_text() + (
-        ROOT / "governance/config/settings.py"
-    ).read_text()
+    own = [ROOT / "governance/core/environment.py", ROOT / "governance/config/settings.py"]
+    source = "".join(path.read_text() for path in (*own, *ROOT.glob("plugins/*/bursar_plugin_*/*.py")))
     return settings_named_in(" ".join(re.findall(r'"([A-Z_]+)"', source)))
 
 

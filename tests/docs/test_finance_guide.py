@@ -19,5 +19,13 @@ def test_every_column_of_a_statement_is_explained() -> None:
 
 
 def test_every_command_of_finance_is_shown() -> None:
-    shown = ["report", "statements write", "statements list", "statements export", "ledger prove", "alerts list"]
+    shown = [
+        "report",
+        "statements write",
+        "statements list",
+        "statements export",
+        "ledger prove",
+        "ledger rerate",
+        "alerts list",
+    ]
     assert [words for words in shown if f"bursar {words}" not in _GUIDE] == []

@@ -9,20 +9,21 @@ import json
 import os
 import random
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import Rated, RatedLine
-from governance.core.clock import utc_now
 from governance.core.errors import BudgetExceeded, BudgetHeld, GovernanceUnavailable
 from governance.core.windows import Window, WindowKind
 from governance.metering.attempt import Attribution, Claim, Ending, Outcome
-from governance.metering.exact import ExactBooks
+from governance.metering.leased import LeasedBooks
 from governance.plugin.usage import TokenClass, Usage
 
 
@@ -37,7 +38,7 @@ def settled(cost: int) -> Outcome:
     )
 
 
-async def one_caller(books: ExactBooks, config: dict[str, Any], invoice: int, chance: random.Random) -> None:
+async def one_caller(books: LeasedBooks, config: dict[str, Any], invoice: int, chance: random.Random) -> None:
     attribution = Attribution(**config["attribution"])
     budgets = tuple(
         BudgetPolicy(id=number, name="b", scope="s", window=Window(kind=WindowKind.MONTH), is_hard=True)
@@ -70,7 +71,13 @@ async def main(config: dict[str, Any]) -> None:
     async with AsyncConnectionPool(
         config["url"], min_size=2, max_size=4, kwargs={"autocommit": True}, timeout=5
     ) as pool:
-        books = ExactBooks(pool=pool, host="here", lock_folder=Path(config["locks"]), clock=utc_now)
+        books = LeasedBooks(
+            pool=pool,
+            listen=lambda: AsyncConnection.connect(config["url"], autocommit=True),
+            host="here",
+            folder=Path(config["locks"]),
+            monotonic=time.monotonic,
+        )
         await books.open()
         print("open", flush=True)
         await asyncio.gather(*(one_caller(books, config, invoice, chance) for _ in range(16)))

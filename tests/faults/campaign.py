@@ -21,7 +21,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from governance.config.processes import start_process
-from tests.faults.checker import Findings, Unbooked, Verdict, check_at_rest, check_settled, verdicts
+from tests.faults.checker import Findings, Suspended, Verdict, check_at_rest, check_settled, verdicts
 from tests.faults.clients import Tally, callers
 from tests.faults.host import ROOT, Host
 from tests.faults.invoice import Invoice, InvoiceLine
@@ -227,7 +227,7 @@ class _Progress:
             self._moved_at = time.monotonic()
 
 
-def _plain_verdicts(old: list[Unbooked], lines: list[InvoiceLine]) -> list[Verdict]:
+def _plain_verdicts(old: list[Suspended], lines: list[InvoiceLine]) -> list[Verdict]:
     """Return verdicts where they are beyond doubt: one attempt, and at most one line of its call."""
     attempts = Counter(attempt.call for attempt in old)
     wanted = {call for call, count in attempts.items() if count == 1}

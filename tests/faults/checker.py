@@ -10,7 +10,6 @@ import msgspec
 from tests.faults.invoice import InvoiceLine
 from tests.faults.scene import Scene
 
-SUSPENSE = "suspense"
 RELEASED = "suspense_released"
 RESOLVED = (RELEASED, "suspense_settled")
 
@@ -26,12 +25,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     budgets: frozenset[int]
 
 
-class Unbooked(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt without an outcome in the ledger, and what is held for it on every account of its path."""
+class Suspended(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt in suspense, and what is held for it on every account of its path."""
 
     attempt_id: UUID
     call: str
-    state: str
     held_nano: int
     budgets: frozenset[int]
 
@@ -49,7 +47,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     """Everything our side says, at one instant."""
 
     records: Sequence[Record]
-    unbooked: Sequence[Unbooked]
+    suspended: Sequence[Suspended]
     balances: Sequence[Balance]
 
 
@@ -70,9 +68,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def check_at_rest(invoice: Iterable[InvoiceLine], books: Books, scene: Scene) -> Findings:
     """Nothing is under way: every line is in the ledger exactly, or in suspense with enough held; nothing else is."""
     findings = Findings()
-    for call, (lines, records, unbooked) in _by_call(invoice, books).items():
-        _check_call(findings, call, lines, records, unbooked)
-        for attempt in (*records, *unbooked):
+    for call, (lines, records, suspended) in _by_call(invoice, books).items():
+        _check_call(findings, call, lines, records, suspended)
+        for attempt in (*records, *suspended):
             if attempt.budgets != scene.budgets_of(call.partition(".")[0]):
                 findings.violations.append(f"Attempt {attempt.attempt_id} of {call} is paid by other budgets.")
     _check_balances(findings, books)
@@ -82,7 +80,7 @@ def check_at_rest(invoice: Iterable[InvoiceLine], books: Books, scene: Scene) ->
 def check_settled(invoice: Sequence[InvoiceLine], books: Books, scene: Scene) -> Findings:
     """Everything is resolved: on every budget our settled total is the vendor's, and nothing is held."""
     findings = check_at_rest(invoice, books, scene)
-    findings.violations += [f"Attempt {item.attempt_id} of {item.call} is not booked." for item in books.unbooked]
+    findings.violations += [f"Attempt {item.attempt_id} of {item.call} is not booked." for item in books.suspended]
     charged = charged_per_budget(invoice, scene)
     for budget in scene.limits:
         settled = sum(balance.settled_nano for balance in books.balances if balance.budget_id == budget)
@@ -118,18 +116,17 @@ def charged_per_budget(invoice: Iterable[InvoiceLine], scene: Scene) -> Counter[
 def verdicts(invoice: Iterable[InvoiceLine], books: Books) -> list[Verdict]:
     """Return what the invoice says of every attempt in suspense."""
     found = []
-    for lines, records, unbooked in _by_call(invoice, books).values():
+    for lines, records, suspended in _by_call(invoice, books).values():
         open_lines, _ = _match(lines, records)
-        for attempt in unbooked:
-            if attempt.state == SUSPENSE:
-                fitting = next((line for line in open_lines if line.charge_nano <= attempt.held_nano), None)
-                if fitting is not None:
-                    open_lines.remove(fitting)
-                found.append(Verdict(attempt_id=attempt.attempt_id, line=fitting))
+        for attempt in suspended:
+            fitting = next((line for line in open_lines if line.charge_nano <= attempt.held_nano), None)
+            if fitting is not None:
+                open_lines.remove(fitting)
+            found.append(Verdict(attempt_id=attempt.attempt_id, line=fitting))
     return found
 
 
-_Call = tuple[list[InvoiceLine], list[Record], list[Unbooked]]
+_Call = tuple[list[InvoiceLine], list[Record], list[Suspended]]
 
 
 def _by_call(invoice: Iterable[InvoiceLine], books: Books) -> dict[str, _Call]:
@@ -138,7 +135,7 @@ def _by_call(invoice: Iterable[InvoiceLine], books: Books) -> dict[str, _Call]:
         calls[line.call][0].append(line)
     for record in books.records:
         calls[record.call][1].append(record)
-    for attempt in books.unbooked:
+    for attempt in books.suspended:
         calls[attempt.call][2].append(attempt)
     return calls
 
@@ -164,7 +161,7 @@ def _is_same(line: InvoiceLine, record: Record) -> bool:
 
 
 def _check_call(
-    findings: Findings, call: str, lines: list[InvoiceLine], records: list[Record], unbooked: list[Unbooked]
+    findings: Findings, call: str, lines: list[InvoiceLine], records: list[Record], suspended: list[Suspended]
 ) -> None:
     lines_left, records_left = _match(lines, records)
     for record in records_left:
@@ -172,8 +169,7 @@ def _check_call(
             findings.violations.append(
                 f"Call {call} has a record of {record.cost_nano} ({record.outcome}), which the vendor did not charge."
             )
-    findings.violations += [f"Call {call} is still open." for attempt in unbooked if attempt.state != SUSPENSE]
-    holds = sorted((attempt.held_nano for attempt in unbooked), reverse=True)
+    holds = sorted((attempt.held_nano for attempt in suspended), reverse=True)
     for number, line in enumerate(lines_left):
         if number >= len(holds):
             findings.lost.append(f"Call {call} was charged {line.cost_nano}, of which no record or hold is left.")
@@ -188,7 +184,7 @@ def _check_balances(findings: Findings, books: Books) -> None:
     for record in books.records:
         for budget in record.budgets:
             settled[budget] += record.charge_nano
-    for attempt in books.unbooked:
+    for attempt in books.suspended:
         for budget in attempt.budgets:
             held[budget] += attempt.held_nano
     for balance in books.balances:

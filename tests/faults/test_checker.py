@@ -10,11 +10,10 @@ import pytest
 
 from tests.faults.checker import (
     RELEASED,
-    SUSPENSE,
     Balance,
     Books,
     Record,
-    Unbooked,
+    Suspended,
     charged_per_budget,
     check_at_rest,
     check_covered,
@@ -55,33 +54,32 @@ def record(line: InvoiceLine, **changes: Any) -> Record:
     return msgspec.structs.replace(made, **changes)
 
 
-def hold(line: InvoiceLine, held_nano: int, **changes: Any) -> Unbooked:
-    made = Unbooked(
+def hold(line: InvoiceLine, held_nano: int, **changes: Any) -> Suspended:
+    made = Suspended(
         attempt_id=attempt_id(line.call),
         call=line.call,
-        state=SUSPENSE,
         held_nano=held_nano,
         budgets=SCENE.budgets_of(line.key),
     )
     return msgspec.structs.replace(made, **changes)
 
 
-def books(records: list[Record], unbooked: list[Unbooked]) -> Books:
+def books(records: list[Record], suspended: list[Suspended]) -> Books:
     """Return books whose balances fit their rows."""
     settled = {budget: sum(row.charge_nano for row in records if budget in row.budgets) for budget in SCENE.limits}
-    held = {budget: sum(row.held_nano for row in unbooked if budget in row.budgets) for budget in SCENE.limits}
+    held = {budget: sum(row.held_nano for row in suspended if budget in row.budgets) for budget in SCENE.limits}
     balances = [
         Balance(account_id=10 + budget, budget_id=budget, settled_nano=settled[budget], held_nano=held[budget])
         for budget in SCENE.limits
     ]
-    return Books(records=records, unbooked=unbooked, balances=balances)
+    return Books(records=records, suspended=suspended, balances=balances)
 
 
 def good_records() -> list[Record]:
     return [record(FIRST), record(SECOND), record(UNBILLED)]
 
 
-def good_holds() -> list[Unbooked]:
+def good_holds() -> list[Suspended]:
     return [hold(UNCERTAIN, UNCERTAIN.charge_nano + 1)]
 
 
@@ -106,7 +104,7 @@ def test_even_an_unbilled_call_leaves_a_record() -> None:
     assert len(check_at_rest(LINES, books(good_records()[:2], good_holds()), SCENE).lost) == 1
 
 
-DAMAGES: dict[str, Callable[[list[Record], list[Unbooked]], None]] = {
+DAMAGES: dict[str, Callable[[list[Record], list[Suspended]], None]] = {
     "a cost off by a fraction": lambda records, holds: records.__setitem__(
         0, record(FIRST, cost_nano=FIRST.cost_nano + Decimal("0.001"))
     ),
@@ -119,9 +117,6 @@ DAMAGES: dict[str, Callable[[list[Record], list[Unbooked]], None]] = {
         record(InvoiceLine(call="key1.c7.7", input_tokens=1), outcome=RELEASED)
     ),
     "a hold that is too small": lambda records, holds: holds.__setitem__(0, hold(UNCERTAIN, UNCERTAIN.charge_nano - 1)),
-    "an attempt that is still open": lambda records, holds: holds.__setitem__(
-        0, hold(UNCERTAIN, UNCERTAIN.charge_nano, state="open")
-    ),
     "an attempt paid by another budget": lambda records, holds: records.__setitem__(
         0, record(FIRST, budgets=frozenset({WHOLE, OTHER}))
     ),
@@ -132,7 +127,7 @@ DAMAGES: dict[str, Callable[[list[Record], list[Unbooked]], None]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_damaged_books_raise_a_complaint(damage: Callable[[list[Record], list[Unbooked]], None]) -> None:
+def test_damaged_books_raise_a_complaint(damage: Callable[[list[Record], list[Suspended]], None]) -> None:
     records, holds = good_records(), good_holds()
     damage(records, holds)
     assert check_at_rest(LINES, books(records, holds), SCENE).violations != []

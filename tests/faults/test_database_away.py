@@ -15,7 +15,6 @@ async def test_calls_while_the_database_is_away_are_refused_or_booked_later(mach
     await machine.host.ready()
     for _ in range(_CALLS):
         await machine.served()
-    has_leases = machine.has_leases
 
     await machine.host.stop_database()
     replies = await asyncio.gather(*(machine.call() for _ in range(_CALLS)))
@@ -25,8 +24,7 @@ async def test_calls_while_the_database_is_away_are_refused_or_booked_later(mach
     assert {reply.json()["error"]["code"] for reply in refused} <= {"governance_unavailable"}
     assert all("retry-after" in reply.headers for reply in refused)
     assert len(machine.vendor.calls) == _CALLS + len(served)
-    if has_leases:
-        assert len(served) > 0
+    assert len(served) > 0
 
     await machine.host.start_database()
     machine.reconnect()

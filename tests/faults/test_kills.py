@@ -3,6 +3,7 @@
 `KILLS=1000 python -m pytest tests/faults` is the long campaign; the seed is printed and can be given as SEED.
 """
 
+import asyncio
 import os
 import random
 from collections.abc import Iterator
@@ -11,13 +12,18 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from governance.metering.epoch import is_alive
+from governance.metering.recovery import recover_dead
 from tests.faults.kills import UNWATCH, WATCH, Campaign
 from tests.metering.conftest import World, world
 
 __all__ = ["world"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def _recover(url: str, locks: Path) -> dict[int, int]:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as gateway:
+        return await recover_dead(gateway, host="here", folder=locks)
 
 
 @pytest.fixture
@@ -39,11 +45,10 @@ def test_killed_processes_overspend_nothing_and_lose_nothing(
 
     def recover() -> None:
         """As the next process of the host does: prove each epoch dead by its lock, then end it."""
-        with psycopg.connect(database_urls["gateway"], autocommit=True) as gateway:
-            alive = gateway.execute("SELECT epoch, lock_name FROM metering_worker WHERE state = 'alive'").fetchall()
-            for epoch, lock_name in alive:
-                assert not is_alive(locks, lock_name)
-                gateway.execute("SELECT metering_recover(%s)", (epoch,))
+        recovered = asyncio.run(_recover(database_urls["gateway"], locks))
+        assert watched.rows("SELECT * FROM metering_worker WHERE state <> 'dead'") == []
+        assert watched.rows("SELECT * FROM metering_lease") == []
+        assert recovered
 
     campaign = Campaign(
         owner=watched.owner,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.faults.checker import SUSPENSE, Balance, Books, Record, Unbooked, charged_per_budget, check_covered
+from tests.faults.checker import Balance, Books, Record, Suspended, charged_per_budget, check_covered
 from tests.faults.invoice import Invoice
 from tests.faults.scene import Scene
 
@@ -42,14 +42,11 @@ _RECORDS = """
            (SELECT array_agg(a.budget_id) FROM budgets_account a WHERE a.id = ANY (r.account_ids)) AS budgets
       FROM ledger_usagerecord r GROUP BY r.attempt_id, r.tags, r.account_ids
 """
-_UNBOOKED = """
+_SUSPENDED = """
     SELECT t.id AS attempt_id, t.tags->>'call' AS call, t.held_nano,
-           coalesce(to_jsonb(t)->>'state', 'suspense') AS state,
            (SELECT array_agg(a.budget_id) FROM budgets_account a WHERE a.id = ANY (t.account_ids)) AS budgets
       FROM metering_attempt t
 """
-"""Books that keep attempts under way in the table say so by a column `state`; other books have no such column."""
-
 _BALANCES = "SELECT id AS account_id, budget_id, settled_nano, held_nano FROM budgets_account"
 _LONGEST_PAUSE_SECONDS = 0.2
 
@@ -75,17 +72,16 @@ def read_books(url: str) -> Books:
     with psycopg.connect(url, row_factory=dict_row) as owner:
         owner.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         records = [Record(**_with_set(row)) for row in owner.execute(_RECORDS)]
-        unbooked = [Unbooked(**_with_set(row)) for row in owner.execute(_UNBOOKED)]
+        suspended = [Suspended(**_with_set(row)) for row in owner.execute(_SUSPENDED)]
         balances = [Balance(**row) for row in owner.execute(_BALANCES)]
-    return Books(records=records, unbooked=unbooked, balances=balances)
+    return Books(records=records, suspended=suspended, balances=balances)
 
 
-def read_old_suspense(url: str, *, older_than_seconds: float) -> list[Unbooked]:
+def read_old_suspense(url: str, *, older_than_seconds: float) -> list[Suspended]:
     """Return the attempts in suspense whose calls are long over."""
-    old = _UNBOOKED + " WHERE t.admitted_at < clock_timestamp() - make_interval(secs => %s)"
+    old = _SUSPENDED + " WHERE t.admitted_at < clock_timestamp() - make_interval(secs => %s)"
     with psycopg.connect(url, row_factory=dict_row) as owner:
-        attempts = [Unbooked(**_with_set(row)) for row in owner.execute(old, (older_than_seconds,))]
-    return [attempt for attempt in attempts if attempt.state == SUSPENSE]
+        return [Suspended(**_with_set(row)) for row in owner.execute(old, (older_than_seconds,))]
 
 
 def _with_set(row: dict[str, object]) -> dict[str, object]:

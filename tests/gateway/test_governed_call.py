@@ -22,8 +22,7 @@ async def test_it_passes_the_reply_unchanged_and_books_its_cost(
     assert str(record["request_id"]) == reply.headers["x-request-id"]
     assert (record["input_tokens"], record["output_tokens"]) == (9, 3)
     assert record["cost_nano"] == Decimal(9 * 1000 + 3 * 2000)
-    account = world.account(budget)
-    assert (account["settled_nano"], account["held_nano"]) == (15_000, 0)
+    assert (await world.at_rest(budget))["settled_nano"] == 15_000
 
 
 async def test_it_changes_nothing_of_the_body_but_the_model_name(
@@ -70,7 +69,7 @@ async def test_it_passes_a_vendors_error_without_the_credential_and_charges_noth
     assert reply.json()["error"]["message"] == "bad key [credential]"
     (record,) = await world.recorded()
     assert (record["outcome"], record["http_status"], record["charge_nano"]) == ("vendor_error", 401, 0)
-    assert world.account(budget)["held_nano"] == 0
+    assert (await world.at_rest(budget))["settled_nano"] == 0
 
 
 async def test_a_spent_budget_refuses_before_the_vendor_is_called(

@@ -90,7 +90,7 @@ async def test_when_the_client_goes_the_rest_is_read_and_settled(
     has_gone.set()
     (record,) = await world.recorded()
     assert (record["outcome"], record["charge_nano"]) == ("client_gone", 15_000)
-    assert world.account(budget)["held_nano"] == 0
+    assert (await world.at_rest(budget))["settled_nano"] == 15_000
 
 
 async def test_a_provider_that_says_so_is_cancelled_when_the_client_goes(

@@ -29,7 +29,7 @@ async def test_it_sends_what_it_is_given_and_returns_what_comes(transport: Trans
 
     vendor.answer = answer
     for _ in range(2):
-        reply = await transport.send(upstream=_upstream(vendor), body=b'{"model":"x"}')
+        reply = await transport.send(upstream=_upstream(vendor), body=b'{"model":"x"}', is_cancellable=False)
         assert reply.status == 200
         assert ("content-type", "application/json") in reply.headers
         assert await reply.next_chunk() == b'{"a":1}'
@@ -52,7 +52,7 @@ async def test_chunks_come_as_they_are_sent(transport: Transport, vendor: Vendor
         await call.end_stream()
 
     vendor.answer = answer
-    reply = await transport.send(upstream=_upstream(vendor), body=b"{}")
+    reply = await transport.send(upstream=_upstream(vendor), body=b"{}", is_cancellable=False)
     assert await reply.next_chunk() == b"one"
     was_read.set()
     assert await reply.next_chunk() == b"two"
@@ -70,7 +70,7 @@ async def test_closing_early_closes_the_connection(transport: Transport, vendor:
         was_closed.set()
 
     vendor.answer = answer
-    reply = await transport.send(upstream=_upstream(vendor), body=b"{}")
+    reply = await transport.send(upstream=_upstream(vendor), body=b"{}", is_cancellable=False)
     await reply.next_chunk()
     await reply.close()
     await asyncio.wait_for(was_closed.wait(), 5)
@@ -86,7 +86,7 @@ async def test_a_vendor_that_does_not_begin_to_answer_is_hung_up_on(vendor: Vend
     vendor.answer = answer
     transport = PyreqwestTransport(Limits(first_byte_seconds=0.3, idle_seconds=0.3))
     with pytest.raises(AnswerLost) as lost:
-        await transport.send(upstream=_upstream(vendor), body=b"{}")
+        await transport.send(upstream=_upstream(vendor), body=b"{}", is_cancellable=False)
     assert lost.value.is_timeout
     await asyncio.wait_for(was_closed.wait(), 5)
     await transport.close()
@@ -94,21 +94,23 @@ async def test_a_vendor_that_does_not_begin_to_answer_is_hung_up_on(vendor: Vend
 
 async def test_it_tells_what_was_never_sent_from_what_was_lost(transport: Transport, vendor: Vendor) -> None:
     with pytest.raises(NothingSent):
-        await transport.send(upstream=Upstream(url="http://127.0.0.1:9/v1", headers=()), body=b"{}")
+        await transport.send(
+            upstream=Upstream(url="http://127.0.0.1:9/v1", headers=()), body=b"{}", is_cancellable=False
+        )
 
     async def hang_up(call: VendorCall) -> None:
         call.writer.transport.abort()
 
     vendor.answer = hang_up
     with pytest.raises(AnswerLost):
-        await transport.send(upstream=_upstream(vendor), body=b"{}")
+        await transport.send(upstream=_upstream(vendor), body=b"{}", is_cancellable=False)
 
     async def half(call: VendorCall) -> None:
         await call.send(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf")
         call.writer.transport.abort()
 
     vendor.answer = half
-    reply = await transport.send(upstream=_upstream(vendor), body=b"{}")
+    reply = await transport.send(upstream=_upstream(vendor), body=b"{}", is_cancellable=False)
     with pytest.raises(AnswerLost):
         while await reply.next_chunk():
             pass
@@ -120,7 +122,7 @@ async def test_it_follows_no_redirect(transport: Transport, vendor: Vendor) -> N
         await call.reply(b"", status=302, headers=f"location: {vendor.base_url}/other")
 
     vendor.answer = answer
-    reply = await transport.send(upstream=_upstream(vendor), body=b"{}")
+    reply = await transport.send(upstream=_upstream(vendor), body=b"{}", is_cancellable=False)
     assert reply.status == 302
     await reply.close()
     assert len(vendor.calls) == 1

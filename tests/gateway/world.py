@@ -161,6 +161,12 @@ class World:
         (row,) = self.rows("SELECT * FROM budgets_account WHERE budget_id = %s", budget)
         return row
 
+    async def at_rest(self, budget: int) -> dict[str, Any]:
+        """Return the budget's account once nothing is held on it."""
+        return await eventually(
+            lambda: found if (found := self.account(budget))["held_nano"] == 0 else None, seconds=20
+        )
+
     def records(self) -> list[dict[str, Any]]:
         return self.rows("SELECT * FROM ledger_usagerecord ORDER BY admitted_at")
 
@@ -173,7 +179,7 @@ class World:
 
     async def suspended(self, count: int = 1) -> list[dict[str, Any]]:
         """Return the attempts in suspense once there are this many."""
-        query = "SELECT * FROM metering_attempt WHERE state = 'suspense' ORDER BY admitted_at"
+        query = "SELECT * FROM metering_attempt ORDER BY admitted_at"
         return await eventually(lambda: found if len(found := self.rows(query)) >= count else None)
 
 

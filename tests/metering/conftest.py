@@ -1,6 +1,7 @@
 """A small organisation, books over it, and a look at its accounts."""
 
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +10,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from governance.budgets.hot import BudgetPolicy
-from governance.core.clock import utc_now
 from governance.core.windows import Window, WindowKind
 from governance.metering.attempt import Attribution, Claim
-from governance.metering.exact import ExactBooks
+from governance.metering.leased import LeasedBooks
 
-MakeBooks = Callable[[], Awaitable[ExactBooks]]
+MakeBooks = Callable[[], Awaitable[LeasedBooks]]
 
 
 @dataclass
@@ -134,13 +134,19 @@ async def make_books(world: World, database_urls: dict[str, str], tmp_path: Path
     """Return a function that opens books as another gateway process of this host would."""
     pools = []
 
-    async def make() -> ExactBooks:
+    async def make() -> LeasedBooks:
         pool = AsyncConnectionPool(
             database_urls["gateway"], min_size=1, max_size=4, open=False, kwargs={"autocommit": True}
         )
         await pool.open(wait=True)
         pools.append(pool)
-        books = ExactBooks(pool=pool, host="here", lock_folder=tmp_path, clock=utc_now)
+        books = LeasedBooks(
+            pool=pool,
+            listen=lambda: AsyncConnection.connect(database_urls["gateway"], autocommit=True),
+            host="here",
+            folder=tmp_path,
+            monotonic=time.monotonic,
+        )
         await books.open()
         return books
 

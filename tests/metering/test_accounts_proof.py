@@ -23,7 +23,7 @@ def accounts(world: FinanceWorld) -> tuple[Account, Account]:
     team, organisation = world.account("team", 10**12), world.account("organisation", 10**12)
     lines = {"input": (1000, "1250.25")}
     world.book(Call(key, model, lines, accounts=[team]), Call(key, model, lines, accounts=[team, organisation]))
-    world.admit(Call(key, model, lines, accounts=[team], held_nano=700))
+    world.suspend(Call(key, model, lines, accounts=[team], held_nano=700))
     return team, organisation
 
 
@@ -49,7 +49,7 @@ def test_a_settled_amount_that_no_record_explains_is_named(accounts: tuple[Accou
 
 def test_a_hold_that_leaked_is_named(accounts: tuple[Account, Account]) -> None:
     damage("UPDATE budgets_account SET held_nano = held_nano + 5 WHERE id = %s", accounts[1].pk)
-    assert _failures() == [("held_differs_from_attempts", f"budget account {accounts[1].pk}", "0", "5")]
+    assert _failures() == [("held_differs_from_leases_and_suspense", f"budget account {accounts[1].pk}", "0", "5")]
 
 
 def test_an_account_that_is_gone_is_missed(accounts: tuple[Account, Account]) -> None:

@@ -12,10 +12,11 @@ from governance.audit.models import AuditEvent
 from governance.audit.operations import Actor
 from governance.budgets.hot import BudgetPolicy
 from governance.core.errors import BadRequest
+from governance.ledger.reach import Reach
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.errors import NoSuchSuspense
 from governance.metering.operations import release_suspense, settle_suspense
-from governance.metering.queries import outstanding, suspense
+from governance.metering.queries import Suspense, suspense, suspense_total
 from tests.metering.conftest import MakeBooks, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,9 +54,9 @@ async def test_suspense_is_listed_with_its_reason(world: World, make_books: Make
     _, hold = await _suspended(world, make_books)
     organisation_id = world.attribution.organisation_id
     (attempt,) = await in_django(lambda: list(suspense(organisation_id=organisation_id)))
-    held = await in_django(outstanding, organisation_id=organisation_id)
+    held = await in_django(suspense_total, reach=Reach(organisation_id=organisation_id, is_whole=True))
     assert (attempt.id, attempt.suspense_reason) == (hold.attempt_id, "provider_timed_out")
-    assert (held.suspense_attempts, held.suspense_nano, held.open_attempts) == (1, 600, 0)
+    assert held == Suspense(attempts=1, held_nano=600)
 
 
 async def test_released_suspense_gives_the_money_back_and_leaves_a_record(world: World, make_books: MakeBooks) -> None:

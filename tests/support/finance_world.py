@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, Context, Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -27,7 +28,7 @@ _EXACT = Context(prec=80)
 
 @dataclass(frozen=True)
 class Call:
-    """One attempt: who called what, when, and what it cost."""
+    """One attempt: who called what, when, and what it cost. Without `price_ids` its prices are rows that are gone."""
 
     key: VirtualKey
     model: LanguageModel
@@ -35,6 +36,9 @@ class Call:
     at: datetime = NOVEMBER
     accounts: Sequence[Account] = ()
     held_nano: int = 10**15
+    price_ids: Sequence[int | None] = ()
+    is_estimated: bool = False
+    service_tier: str = "standard"
 
 
 @dataclass
@@ -78,12 +82,9 @@ class FinanceWorld:
                 [self.organisation.pk, month],
             )
 
-    def admit(self, call: Call) -> Attempt:
-        """Insert the attempt as `metering_reserve` does, at an instant of the test's choice."""
+    def suspend(self, call: Call) -> Attempt:
+        """Leave an attempt in suspense, at an instant of the test's choice."""
         team = call.key.team
-        deployment, _ = Deployment.objects.get_or_create(
-            model=call.model, connection=self.vendor, upstream_name=call.model.name
-        )
         account_ids = sorted(account.pk for account in call.accounts)
         with connection.cursor() as cursor:
             cursor.execute(
@@ -94,6 +95,7 @@ class FinanceWorld:
             id=uuid4(),
             request_id=uuid4(),
             epoch=self.worker,
+            suspense_reason="answer_lost",
             admitted_at=call.at,
             held_nano=call.held_nano,
             account_ids=account_ids,
@@ -103,7 +105,7 @@ class FinanceWorld:
             team_id=team.pk,
             key_id=call.key.pk,
             model_id=call.model.pk,
-            deployment_id=deployment.pk,
+            deployment_id=self._deployment(call).pk,
             connection_id=self.vendor.pk,
             alias=call.model.name,
             wire="openai.chat",
@@ -111,16 +113,45 @@ class FinanceWorld:
         )
 
     def book(self, *calls: Call) -> list[UUID]:
-        """Admit and settle these calls in one flush; return their attempts."""
-        attempts = [self.admit(call).pk for call in calls]
-        outcomes = [_outcome(attempt, call) for attempt, call in zip(attempts, calls, strict=True)]
+        """Book these calls in one flush, as facts that no lease paid for; return their attempts."""
+        rows = [self._attempt(call) | _outcome(call) for call in calls]
+        accounts = sorted({account.pk for call in calls for account in call.accounts})
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT metering_flush(%s, %s, %s::json)",
-                [self.worker.pk, next(self._sequence), msgspec.json.encode(outcomes).decode()],
+                "SELECT metering_flush(%s, %s, %s, %s::json, '{}', '{}', '[]')",
+                [self.worker.pk, next(self._sequence), accounts, msgspec.json.encode(rows).decode()],
             )
-            assert cursor.fetchone() == (len(calls),)
-        return attempts
+            assert cursor.fetchone() != (None,)
+        return [row["attempt_id"] for row in rows]
+
+    def _attempt(self, call: Call) -> dict[str, Any]:
+        return {
+            "attempt_id": uuid4(),
+            "request_id": uuid4(),
+            "admitted_at": call.at,
+            "reserved_nano": call.held_nano,
+            "leased_nano": 0,
+            "held_apart_nano": 0,
+            "account_ids": sorted(account.pk for account in call.accounts),
+            "organisation_id": self.organisation.pk,
+            "unit_id": self.unit.pk,
+            "cost_centre_id": call.key.team.cost_centre_id,
+            "team_id": call.key.team_id,
+            "key_id": call.key.pk,
+            "model_id": call.model.pk,
+            "deployment_id": self._deployment(call).pk,
+            "connection_id": self.vendor.pk,
+            "alias": call.model.name,
+            "wire": "openai.chat",
+            "is_stream": False,
+            "tags": {},
+        }
+
+    def _deployment(self, call: Call) -> Deployment:
+        deployment, _ = Deployment.objects.get_or_create(
+            model=call.model, connection=self.vendor, upstream_name=call.model.name
+        )
+        return deployment
 
 
 def make_world(zone: str = "UTC") -> FinanceWorld:
@@ -146,20 +177,19 @@ def charge(lines: Lines) -> int:
     return int(exact_cost(lines).to_integral_value(rounding=ROUND_CEILING, context=_EXACT))
 
 
-def _outcome(attempt: UUID, call: Call) -> dict[str, object]:
+def _outcome(call: Call) -> dict[str, Any]:
     return {
-        "attempt_id": attempt,
         "ending": "settled",
         "reason": "ok",
         "http_status": 200,
         "served_model": call.model.name,
-        "service_tier": "standard",
-        "is_estimated": False,
+        "service_tier": call.service_tier,
+        "is_estimated": call.is_estimated,
         "input_tokens": call.lines.get("input", (0, "0"))[0],
         "output_tokens": call.lines.get("output", (0, "0"))[0],
         "classes": list(call.lines),
         "quantities": [quantity for quantity, _ in call.lines.values()],
-        "price_ids": [1] * len(call.lines),
+        "price_ids": list(call.price_ids) or [1] * len(call.lines),
         "costs_nano": [cost for _, cost in call.lines.values()],
         "cost_nano": f"{exact_cost(call.lines):f}",
         "charge_nano": charge(call.lines),

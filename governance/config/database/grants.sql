@@ -20,11 +20,13 @@ DECLARE
     -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
         '|budgets_)';
-    gateway_functions text := '^(budgets_open_account|metering_(flush|recover|register|reserve))$';
+    gateway_functions text := '^(budgets_open_account'
+        '|metering_(fence|flush|grant|lose|recover|register|standing|succeed))$';
     people text := 'teams_user';
-    -- Changed by SQL functions alone; the console may set an account's limit and nothing else of it.
+    -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
-        'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_overrun', 'metering_worker'
+        'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_lease', 'metering_overrun',
+        'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
     relation record;
@@ -93,6 +95,6 @@ BEGIN
     -- Whether another process of the host is alive; and whom a budget belongs to, for error messages.
     EXECUTE format('GRANT SELECT ON metering_worker TO %I', gateway);
     EXECUTE format('GRANT SELECT (id, email) ON teams_user TO %I', gateway);
-    EXECUTE format('GRANT UPDATE (limit_nano) ON budgets_account TO %I', console);
+    EXECUTE format('GRANT UPDATE (limit_nano, increased_until) ON budgets_account TO %I', console);
 END
 $grants$;

@@ -6,8 +6,12 @@ from zoneinfo import available_timezones
 
 from django import forms
 
+from governance.budgets.errors import BudgetRefused
 from governance.budgets.models import Budget
 from governance.budgets.operations import DEFAULT_THRESHOLDS, NewBudget
+from governance.budgets.thresholds import NewThreshold, parse_threshold
+from governance.catalog.queries import groups_of
+from governance.connections.queries import connections_of
 from governance.console.forms.dollars import DollarsField
 from governance.console.forms.reason import ReasonForm
 from governance.console.viewer import Viewer
@@ -64,10 +68,32 @@ class BudgetForm(forms.Form):
         label="Only for models",
         help_text="A name or a pattern such as gpt-*. Without one it pays for all models.",
     )
+    model_group = forms.ChoiceField(
+        required=False, label="Only for models of the group", help_text="The budget follows when the group changes."
+    )
+    provider = forms.ChoiceField(required=False, label="Only at the provider")
+    tag = forms.CharField(
+        required=False,
+        max_length=260,
+        label="Only with the tag",
+        help_text="For example feature=search, or feature=* for any value. Callers set tags themselves.",
+    )
+    sharing = forms.ChoiceField(
+        label="Shared",
+        choices=[("pooled", "by everybody: one limit for all"), ("per_member", "by nobody: the limit for each member")],
+        help_text="A member is a person, or a key that belongs to no person.",
+    )
+    carry = forms.ChoiceField(
+        label="What is left of a period",
+        choices=[("lapse", "lapses"), ("carry", "is carried over into the next period")],
+    )
+    carry_cap = DollarsField(
+        required=False, label="Carry over at most, in USD", help_text="Without an amount all that is left."
+    )
     thresholds = forms.CharField(
-        initial=", ".join(str(percent) for percent in DEFAULT_THRESHOLDS),
+        initial=", ".join(str(threshold.percent) for threshold in DEFAULT_THRESHOLDS),
         label="Tell at per cent of the limit",
-        help_text="Numbers from 1 to 1000, with commas between them.",
+        help_text="With commas between them. 80 looks at what is settled, 90 committed at what is held too.",
     )
 
     def __init__(self, *args: Any, viewer: Viewer, key: VirtualKey | None = None) -> None:
@@ -78,23 +104,30 @@ class BudgetForm(forms.Form):
         zones.initial = viewer.organisation.zone
         scope = cast("forms.ChoiceField", self.fields["scope"])
         scope.choices = _scopes(viewer, key)
+        groups = groups_of(organisation_id=viewer.organisation.pk)
+        self._choices("model_group", [(group.pk, group.name) for group in groups])
+        offered = connections_of(organisation_id=viewer.organisation.pk).values_list("provider", flat=True)
+        self._choices("provider", [(name, name) for name in sorted(set(offered))])
         if key is not None:
             scope.initial = f"key:{key.pk}"
             self.fields["name"].initial = f"Key {key.name}"
 
-    def clean_thresholds(self) -> tuple[int, ...]:
-        """Whole numbers with commas between them."""
-        parts = [part.strip().removesuffix("%").strip() for part in self.cleaned_data["thresholds"].split(",")]
-        wanted = [part for part in parts if part]
-        if not all(part.isascii() and part.isdigit() and 1 <= int(part[:5]) <= 1000 for part in wanted):
-            raise forms.ValidationError("Give whole numbers from 1 to 1000 with commas between them.")
-        return tuple(int(part) for part in wanted)
+    def _choices(self, name: str, choices: list[tuple[Any, str]]) -> None:
+        cast("forms.ChoiceField", self.fields[name]).choices = [("", "all"), *choices]
+
+    def clean_thresholds(self) -> tuple[NewThreshold, ...]:
+        """Thresholds with commas between them."""
+        parts = self.cleaned_data["thresholds"].split(",")
+        try:
+            return tuple(parse_threshold(part) for part in parts if part.strip())
+        except BudgetRefused as error:
+            raise forms.ValidationError(error.message) from error
 
     def new_budget(self) -> NewBudget:
         """Return what was asked for."""
         found = self.cleaned_data
         kind, _, number = found["scope"].partition(":")
-        scope = {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
+        scope: dict[str, Any] = {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
         return NewBudget(
             organisation_id=self._viewer.organisation.pk,
             name=found["name"],
@@ -104,6 +137,12 @@ class BudgetForm(forms.Form):
             first_month=found["first_month"],
             is_hard=found["enforcement"] == Budget.Enforcement.HARD,
             model_pattern=found["model_pattern"],
+            model_group_id=int(found["model_group"]) if found["model_group"] else None,
+            provider=found["provider"],
+            tag=found["tag"],
+            is_per_member=found["sharing"] == Budget.Sharing.PER_MEMBER,
+            carries_over=found["carry"] == "carry",
+            carry_cap_nano=found["carry_cap"],
             thresholds=found["thresholds"],
             **scope,
         )

@@ -74,17 +74,16 @@ class KeyForm(forms.Form):
     def new_key(self) -> NewKey:
         """Return what was asked for."""
         found = self.cleaned_data
+        expires_on = found["expires_on"]
         return NewKey(
             team_id=found["team"].pk,
             name=found["name"],
             user_id=self._viewer.user.pk if found["holder"] == "me" else None,
             default_max_output_tokens=found["default_max_output_tokens"],
-            expires_at=end_of_day(found["expires_on"], self._viewer.organisation.zone),
+            expires_at=end_of_day(expires_on, self._viewer.organisation.zone) if expires_on is not None else None,
         )
 
 
-def end_of_day(day: date | None, zone: str) -> datetime | None:
+def end_of_day(day: date, zone: str) -> datetime:
     """Return the instant at which this local day is over."""
-    if day is None:
-        return None
     return datetime.combine(day + timedelta(days=1), time(0), tzinfo=ZoneInfo(zone))

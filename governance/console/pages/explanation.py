@@ -1,16 +1,19 @@
 """One request explained: who called, what was used, at which prices, what it cost, and where that was booked."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from governance.budgets.models import Account
+from governance.budgets.queries import with_limits
 from governance.catalog.models import Price
 from governance.console.pages.unbooked import Unbooked, with_names
 from governance.console.viewer import Viewer
+from governance.core.money import EXACT, exact_sum
 from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
-from governance.metering.unbooked import unbooked_attempt
+from governance.metering.queries import suspended_attempt
 
 CLASS_WORDS = {
     "input": "Input tokens",
@@ -30,7 +33,10 @@ CLASS_WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RatedLine:
-    """Quantity times price: exact. `price` is None where none was known."""
+    """Quantity times price: exact. `price` is None where none was known.
+
+    In a later revision `cost_nano` is the difference to what stood before; the quantity is the whole one, after it.
+    """
 
     label: str
     quantity: int
@@ -40,32 +46,38 @@ class RatedLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """One record of the attempt with its rated lines and where it was booked. Amounts in nano-USD."""
+    """One record of the attempt with its rated lines and where it was booked. Amounts in nano-USD.
+
+    `total_cost_nano` and `total_charge_nano` are those of the attempt after this revision.
+    """
 
     record: Record
     lines: list[RatedLine]
     booking: Booking | None
+    total_cost_nano: Decimal
+    total_charge_nano: int
 
     @property
     def lines_nano(self) -> Decimal:
         """The sum of the lines, computed here: it must equal the record's cost."""
-        return sum((line.cost_nano for line in self.lines), Decimal(0))
+        return exact_sum(line.cost_nano for line in self.lines)
 
     @property
     def rounded_nano(self) -> Decimal:
-        """What the one rounding up added."""
-        return self.record.charge_nano - self.record.cost_nano
+        """What the one rounding added to this record; a difference may have been rounded down."""
+        return EXACT.subtract(Decimal(self.record.charge_nano), self.record.cost_nano)
 
     @property
     def adds_up(self) -> bool:
         """Whether the figures on the page agree with each other and with the entry."""
         is_booked_right = self.booking is None or self.booking.balance_nano == 0
-        return self.lines_nano == self.record.cost_nano and 0 <= self.rounded_nano < 1 and is_booked_right
+        is_rounded_up = 0 <= EXACT.subtract(Decimal(self.total_charge_nano), self.total_cost_nano) < 1
+        return self.lines_nano == self.record.cost_nano and is_rounded_up and is_booked_right
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Everything about one attempt. Of an attempt that is not booked yet there are no revisions."""
+    """Everything about one attempt. Of an attempt in suspense there are no revisions."""
 
     attempt_id: UUID
     admitted_at: datetime
@@ -77,6 +89,16 @@ class Explanation:
     def first(self) -> Revision:
         """The revision that the gateway booked."""
         return self.revisions[0]
+
+    @property
+    def charge_nano(self) -> int:
+        """What the attempt is charged after its last revision."""
+        return self.revisions[-1].total_charge_nano
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the figures of every revision agree."""
+        return all(revision.adds_up for revision in self.revisions)
 
 
 def explanation(*, viewer: Viewer, attempt_id: UUID) -> Explanation | None:
@@ -90,40 +112,54 @@ def explanation(*, viewer: Viewer, attempt_id: UUID) -> Explanation | None:
     return Explanation(
         attempt_id=attempt_id,
         admitted_at=records[0].admitted_at,
-        revisions=[_revision(record, prices) for record in records],
-        accounts=_accounts(records[0].account_ids),
+        revisions=_revisions(records, prices),
+        accounts=_accounts(records[0].account_ids, records[0].admitted_at),
         unbooked=None,
     )
 
 
 def _unbooked(viewer: Viewer, attempt_id: UUID) -> Explanation | None:
-    attempt = unbooked_attempt(attempt_id=attempt_id, reach=viewer.reach)
+    attempt = suspended_attempt(attempt_id=attempt_id, reach=viewer.reach)
     if attempt is None:
         return None
     return Explanation(
         attempt_id=attempt_id,
         admitted_at=attempt.admitted_at,
         revisions=[],
-        accounts=_accounts(attempt.account_ids),
+        accounts=_accounts(attempt.account_ids, attempt.admitted_at),
         unbooked=with_names([attempt])[0],
     )
 
 
-def _revision(record: Record, prices: dict[int, Price]) -> Revision:
-    rows = zip(record.classes, record.quantities, record.price_ids, record.costs_nano, strict=True)
-    lines = [
-        RatedLine(
-            label=CLASS_WORDS.get(token_class, token_class),
-            quantity=quantity,
-            price=prices.get(price_id) if price_id is not None else None,
-            cost_nano=cost_nano,
+def _revisions(records: list[Record], prices: dict[int, Price]) -> list[Revision]:
+    quantities: Counter[str] = Counter()
+    revisions = []
+    for number, record in enumerate(records, start=1):
+        quantities.update(dict(zip(record.classes, record.quantities, strict=True)))
+        lines = [
+            RatedLine(
+                label=CLASS_WORDS.get(token_class, token_class),
+                quantity=quantities[token_class],
+                price=prices.get(price_id) if price_id is not None else None,
+                cost_nano=cost_nano,
+            )
+            for token_class, price_id, cost_nano in zip(
+                record.classes, record.price_ids, record.costs_nano, strict=True
+            )
+        ]
+        revisions.append(
+            Revision(
+                record=record,
+                lines=lines,
+                booking=booking_of(entry_id=record.entry_id) if record.entry_id is not None else None,
+                total_cost_nano=exact_sum(each.cost_nano for each in records[:number]),
+                total_charge_nano=sum(each.charge_nano for each in records[:number]),
+            )
         )
-        for token_class, quantity, price_id, cost_nano in rows
-    ]
-    booking = booking_of(entry_id=record.entry_id) if record.entry_id is not None else None
-    return Revision(record=record, lines=lines, booking=booking)
+    return revisions
 
 
-def _accounts(ids: list[int]) -> list[Account]:
-    accounts = Account.objects.filter(id__in=ids)
+def _accounts(ids: list[int], at: datetime) -> list[Account]:
+    """Return the accounts that paid, with their limits at the instant of admission."""
+    accounts = with_limits(accounts=Account.objects.filter(id__in=ids), at=at)
     return list(accounts.select_related("budget__team", "budget__unit", "budget__key", "budget__user").order_by("id"))

@@ -14,7 +14,7 @@ from governance.console.viewer import Viewer
 from governance.core.windows import Period, Window, WindowKind
 from governance.keys.models import VirtualKey
 from governance.ledger.spending import Spending, Sum, spending
-from governance.metering.unbooked import InFlight, in_flight
+from governance.metering.queries import Suspense, suspense_total
 from governance.teams.models import Team
 
 _TOP = 6
@@ -47,7 +47,7 @@ class Overview:
     month: str
     zone: str
     total: Sum
-    in_flight: InFlight
+    suspense: Suspense
     budget: BudgetLine | None
     nearest: list[BudgetLine]
     chart: SafeString
@@ -60,11 +60,6 @@ class Overview:
     def total_tokens(self) -> str:
         """Input and output together, short: "1.2 M"."""
         return amounts.short_count(self.total.input_tokens + self.total.output_tokens)
-
-    @property
-    def held_nano(self) -> int:
-        """Everything held: in flight and in suspense."""
-        return self.in_flight.open_nano + self.in_flight.suspense_nano
 
 
 def overview(*, viewer: Viewer, now: datetime) -> Overview:
@@ -79,7 +74,7 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
         month=f"{today:%B %Y}",
         zone=zone,
         total=spent.total,
-        in_flight=in_flight(reach=viewer.reach),
+        suspense=suspense_total(reach=viewer.reach),
         budget=next((line for line in budgets if line.is_whole_month), None),
         nearest=sorted(budgets, key=lambda line: -line.used_permille)[:_NEAREST],
         chart=_chart(days, today),

@@ -1,4 +1,4 @@
-"""What the list of requests shows: booked attempts by keyset, and above them those that are not booked yet."""
+"""What the list of requests shows: booked attempts by keyset, and above them those whose outcome is unknown."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ from governance.catalog.models import LanguageModel
 from governance.console.pages.unbooked import Unbooked, with_names
 from governance.console.viewer import Viewer
 from governance.ledger.records import Position, Record, RecordFilter, newest_records
-from governance.metering.unbooked import unbooked_attempts
+from governance.metering.queries import newest_suspense
 
 PAGE_SIZE = 50
 _UNBOOKED = 20
@@ -33,7 +33,7 @@ def requests_page(*, viewer: Viewer, wanted: RecordFilter, cursor: str) -> Reque
     shown = records[:PAGE_SIZE]
     is_newest = position is None and wanted == RecordFilter(reach=wanted.reach)
     return RequestsPage(
-        unbooked=with_names(unbooked_attempts(reach=viewer.reach, limit=_UNBOOKED)) if is_newest else [],
+        unbooked=with_names(newest_suspense(reach=viewer.reach, limit=_UNBOOKED)) if is_newest else [],
         records=shown,
         next_cursor=_write_cursor(shown[-1]) if len(records) > PAGE_SIZE else "",
         is_first=position is None,

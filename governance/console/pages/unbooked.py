@@ -1,4 +1,4 @@
-"""Attempts that are not booked yet, with the names of what they are for."""
+"""Attempts in suspense, with the names of what they are for."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,16 +10,11 @@ from governance.teams.models import Team
 
 @dataclass(frozen=True, kw_only=True)
 class Unbooked:
-    """An attempt in flight or of unknown outcome."""
+    """An attempt whose outcome nobody can prove yet."""
 
     attempt: Attempt
     team: str
     key: str
-
-    @property
-    def is_suspense(self) -> bool:
-        """Whether nobody can prove what it cost."""
-        return self.attempt.state == Attempt.State.SUSPENSE
 
 
 def with_names(attempts: Iterable[Attempt]) -> list[Unbooked]:

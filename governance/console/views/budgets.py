@@ -10,7 +10,7 @@ from governance.budgets import operations
 from governance.console import amounts
 from governance.console.forms.budgets import BudgetForm, LimitForm, limit_initial
 from governance.console.forms.reason import ReasonForm
-from governance.console.pages.budgets import BudgetPage, budget_lines, budget_page
+from governance.console.pages.budgets import BudgetPage, budget_lines, budget_page, open_requests
 from governance.console.viewer import Viewer, for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
@@ -22,14 +22,15 @@ from governance.keys.models import VirtualKey
 def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """List the live budgets with their current period."""
     lines = budget_lines(viewer=viewer, now=utc_now())
-    return render(request, "console/budgets.html", {"lines": lines, "viewer": viewer})
+    context = {"lines": lines, "requests": open_requests(viewer=viewer), "viewer": viewer}
+    return render(request, "console/budgets.html", context)
 
 
 @require_safe
 @for_viewer
 def show(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpResponse:
     """Show one budget with its periods."""
-    return render(request, "console/budget.html", {"page": _page(viewer, budget_id), "viewer": viewer})
+    return render(request, "console/budget.html", {"page": shown(viewer, budget_id), "viewer": viewer})
 
 
 @require_http_methods(["GET", "POST"])
@@ -53,8 +54,8 @@ def create(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @for_viewer
 def change_limit(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpResponse:
     """Change the limit, for the current period too."""
-    page = _changeable(viewer, budget_id)
-    form = LimitForm(request.POST or None, initial={"limit": limit_initial(page.line.limit_nano)})
+    page = changeable(viewer, budget_id)
+    form = LimitForm(request.POST or None, initial={"limit": limit_initial(page.line.budget.limit_nano)})
     if request.method == "POST" and form.is_valid():
         limit_nano, reason = form.cleaned_data["limit"], form.cleaned_data["reason"]
         try:
@@ -71,7 +72,7 @@ def change_limit(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpRe
 @for_viewer
 def retire(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpResponse:
     """Ask, then let the budget limit nothing more."""
-    page = _changeable(viewer, budget_id)
+    page = changeable(viewer, budget_id)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         operations.retire(actor=viewer.actor, budget_id=budget_id, reason=form.cleaned_data["reason"])
@@ -87,15 +88,17 @@ def _refuse_readers(viewer: Viewer) -> None:
         )
 
 
-def _page(viewer: Viewer, budget_id: int) -> BudgetPage:
+def shown(viewer: Viewer, budget_id: int) -> BudgetPage:
+    """Return the page of a budget that the viewer sees, or 404."""
     page = budget_page(viewer=viewer, budget_id=budget_id, now=utc_now())
     if page is None:
         raise Http404
     return page
 
 
-def _changeable(viewer: Viewer, budget_id: int) -> BudgetPage:
-    page = _page(viewer, budget_id)
+def changeable(viewer: Viewer, budget_id: int) -> BudgetPage:
+    """Return the page of a live budget that the viewer may change; 404 or 403 otherwise."""
+    page = shown(viewer, budget_id)
     _refuse_readers(viewer)
     if page.line.budget.retired_at is not None:
         raise Http404

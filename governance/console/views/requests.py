@@ -44,7 +44,7 @@ def show(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse
 def settle(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse:
     """Book what a request of unknown outcome cost, by name and with a reason."""
     page = explanation(viewer=viewer, attempt_id=attempt_id)
-    if page is None or page.unbooked is None or not page.unbooked.is_suspense:
+    if page is None or page.unbooked is None:
         raise Http404
     if not viewer.may_administer:
         raise PermissionDenied("Only an administrator of Bursar settles a request whose outcome is unknown.")

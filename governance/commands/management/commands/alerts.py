@@ -1,37 +1,44 @@
-"""`bursar alerts`: who is told when a budget passes a threshold, and what was passed."""
+"""`bursar alerts`: who is told when a budget passes a threshold, what was passed, and whether the telling worked."""
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from governance.alerts.models import Crossing
-from governance.alerts.operations import add_recipient, remove_recipient
-from governance.alerts.queries import crossings_of, recipients_of
+from governance.alerts.models import Crossing, Delivery
+from governance.alerts.operations import Trial, add_recipient, remove_recipient, send_test
+from governance.alerts.queries import crossings_of, deliveries_of, recipients_of
 from governance.commands.base import actor, plugins
 from governance.commands.printing import PrintingCommand
+from governance.core.clock import utc_now
 from governance.core.money import usd_text
 from governance.teams.models import Organisation
 from governance.teams.queries import organisation_named
 
 
 class Command(PrintingCommand):
-    """Recipients and crossings."""
+    """Recipients, crossings and deliveries."""
 
     help = (
-        "Say who is told when a budget passes a threshold, and list what was passed. A recipient is a channel that an "
-        "installed plugin offers and a destination in that channel's own form."
+        "Say who is told when a budget passes a threshold, list what was passed, and see whether the telling worked. A "
+        "recipient is a channel that an installed plugin offers (mail, webhook) and a destination in its own form."
     )
     example = (
+        "  bursar alerts recipients add --notifier mail --destination finance@example.com\n"
         "  bursar alerts recipients add --notifier webhook --destination https://hooks.example.com/budgets\n"
+        "  bursar alerts test\n"
+        "  bursar alerts deliveries\n"
         "  bursar alerts recipients list\n"
         "  bursar alerts recipients remove 3\n"
         "  bursar alerts list --json"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare list, and recipients with add, list and remove."""
+        """Declare list, deliveries, test, and recipients with add, list and remove."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         crossings = actions.add_parser("list", help="list the thresholds that were passed, and who was told")
+        deliveries = actions.add_parser("deliveries", help="list who was to be told of what, and why it failed")
+        test = actions.add_parser("test", help="send a test message now, and say whether it was delivered")
+        test.add_argument("id", type=int, nargs="?", help="one recipient only (default: all)")
         recipients = actions.add_parser("recipients", help="change who is told")
         changes = recipients.add_subparsers(dest="change", required=True, metavar="CHANGE")
         add = changes.add_parser("add", help="tell one more destination")
@@ -40,24 +47,43 @@ class Command(PrintingCommand):
         listing = changes.add_parser("list", help="list who is told")
         remove = changes.add_parser("remove", help="stop telling a destination")
         remove.add_argument("id", type=int, help="as `bursar alerts recipients list` prints it")
-        for action in (crossings, add, listing, remove):
+        for action in (crossings, deliveries, test, add, listing, remove):
             action.add_argument("--organisation", metavar="NAME", help="needed where there are several")
-        for action in (crossings, add, listing):
+        for action in (crossings, deliveries, test, add, listing):
             action.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Do what was asked."""
         organisation = organisation_named(name=options["organisation"])
-        match options.get("change"):
+        match options.get("change") or options["action"]:
+            case "deliveries":
+                rows = [_delivery(delivery) for delivery in deliveries_of(organisation=organisation)]
+                self._print_rows(rows, is_json=options["json"], nothing="Nobody was to be told of anything yet.")
+            case "test":
+                self._test(organisation, options)
             case "add":
                 self._add(organisation, options)
             case "remove":
                 remove_recipient(organisation=organisation, recipient_id=options["id"], actor=actor())
                 self.stdout.write(f"Recipient {options['id']} is no longer told.")
-            case "list":
+            case "list" if options["action"] == "recipients":
                 self._print_recipients(organisation, is_json=options["json"])
             case _:
-                self._print_crossings(organisation, is_json=options["json"])
+                rows = [_crossing(crossing) for crossing in crossings_of(organisation=organisation)]
+                self._print_rows(rows, is_json=options["json"], nothing="No threshold was passed yet.")
+
+    def _test(self, organisation: Organisation, options: dict[str, Any]) -> None:
+        trials = send_test(
+            organisation=organisation, notifiers=plugins().notifiers, at=utc_now(), recipient_id=options["id"]
+        )
+        self._print_rows(
+            [_trial(trial) for trial in trials],
+            is_json=options["json"],
+            nothing="Nobody is told yet: `bursar alerts recipients add --help` shows how.",
+        )
+        failures = sum(bool(trial.error) for trial in trials)
+        if failures:
+            raise CommandError(f"{failures} of {len(trials)} recipients could not be told: the table says why.")
 
     def _add(self, organisation: Organisation, options: dict[str, Any]) -> None:
         recipient = add_recipient(
@@ -73,37 +99,60 @@ class Command(PrintingCommand):
             self.stdout.write(f"{recipient.destination} is told through {recipient.notifier} from now on.")
 
     def _print_recipients(self, organisation: Organisation, *, is_json: bool) -> None:
-        rows = [(row.pk, row.notifier, row.destination) for row in recipients_of(organisation=organisation)]
-        names = ("id", "notifier", "destination")
-        if is_json:
-            self.print_json([dict(zip(names, row, strict=True)) for row in rows])
-        elif rows:
-            self.print_table(("ID", "NOTIFIER", "DESTINATION"), [*rows])
-        else:
-            self.stdout.write("Nobody is told yet: `bursar alerts recipients add --help` shows how.")
+        recipients = recipients_of(organisation=organisation)
+        self._print_rows(
+            [{"id": row.pk, "notifier": row.notifier, "destination": row.destination} for row in recipients],
+            is_json=is_json,
+            nothing="Nobody is told yet: `bursar alerts recipients add --help` shows how.",
+        )
 
-    def _print_crossings(self, organisation: Organisation, *, is_json: bool) -> None:
-        rows = [_as_dict(crossing) for crossing in crossings_of(organisation=organisation)]
+    def _print_rows(self, rows: list[dict[str, str | int]], *, is_json: bool, nothing: str) -> None:
         if is_json:
             self.print_json(rows)
         elif rows:
-            self.print_table(
-                tuple(name.upper().replace("_", " ") for name in rows[0]), [(*row.values(),) for row in rows]
-            )
+            header = tuple(name.upper().replace("_", " ") for name in rows[0])
+            self.print_table(header, [(*row.values(),) for row in rows])
         else:
-            self.stdout.write("No threshold was passed yet.")
+            self.stdout.write(nothing)
 
 
-def _as_dict(crossing: Crossing) -> dict[str, str | int]:
+def _crossing(crossing: Crossing) -> dict[str, str | int]:
     deliveries = list(crossing.deliveries.all())
     told = sum(delivery.delivered_at is not None for delivery in deliveries)
     return {
         "crossed_at": f"{crossing.crossed_at:%Y-%m-%dT%H:%M:%SZ}",
         "budget": crossing.account.budget.name,
         "percent": crossing.threshold.percent,
+        "measure": crossing.threshold.measure,
         "settled_usd": usd_text(crossing.settled_nano),
+        "held_usd": usd_text(crossing.held_nano),
         "limit_usd": usd_text(crossing.limit_nano),
         "told": told,
         "not_told": len(deliveries) - told,
         "last_error": next((delivery.last_error for delivery in deliveries if delivery.last_error), ""),
+    }
+
+
+def _delivery(delivery: Delivery) -> dict[str, str | int]:
+    at = delivery.delivered_at or delivery.next_attempt_at
+    return {
+        "crossed_at": f"{delivery.crossing.crossed_at:%Y-%m-%dT%H:%M:%SZ}",
+        "budget": delivery.crossing.account.budget.name,
+        "threshold": str(delivery.crossing.threshold),
+        "notifier": delivery.recipient.notifier,
+        "destination": delivery.recipient.destination,
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "at": "" if delivery.state is Delivery.State.GIVEN_UP else f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "last_error": delivery.last_error,
+    }
+
+
+def _trial(trial: Trial) -> dict[str, str | int]:
+    return {
+        "id": trial.recipient.pk,
+        "notifier": trial.recipient.notifier,
+        "destination": trial.recipient.destination,
+        "state": "failed" if trial.error else "delivered",
+        "error": trial.error,
     }

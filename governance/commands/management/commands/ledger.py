@@ -1,42 +1,79 @@
-"""`bursar ledger`: prove that the books balance."""
+"""`bursar ledger`: prove that the books balance, rate again what is on them, and list the days they are kept by."""
 
 import sys
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from governance.catalog.queries import model_named
 from governance.chargeback.operations import Proof, prove_books
+from governance.commands.base import actor
+from governance.commands.parsing import instant
 from governance.commands.printing import PrintingCommand
+from governance.connections.queries import connection_named
+from governance.core.errors import BadRequest
+from governance.core.money import usd_text
+from governance.ledger.partitions import partitions
+from governance.ledger.rated import Span
+from governance.metering.rerating import Rerating, apply_rerating, preview_rerating
+from governance.teams.queries import organisation_named, team_named
 
 _EXIT_UNBALANCED = 1
 
 
 class Command(PrintingCommand):
-    """Prove the books."""
+    """Prove the books, rate again what is on them, or list their partitions."""
 
     help = (
-        "Derive every balance anew from usage records, postings and attempts in flight, compare it with what is "
-        "stored, and verify the audit trail. Exit code 0: everything balances. Exit code 1: the rows that do not."
+        "prove: derive every balance anew from usage records, postings and attempts in flight, compare it with what is "
+        "stored, and verify the audit trail. Exit code 0: everything balances. Exit code 1: the rows that do not. "
+        "rerate: show what the calls of a span would cost with the prices that the catalogue has now for the time of "
+        "each call; with --apply, book the differences as corrections. partitions: list the days that usage records "
+        "are kept by."
     )
-    example = "  bursar ledger prove\n  bursar ledger prove --json"
+    example = (
+        "  bursar ledger prove\n"
+        "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --model openai/gpt-5\n"
+        "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --apply --reason 'a price was missing'"
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare `prove` and `--json`."""
+        """Declare `prove`, `rerate` and `partitions`."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         prove = actions.add_parser("prove", help="prove that the books balance")
-        prove.add_argument("--json", action="store_true", help="print one JSON object")
+        rerate = actions.add_parser("rerate", help="rate calls of the past with the prices of today's catalogue")
+        rerate.add_argument("--from", metavar="TIME", required=True, help="calls admitted from then on: 2026-11-01")
+        rerate.add_argument("--until", metavar="TIME", required=True, help="calls admitted before then")
+        rerate.add_argument("--model", metavar="VENDOR/NAME", help="only calls to this model")
+        rerate.add_argument("--connection", metavar="NAME", help="only calls through this connection")
+        rerate.add_argument("--team", metavar="NAME", help="only calls of this team")
+        rerate.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
+        rerate.add_argument("--apply", action="store_true", help="book the differences; without it nothing changes")
+        rerate.add_argument("--reason", help="needed with --apply; stands on the entries and in the audit trail")
+        listing = actions.add_parser("partitions", help="list the days by which usage records are kept")
+        for action in (prove, rerate, listing):
+            action.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Prove, print, and exit with 1 when something does not balance."""
+        """Do what was asked; `prove` exits with 1 when something does not balance."""
+        match options["action"]:
+            case "rerate":
+                self._rerate(options)
+            case "partitions":
+                self._list_partitions(is_json=options["json"])
+            case _:
+                self._prove(is_json=options["json"])
+
+    def _prove(self, *, is_json: bool) -> None:
         proof = prove_books()
-        if options["json"]:
-            self.print_json({"balanced": not proof.failure_count, **_as_dict(proof)})
+        if is_json:
+            self.print_json({"balanced": not proof.failure_count, **_proof_facts(proof)})
         else:
-            self._print(proof)
+            self._print_proof(proof)
         if proof.failure_count:
             sys.exit(_EXIT_UNBALANCED)
 
-    def _print(self, proof: Proof) -> None:
+    def _print_proof(self, proof: Proof) -> None:
         counted = (
             f"usage records: {proof.records}, entries: {proof.entries}, budget accounts: {proof.accounts}, "
             f"audit events: {proof.audit_events}"
@@ -53,6 +90,99 @@ class Command(PrintingCommand):
             f"of which {len(proof.failures)} are shown."
         )
 
+    def _list_partitions(self, *, is_json: bool) -> None:
+        found = partitions()
+        if is_json:
+            self.print_json(found)
+            return
+        rows: list[tuple[str | int, ...]] = [
+            (
+                f"{each.day}" if each.day else "any other",
+                "not known" if each.estimated_rows is None else f"{each.estimated_rows}",
+                each.bytes,
+            )
+            for each in found
+        ]
+        self.print_table(("DAY (UTC)", "ROWS, ESTIMATED", "BYTES"), rows)
 
-def _as_dict(proof: Proof) -> dict[str, object]:
+    def _rerate(self, options: dict[str, Any]) -> None:
+        span = _span(options)
+        is_applied = options["apply"]
+        if is_applied:
+            rerating = apply_rerating(span=span, actor=actor(), reason=options["reason"] or "")
+        else:
+            rerating = preview_rerating(span=span)
+        if options["json"]:
+            self.print_json({"applied": is_applied, **_rerating_facts(rerating)})
+        else:
+            self._print_rerating(rerating, is_applied=is_applied)
+
+    def _print_rerating(self, rerating: Rerating, *, is_applied: bool) -> None:
+        if rerating.differences:
+            rows: list[tuple[str | int, ...]] = [
+                (each.team, each.model, each.attempts, *_amounts(each.before_nano, each.after_nano))
+                for each in rerating.differences
+            ]
+            rows.append(("TOTAL", "", rerating.changed, *_amounts(rerating.before_nano, rerating.after_nano)))
+            self.print_table(("TEAM", "MODEL", "CALLS", "CHARGED", "NOW", "DIFFERENCE"), rows)
+        self.stdout.write(
+            f"Calls looked at: {rerating.examined}. Calls whose cost or mark changes: {rerating.changed}."
+        )
+        if rerating.unpriced:
+            self.stdout.write(
+                f"Calls whose model has no price for their time: {rerating.unpriced}. They stay as they are; "
+                "`bursar models` adds prices."
+            )
+        if rerating.decided:
+            self.stdout.write(f"Calls that were not billed, or were settled by name: {rerating.decided}. They stay so.")
+        if rerating.changed:
+            self.stdout.write("Booked, as corrections." if is_applied else "Nothing was changed: --apply books it.")
+
+
+def _span(options: dict[str, Any]) -> Span:
+    organisation = organisation_named(name=options["organisation"])
+    since, until = instant(options["from"]), instant(options["until"])
+    if since is None or until is None or since >= until:
+        raise BadRequest("The span is empty: give --from an instant before --until.")
+    provider, slash, name = (options["model"] or "").partition("/")
+    if options["model"] and not slash:
+        raise BadRequest(f"{provider!r} is no model: write vendor/name, as `bursar models list` does.")
+    connection = options["connection"]
+    return Span(
+        organisation_id=organisation.pk,
+        since=since,
+        until=until,
+        model_id=model_named(provider=provider, name=name).pk if slash else None,
+        connection_id=connection_named(organisation=organisation, name=connection).pk if connection else None,
+        team_id=team_named(organisation=organisation, name=options["team"]).pk if options["team"] else None,
+    )
+
+
+def _amounts(before_nano: int, after_nano: int) -> tuple[str, str, str]:
+    return (usd_text(before_nano), usd_text(after_nano), usd_text(after_nano - before_nano))
+
+
+def _amount_facts(before_nano: int, after_nano: int) -> dict[str, str]:
+    return dict(zip(("charged_usd", "now_usd", "difference_usd"), _amounts(before_nano, after_nano), strict=True))
+
+
+def _rerating_facts(rerating: Rerating) -> dict[str, object]:
+    return {
+        "examined": rerating.examined,
+        "unpriced": rerating.unpriced,
+        "decided": rerating.decided,
+        "differences": [
+            {
+                "team": each.team,
+                "model": each.model,
+                "attempts": each.attempts,
+                **_amount_facts(each.before_nano, each.after_nano),
+            }
+            for each in rerating.differences
+        ],
+        "total": {"attempts": rerating.changed, **_amount_facts(rerating.before_nano, rerating.after_nano)},
+    }
+
+
+def _proof_facts(proof: Proof) -> dict[str, object]:
     return {name: getattr(proof, name) for name in proof.__struct_fields__}

@@ -50,7 +50,7 @@ class Command(PrintingCommand):
     def _print(self, organisation: str, report: MonthlyReport) -> None:
         self.stdout.write(f"{organisation}, {report.month:%Y-%m}, in USD")
         self.stdout.write("")
-        if not report.total.requests:
+        if not report.teams:
             self.stdout.write("Nothing was used in this month.")
             return
         groups = {"TEAM": report.teams, "KEY": report.keys, "MODEL": report.models}

@@ -1,0 +1,312 @@
+"""The leases one process has in hand, as a pure state machine: no I/O, no clock, no randomness.
+
+The gateway drives it with a database behind (`leased.py`), the simulator with a pretended one: the arithmetic of money
+in a process exists once, here. Invariant of every lease (I9): available + in_flight + unbooked = what the database
+knows as this epoch's lease on the account. Instants are seconds of the database's clock.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Final
+
+from governance.metering.slices import TYPICAL_TIMES, Ask, Pace
+
+GUARD_SECONDS: Final = 1.0
+"""This near to a boundary of its period only the database's own clock decides which account pays."""
+IDLE_SECONDS: Final = 5.0
+"""A lease that paid for nothing so long is given back whole."""
+RECALL_SECONDS: Final = 1.0
+"""After a recall whatever comes free is given back at once, for so long."""
+FORGET_SECONDS: Final = 120.0
+_TYPICAL_SHIFT: Final = 3
+
+
+class Lease:
+    """One account's allotment to this process, in nano-USD.
+
+    `available` can be reserved; `in_flight` is reserved; `unbooked` is used up or given back, but the database has not
+    confirmed it yet.
+    """
+
+    __slots__ = (
+        "account_id",
+        "available",
+        "ends_at",
+        "in_flight",
+        "is_exact",
+        "pace",
+        "recalled_until",
+        "safe_from",
+        "safe_until",
+        "starts_at",
+        "typical",
+        "unbooked",
+        "used_at",
+        "waiting",
+    )
+
+    def __init__(self, account_id: int, *, starts_at: float, ends_at: float, at: float) -> None:
+        self.account_id = account_id
+        self.starts_at = starts_at
+        self.ends_at = ends_at
+        self.safe_from = starts_at + GUARD_SECONDS
+        self.safe_until = ends_at - GUARD_SECONDS
+        self.available = 0
+        self.in_flight = 0
+        self.unbooked = 0
+        self.typical = 0
+        self.waiting = 0
+        self.is_exact = False
+        self.recalled_until = at
+        self.used_at = at
+        self.pace = Pace(at)
+
+    @property
+    def total(self) -> int:
+        """What the database knows as the lease."""
+        return self.available + self.in_flight + self.unbooked
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it is left here."""
+        return not (self.available or self.in_flight or self.unbooked)
+
+    def worth_having(self, at: float) -> int:
+        """Return the size this lease should have: a minute of spending, a few reservations, or what waits for it."""
+        return max(self.pace.nano(at=at), TYPICAL_TIMES * self.typical, self.waiting)
+
+    def surplus(self, at: float) -> int:
+        """Return how much of `available` should go back to the account now."""
+        if self.is_exact or at < self.recalled_until or at >= self.ends_at or at - self.used_at >= IDLE_SECONDS:
+            return max(0, self.available)
+        target = self.worth_having(at)
+        return self.available - target if self.available > 2 * target else 0
+
+
+class Pending:
+    """A claim that waits for money: what it has put aside of each lease of its path, in the order of the path.
+
+    What is put aside counts as in flight, so that nobody else can take it meanwhile.
+    """
+
+    __slots__ = ("aside", "least", "path", "want")
+
+    def __init__(self, path: Sequence[Lease], *, want: int, least: int) -> None:
+        self.path = path
+        self.want = want
+        self.least = least
+        self.aside = [0] * len(path)
+
+
+class LeasesInHand:
+    """All leases of the process: the current one of each budget, and older ones until nothing of them is left."""
+
+    def __init__(self) -> None:
+        self._current: dict[Hashable, Lease] = {}
+        self._by_account: dict[int, Lease] = {}
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(self._by_account.values())
+
+    def __len__(self) -> int:
+        return len(self._by_account)
+
+    def path(self, keys: Iterable[Hashable], *, at: float) -> list[Lease] | None:
+        """Return the leases on the accounts that pay at this instant; None when one of them is not known yet."""
+        path = []
+        for key in keys:
+            lease = self._current.get(key)
+            if lease is None or not lease.starts_at <= at < lease.ends_at:
+                return None
+            path.append(lease)
+        return path
+
+    def current(self, key: Hashable, *, at: float) -> Lease | None:
+        """Return the lease on the account that pays at this instant, if it is known."""
+        lease = self._current.get(key)
+        return lease if lease is not None and lease.starts_at <= at < lease.ends_at else None
+
+    def of_account(self, account_id: int) -> Lease | None:
+        """Return the lease on this account."""
+        return self._by_account.get(account_id)
+
+    def take_up(self, key: Hashable, lease: Lease) -> Lease:
+        """Make this the current lease of a budget; an older object for the same account goes on."""
+        lease = self._by_account.setdefault(lease.account_id, lease)
+        self._current[key] = lease
+        return lease
+
+    def adopt(self, lease: Lease) -> Lease:
+        """Keep a lease that the database knows and this process does not."""
+        return self._by_account.setdefault(lease.account_id, lease)
+
+    def forget(self, lease: Lease) -> None:
+        """Its period is over by the database's clock: another account pays now."""
+        self._current = {key: each for key, each in self._current.items() if each is not lease}
+
+    def clear(self) -> None:
+        """Forget everything: the books have given this process's leases up."""
+        self._current.clear()
+        self._by_account.clear()
+
+    def drop_empty(self, *, at: float) -> None:
+        """Let go of leases that are over or long unused and hold nothing."""
+        gone = [
+            lease for lease in self if lease.is_empty and (at >= lease.ends_at or at - lease.used_at > FORGET_SECONDS)
+        ]
+        for lease in gone:
+            del self._by_account[lease.account_id]
+            self.forget(lease)
+
+
+def reserve(path: Sequence[Lease], want: int, *, at: float) -> bool:
+    """Reserve on every lease of the path, or on none: the fast path, without any I/O.
+
+    False when a lease lacks money, or when its period is so near its boundary that the database must decide.
+    """
+    for lease in path:
+        if lease.available < want or not lease.safe_from <= at < lease.safe_until:
+            return False
+    for lease in path:
+        lease.available -= want
+        lease.in_flight += want
+        lease.used_at = at
+        lease.typical += (want - lease.typical) >> _TYPICAL_SHIFT
+    return True
+
+
+def put_aside(pending: Pending) -> None:
+    """Take what the leases in hand can give towards the claim."""
+    for index, lease in enumerate(pending.path):
+        taken = min(lease.available, pending.want - pending.aside[index])
+        lease.available -= taken
+        lease.in_flight += taken
+        pending.aside[index] += taken
+
+
+def put_back(pending: Pending) -> None:
+    """Return what was put aside: the claim is refused, or waits without keeping others from their money."""
+    for index, lease in enumerate(pending.path):
+        lease.in_flight -= pending.aside[index]
+        lease.available += pending.aside[index]
+        pending.aside[index] = 0
+
+
+def queue_up(pending: Pending) -> None:
+    """Let the leases know what waits for them, so that one slice serves all of it."""
+    for aside, lease in zip(pending.aside, pending.path, strict=True):
+        lease.waiting += pending.want - aside
+
+
+def stand_down(pending: Pending) -> None:
+    """Undo `queue_up`."""
+    for aside, lease in zip(pending.aside, pending.path, strict=True):
+        lease.waiting -= pending.want - aside
+
+
+def asks_of(pending: Pending, *, at: float, is_first: Iterable[bool]) -> list[Ask]:
+    """Return what the claim must ask the database for; nothing when it has all it wants.
+
+    `is_first` says per lease whether this claim is the first of its batch to ask it: only that one asks for a slice.
+    """
+    asks = []
+    for index, (lease, first) in enumerate(zip(pending.path, is_first, strict=True)):
+        aside = pending.aside[index]
+        is_safe = lease.safe_from <= at < lease.safe_until
+        if aside >= pending.want and is_safe:
+            continue
+        asks.append(
+            Ask(
+                account_id=lease.account_id,
+                need=max(0, pending.least - aside),
+                short=max(0, pending.want - aside),
+                slice=lease.worth_having(at) if first else 0,
+                typical=lease.typical or pending.want,
+                least=pending.least,
+            )
+        )
+    return asks
+
+
+def take_grant(pending: Pending, lease: Lease, nano: int, *, is_exact: bool) -> None:
+    """Add a grant of the database to a lease, for the claim."""
+    lease.in_flight += nano
+    lease.is_exact = is_exact
+    pending.aside[pending.path.index(lease)] += nano
+
+
+def complete(pending: Pending, *, at: float) -> int:
+    """Turn what was put aside into the reservation; return its amount. What is left over becomes available."""
+    amount = min(pending.want, *pending.aside) if pending.path else pending.want
+    for aside, lease in zip(pending.aside, pending.path, strict=True):
+        lease.in_flight -= aside - amount
+        lease.available += aside - amount
+        lease.used_at = at
+        lease.typical += (amount - lease.typical) >> _TYPICAL_SHIFT if lease.typical else amount
+    return amount
+
+
+def settle(path: Sequence[Lease], *, reserved: int, charge: int, at: float) -> int:
+    """End a reservation at its charge; return what it uses up of each lease. The rest becomes available.
+
+    A charge above the reservation is a fact that settled money takes up; the lease gives only what was reserved.
+    """
+    used = min(charge, reserved)
+    for lease in path:
+        lease.in_flight -= reserved
+        lease.unbooked += used
+        lease.available += reserved - used
+        lease.used_at = at
+        lease.pace.add(charge, at=at)
+    return used
+
+
+def release(path: Sequence[Lease], reserved: int) -> None:
+    """Make reserved money available: of an attempt that cost nothing, a part that shrank, or what was withheld."""
+    for lease in path:
+        lease.in_flight -= reserved
+        lease.available += reserved
+
+
+def suspend(path: Sequence[Lease], reserved: int) -> None:
+    """End a reservation whose cost nobody can prove: all of it leaves the lease, and stays held as suspense."""
+    for lease in path:
+        lease.in_flight -= reserved
+        lease.unbooked += reserved
+
+
+def withhold(path: Sequence[Lease], nano: int) -> None:
+    """Keep money from being reserved again: the journal could not yet be told that it came free."""
+    for lease in path:
+        lease.available -= nano
+        lease.in_flight += nano
+
+
+def take_surplus(leases: Iterable[Lease], *, at: float) -> list[tuple[Lease, int]]:
+    """Take what should go back to the accounts; it stays unbooked until `confirm_return`."""
+    returned = []
+    for lease in leases:
+        surplus = lease.surplus(at)
+        if surplus:
+            lease.available -= surplus
+            lease.unbooked += surplus
+            returned.append((lease, surplus))
+    return returned
+
+
+def confirm_return(returned: Iterable[tuple[Lease, int]]) -> None:
+    """The database has taken it back."""
+    for lease, nano in returned:
+        lease.unbooked -= nano
+
+
+def confirm_booked(path: Sequence[Lease], nano: int) -> None:
+    """The database has booked an outcome that used up so much of each lease."""
+    for lease in path:
+        lease.unbooked -= nano
+
+
+def correct(lease: Lease, known_nano: int) -> int:
+    """After a lost answer: take the database's word for a lease; return what turned out to be in hand besides."""
+    found = known_nano - lease.total
+    lease.available += found
+    return found

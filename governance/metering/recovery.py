@@ -1,0 +1,107 @@
+"""What a dead process left is worked out from its journal: by proof, never by a timeout.
+
+Proof is the kernel's lock, which only a dead process lets go of, and the journal that is read while it is held. A
+process that is only silent is fenced, and nothing of it is released. Where the journal is gone, the leases stay held as
+suspense until somebody releases them by name.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from governance.metering.attempt import Ending, Outcome
+from governance.metering.epoch import LifeLock
+from governance.metering.journal import Entry, JournalForeign, boot_id, read_journal
+from governance.metering.texts import outcome_text
+
+FENCE_SECONDS: Final = 5.0
+PROCESS_DIED: Final = "gateway_process_died"
+_UNKNOWN: Final = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=PROCESS_DIED))
+
+log = structlog.get_logger("metering")
+
+
+def rows_of(entries: Mapping[UUID, Entry]) -> str:
+    """Return what a journal says as the JSON that `metering_recover` takes: results, and intents as suspense."""
+    rows = []
+    for entry in entries.values():
+        row = msgspec.json.decode(entry.intent)
+        if entry.reserved_nano is not None:
+            row["reserved_nano"] = entry.reserved_nano
+        row |= {"leased_nano": row["reserved_nano"], "held_apart_nano": 0}
+        row |= msgspec.json.decode(_UNKNOWN if entry.result is None else entry.result)
+        rows.append(row)
+    return msgspec.json.encode(rows).decode()
+
+
+async def fence_silent(connection: AsyncConnection[TupleRow]) -> int:
+    """Fence the epochs that were not seen for a while, on every host; return how many."""
+    cursor = await connection.execute("SELECT metering_fence(%s)", (FENCE_SECONDS,))
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def recover_dead(connection: AsyncConnection[TupleRow], *, host: str, folder: Path) -> dict[int, int]:
+    """End the epochs of this host whose processes are dead; return {epoch: attempts moved to suspense}."""
+    cursor = await connection.execute(
+        "SELECT epoch, lock_name FROM metering_worker WHERE host = %s AND state IN ('alive', 'fenced') ORDER BY epoch",
+        (host,),
+    )
+    recovered = {}
+    for epoch, lock_name in await cursor.fetchall():
+        try:
+            lock = LifeLock.of_the_dead(folder, lock_name)
+        except BlockingIOError:
+            continue
+        except FileNotFoundError:
+            await _lose(connection, epoch, reason="its lock file is gone")
+            continue
+        try:
+            recovered[epoch] = await _recover(connection, epoch, lock)
+        except (FileNotFoundError, JournalForeign) as error:
+            await _lose(connection, epoch, reason=str(error))
+        except BaseException:
+            lock.release(is_over=False)
+            raise
+        lock.release(is_over=epoch in recovered)
+    return recovered
+
+
+async def end_epoch(connection: AsyncConnection[TupleRow], epoch: int, entries: Mapping[UUID, Entry]) -> int:
+    """End an epoch with what its journal says; return how many attempts went to suspense.
+
+    Where the database cannot keep some result as it is, all of them go to suspense rather than none anywhere.
+    """
+    try:
+        return await _end(connection, epoch, rows_of(entries))
+    except (psycopg.IntegrityError, psycopg.DataError):
+        log.exception("results_unbookable", epoch=epoch)
+        unknown = {number: msgspec.structs.replace(entry, result=None) for number, entry in entries.items()}
+        return await _end(connection, epoch, rows_of(unknown))
+
+
+async def _end(connection: AsyncConnection[TupleRow], epoch: int, rows: str) -> int:
+    cursor = await connection.execute("SELECT metering_recover(%s, %s::json)", (epoch, rows))
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def _recover(connection: AsyncConnection[TupleRow], epoch: int, lock: LifeLock) -> int:
+    header, entries = read_journal(lock.journal_path, lock=lock.name)
+    if header.boot != boot_id():
+        raise JournalForeign("it was written before this machine last started, so its end may be missing")
+    return await end_epoch(connection, epoch, entries)
+
+
+async def _lose(connection: AsyncConnection[TupleRow], epoch: int, *, reason: str) -> None:
+    cursor = await connection.execute("SELECT metering_lose(%s)", (epoch,))
+    row = await cursor.fetchone()
+    if row is not None and row[0]:
+        log.error("epoch_lost", epoch=epoch, held_nano=row[0], reason=reason)

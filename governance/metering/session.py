@@ -1,0 +1,188 @@
+"""What a gateway process shares with the books: its epoch, lock and journal, its leases, and a way back after doubt.
+
+After a lost answer nothing in memory is trusted until the books were asked (money.md 5.5): which flush was the last one
+they took, and what they know as leases.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from governance.core.errors import GovernanceUnavailable
+from governance.metering import bank
+from governance.metering.database_clock import DatabaseClock
+from governance.metering.epoch import LifeLock, register
+from governance.metering.journal import Journal, read_journal
+from governance.metering.leases import Lease, LeasesInHand, correct
+from governance.metering.outgoing import Outgoing
+from governance.metering.recovery import end_epoch
+from governance.metering.reservation import Reservation
+
+Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+log = structlog.get_logger("metering")
+
+
+class Session:
+    """One process at the books. `open_reservations` are those whose attempts have not ended."""
+
+    def __init__(self, *, pool: Pool, host: str, folder: Path, monotonic: Callable[[], float]) -> None:
+        self.host = host
+        self.folder = folder
+        self.clock = DatabaseClock(monotonic)
+        self.in_hand = LeasesInHand()
+        self.open_reservations: dict[object, Reservation] = {}
+        self.granting = asyncio.Lock()
+        self.flushing = asyncio.Lock()
+        self.epoch = 0
+        self.is_in_doubt = False
+        self._pool = pool
+        self._lock: LifeLock | None = None
+        self._journal: Journal | None = None
+        self._outgoing: Outgoing | None = None
+
+    @property
+    def journal(self) -> Journal:
+        """The journal. Raises GovernanceUnavailable before `open`."""
+        if self._journal is None:
+            raise unavailable()
+        return self._journal
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """The outcomes on their way. Raises GovernanceUnavailable before `open`."""
+        if self._outgoing is None:
+            raise unavailable()
+        return self._outgoing
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection. Whatever goes wrong with it leaves doubt, and comes out as GovernanceUnavailable.
+
+        What the database refuses in itself (psycopg.IntegrityError, DataError) comes out as it is, and leaves none.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.IntegrityError, psycopg.DataError):
+            raise
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            self.is_in_doubt = True
+            log.warning("books_not_reached", reason=type(error).__name__, message=str(error))
+            raise unavailable() from error
+        except asyncio.CancelledError:
+            self.is_in_doubt = True
+            raise
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection for work that moves none of this process's money, so that its failure leaves no doubt."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            raise unavailable() from error
+
+    async def open(self) -> None:
+        """Lock, journal, epoch. Raises GovernanceUnavailable; then it may be tried again."""
+        try:
+            lock = LifeLock.make(self.folder)
+            journal = Journal(lock.journal_path, lock=lock.name)
+        except OSError as error:
+            raise GovernanceUnavailable(
+                f"The journal cannot be written in {self.folder}: make room, or let the gateway write there.",
+                retry_after_seconds=2,
+            ) from error
+        try:
+            async with self.connection() as connection:
+                sent = self.clock.monotonic()
+                self.clock.hear(await bank.clock(connection), sent=sent)
+                self.epoch = await register(connection, host=self.host, lock=lock)
+        except GovernanceUnavailable:
+            # The next try takes another lock: whether this one was registered is not known.
+            journal.close()
+            lock.release(is_over=True)
+            raise
+        self._lock, self._journal, self._outgoing = lock, journal, Outgoing(self.in_hand, journal)
+        self.is_in_doubt = False
+
+    async def resolve_doubt(self) -> None:
+        """Ask the books where this process stands, and take their word. Raises GovernanceUnavailable."""
+        async with self.granting, self.flushing:
+            if not self.is_in_doubt:
+                return
+            await self._pool.check()
+            async with self.connection() as connection:
+                await self._resolve(connection)
+            self.is_in_doubt = False
+
+    async def end(self) -> None:
+        """End the epoch with whatever the journal still says. Raises GovernanceUnavailable; then the files stay."""
+        if self._lock is None or self._journal is None:
+            return
+        self._journal.close()
+        try:
+            _, entries = read_journal(self._lock.journal_path, lock=self._lock.name)
+            async with self.aside() as connection:
+                await end_epoch(connection, self.epoch, entries)
+        except BaseException:
+            self._lock.release(is_over=False)
+            raise
+        self._lock.release(is_over=True)
+
+    async def _resolve(self, connection: AsyncConnection[TupleRow]) -> None:
+        sent = self.clock.monotonic()
+        self.clock.hear(await bank.clock(connection), sent=sent)
+        known = await bank.standing(connection, epoch=self.epoch)
+        if known is not None and self.outgoing.is_confirmed_by(known.last_sequence):
+            self.outgoing.confirm()
+        if known is None or known.state in ("dead", "lost"):
+            await self._begin_anew(connection)
+            return
+        if known.state == "fenced":
+            epoch = await bank.succeed(connection, epoch=self.epoch)
+            if epoch is None:
+                raise unavailable()
+            log.warning("epoch_succeeded", epoch=epoch, fenced=self.epoch)
+            self.epoch = epoch
+            self.outgoing.begin_epoch()
+        self._take_word(known.leases)
+
+    def _take_word(self, known: Mapping[int, int]) -> None:
+        at = self.clock.now()
+        for account_id in known:
+            if self.in_hand.of_account(account_id) is None:
+                # A grant whose answer was lost, on an account that nothing was opened for since: it goes back at once.
+                self.in_hand.adopt(Lease(account_id, starts_at=at, ends_at=at, at=at))
+        for lease in self.in_hand:
+            found = correct(lease, known.get(lease.account_id, 0))
+            if found:
+                log.warning("lease_corrected", account_id=lease.account_id, found_nano=found)
+
+    async def _begin_anew(self, connection: AsyncConnection[TupleRow]) -> None:
+        """Somebody gave this epoch up while its process lived: nothing is leased any more, and facts stay facts."""
+        if self._lock is None:
+            raise unavailable()
+        log.error("epoch_given_up", epoch=self.epoch, open=len(self.open_reservations), unbooked=len(self.outgoing))
+        self.epoch = await register(connection, host=self.host, lock=self._lock)
+        self.outgoing.come_late()
+        self.outgoing.begin_epoch()
+        for reservation in self.open_reservations.values():
+            reservation.come_late()
+        self.in_hand.clear()
+
+
+def unavailable() -> GovernanceUnavailable:
+    """Return what a caller is told while the books cannot be asked."""
+    return GovernanceUnavailable(
+        "The budget database cannot be reached, so the request was not sent: try again shortly.",
+        retry_after_seconds=2,
+    )

@@ -1,0 +1,209 @@
+"""Clients that go away before they have their answer: noticed always, nothing more written, the cost booked."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from governance.gateway.limits import Limits
+from governance.plugin.provider import AfterDisconnect
+from tests.gateway.vendor import DONE, Vendor, VendorCall, chat_event, chat_reply
+from tests.gateway.world import Served, World, eventually, question
+
+KINDS = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+
+
+@contextlib.asynccontextmanager
+async def asking(served: Served, key: str, *, text: str = "Hi", is_stream: bool = False) -> AsyncIterator[None]:
+    """Ask over a bare connection, and hang up at the end of the block."""
+    body = json.dumps(question(text, stream=is_stream)).encode()
+    _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
+    writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+    try:
+        yield
+    finally:
+        writer.transport.abort()
+        await eventually(lambda: True if not served.server.server_state.connections else None)
+
+
+@pytest.fixture
+def cancelling(served: Served, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the provider of `tiny` be one whose calls are cancelled."""
+    snapshot = served.gateway.keeper.snapshot
+    assert snapshot is not None
+    provider = snapshot.aliases_of(world.organisation)["tiny"].deployments[0].provider
+    monkeypatch.setattr(provider, "after_disconnect", AfterDisconnect.CANCEL)
+
+
+class Slow:
+    """A vendor that has been asked, and answers when it is told to."""
+
+    def __init__(self, vendor: Vendor) -> None:
+        self.was_asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.was_hung_up_on = asyncio.Event()
+        self._plainly = vendor.answer
+        vendor.answer = self._answer
+
+    async def _answer(self, call: VendorCall) -> None:
+        self.was_asked.set()
+        waiting = [asyncio.create_task(self.may_answer.wait()), asyncio.create_task(call.closed())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        if self.may_answer.is_set():
+            await self._plainly(call)
+        else:
+            self.was_hung_up_on.set()
+
+
+@KINDS
+async def test_when_the_client_goes_before_the_first_byte_the_answer_is_read_and_settled(
+    served: Served, world: World, vendor: Vendor, key: str, is_stream: bool
+) -> None:
+    slow = Slow(vendor)
+    budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
+    async with asking(served, key, is_stream=is_stream):
+        await slow.was_asked.wait()
+    slow.may_answer.set()
+    (record,) = await world.recorded()
+    assert (record["outcome"], record["charge_nano"]) == ("client_gone", 15_000)
+    account = world.account(budget)
+    assert (account["settled_nano"], account["held_nano"]) == (15_000, 0)
+    await eventually(lambda: True if not served.gateway.in_flight else None)
+
+
+async def test_a_client_whose_request_was_long_is_noticed_too(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    slow = Slow(vendor)
+    async with asking(served, key, text="x" * 300_000):
+        await slow.was_asked.wait()
+    slow.may_answer.set()
+    (record,) = await world.recorded()
+    assert record["outcome"] == "client_gone"
+
+
+async def test_a_client_that_stays_is_no_departure_and_neither_is_one_that_goes_after_its_answer(
+    served: Served, world: World, key: str
+) -> None:
+    async with served.client(key) as client:
+        for _ in range(2):
+            assert (await client.post("/v1/chat/completions", json=question())).status_code == 200
+    records = await world.recorded(2)
+    assert [record["outcome"] for record in records] == ["completed", "completed"]
+
+
+@KINDS
+async def test_a_provider_that_says_so_is_hung_up_on_before_its_first_byte_and_the_money_stays_held(
+    served: Served, world: World, vendor: Vendor, key: str, cancelling: None, is_stream: bool
+) -> None:
+    slow = Slow(vendor)
+    budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
+    async with asking(served, key, is_stream=is_stream):
+        await slow.was_asked.wait()
+    await asyncio.wait_for(slow.was_hung_up_on.wait(), 5)
+    (attempt,) = await world.suspended()
+    assert attempt["suspense_reason"] == "client_gone"
+    assert world.account(budget)["held_nano"] == attempt["held_nano"] > 0
+
+
+async def test_a_provider_that_is_cancelled_answers_those_who_stay_as_any_other(
+    served: Served, world: World, key: str, cancelling: None
+) -> None:
+    async with served.client(key) as client:
+        whole = await client.post("/v1/chat/completions", json=question())
+        stream = await client.post("/v1/chat/completions", json=question(stream=True))
+    assert whole.content == chat_reply()
+    assert stream.content.endswith(chat_event(finish="stop") + DONE)
+    assert [record["outcome"] for record in await world.recorded(2)] == ["completed", "completed"]
+
+
+async def test_a_vendors_error_for_a_client_that_has_gone_is_booked_as_for_any_other(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    async def answer(call: VendorCall) -> None:
+        await call.reply(b'{"error":{"message":"no"}}', status=400)
+
+    vendor.answer = answer
+    slow = Slow(vendor)
+    async with asking(served, key):
+        await slow.was_asked.wait()
+    slow.may_answer.set()
+    (record,) = await world.recorded()
+    assert (record["outcome"], record["charge_nano"]) == ("vendor_error", 0)
+
+
+async def test_nothing_is_sent_for_a_client_that_went_while_its_money_was_being_reserved(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
+    async with served.client(key) as client:
+        await client.post("/v1/chat/completions", json=question())
+    await eventually(lambda: True if not world.attempts() else None)
+    with world.owner.transaction():
+        world.execute("SELECT FROM budgets_account WHERE budget_id = %s FOR UPDATE", budget)
+        async with asking(served, key):
+            await eventually(lambda: True if served.gateway.in_flight else None)
+    await eventually(lambda: True if not served.gateway.in_flight else None)
+    await eventually(lambda: True if world.account(budget)["held_nano"] == 0 and not world.attempts() else None)
+    assert len(vendor.calls) == 1
+
+
+class TestBounds:
+    @pytest.fixture
+    def limits(self) -> Limits:
+        return Limits(after_disconnect_seconds=0.3, after_disconnect_bytes=1000, watch_seconds=0.05)
+
+    async def test_the_rest_of_an_answer_is_waited_for_only_so_long(
+        self, served: Served, world: World, vendor: Vendor, key: str
+    ) -> None:
+        began = asyncio.Event()
+        was_hung_up_on = asyncio.Event()
+
+        async def answer(call: VendorCall) -> None:
+            await call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{")
+            began.set()
+            await call.closed()
+            was_hung_up_on.set()
+
+        vendor.answer = answer
+        async with asking(served, key):
+            await began.wait()
+        await asyncio.wait_for(was_hung_up_on.wait(), 5)
+        (attempt,) = await world.suspended()
+        assert attempt["suspense_reason"] == "client_gone"
+
+    async def test_the_rest_of_an_answer_is_read_only_so_far(
+        self, served: Served, world: World, vendor: Vendor, key: str
+    ) -> None:
+        vendor.answer = lambda call: call.reply(chat_reply("x" * 5000))
+        slow = Slow(vendor)
+        async with asking(served, key):
+            await slow.was_asked.wait()
+        slow.may_answer.set()
+        (attempt,) = await world.suspended()
+        assert attempt["suspense_reason"] == "client_gone"
+
+    async def test_a_stream_that_begins_after_the_client_has_gone_is_bounded_too(
+        self, served: Served, world: World, vendor: Vendor, key: str
+    ) -> None:
+        async def answer(call: VendorCall) -> None:
+            await call.begin_stream()
+            with contextlib.suppress(ConnectionError):
+                while not call.writer.is_closing():
+                    await call.chunk(chat_event("x" * 100))
+
+        vendor.answer = answer
+        slow = Slow(vendor)
+        async with asking(served, key, is_stream=True):
+            await slow.was_asked.wait()
+        slow.may_answer.set()
+        (attempt,) = await world.suspended()
+        assert attempt["suspense_reason"].startswith("client_gone (output seen: ")
