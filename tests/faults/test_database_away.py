@@ -45,6 +45,7 @@ async def test_calls_while_every_account_is_locked_are_refused_or_booked_later(m
         replies = await asyncio.gather(*(machine.call() for _ in range(_CALLS)))
         served = [reply for reply in replies if reply.status_code == 200]
         assert {reply.status_code for reply in replies} <= {200, 429, 503}
+        assert len(served) > 0
         assert len(machine.vendor.calls) == _CALLS + len(served)
         other.rollback()
 
