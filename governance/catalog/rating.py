@@ -143,13 +143,14 @@ class RateCard:
 
     def rate(self, usage: Usage, *, service_tier: str = STANDARD) -> Rated:
         """Return the exact cost of this usage. A tier without prices is rated as the dearest one and marked."""
+        counts = usage.counts()
         steps = self._tiers.get(service_tier)
         if steps is None:
-            every = [self._rate_at(_step_for(steps, usage), usage, is_assumed=True) for steps in self._tiers.values()]
+            every = [self._rate_at(_step_for(steps, counts), counts, is_assumed=True) for steps in self._tiers.values()]
             if not every:
                 raise NoPrice("No price is in force for this model: add one with `bursar models add`.")
             return max(every, key=lambda rated: rated.cost_nano)
-        return self._rate_at(_step_for(steps, usage), usage, is_assumed=False)
+        return self._rate_at(_step_for(steps, counts), counts, is_assumed=False)
 
     def _reachable(self, tier: str, input_tokens: int) -> list[Step]:
         steps = self._tiers.get(tier)
@@ -159,10 +160,10 @@ class RateCard:
             )
         return [step for step in steps if step.from_input_tokens <= input_tokens]
 
-    def _rate_at(self, step: Step, usage: Usage, *, is_assumed: bool) -> Rated:
+    def _rate_at(self, step: Step, counts: Mapping[TokenClass, int], *, is_assumed: bool) -> Rated:
         total = 0
         lines = []
-        for token_class, quantity in usage.counts().items():
+        for token_class, quantity in counts.items():
             rate = step.rates.get(token_class)
             if not quantity or (rate is None and token_class is TokenClass.REQUEST):
                 continue
@@ -231,8 +232,9 @@ def _with_neighbours(listed: dict[TokenClass, Rate]) -> dict[TokenClass, Rate]:
     return rates
 
 
-def _step_for(steps: tuple[Step, ...], usage: Usage) -> Step:
-    counts = usage.counts()
+def _step_for(steps: tuple[Step, ...], counts: Mapping[TokenClass, int]) -> Step:
+    if len(steps) == 1:
+        return steps[0]
     whole_input = sum(counts[token_class] for token_class in INPUT_CLASSES)
     return [step for step in steps if step.from_input_tokens <= whole_input][-1]
 

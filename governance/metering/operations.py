@@ -1,8 +1,10 @@
 """Resolving suspense by name: the one way in which a person, not a proof, decides what an attempt cost."""
 
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 
 from governance.audit.operations import Actor, record
@@ -10,10 +12,15 @@ from governance.catalog.rating import Rated, RatedLine
 from governance.core.errors import BadRequest
 from governance.core.money import usd_text
 from governance.metering.attempt import Ending, Outcome
+from governance.metering.epoch import LifeLock
 from governance.metering.errors import NoSuchSuspense
-from governance.metering.models import Attempt
+from governance.metering.journal import JournalForeign, boot_id, read_journal
+from governance.metering.models import Attempt, Worker
+from governance.metering.recovery import rows_of
 from governance.metering.texts import outcome_text
 from governance.plugin.usage import TokenClass
+
+log = structlog.get_logger("metering")
 
 RELEASED_REASON = "suspense_released"
 SETTLED_REASON = "suspense_settled"
@@ -56,6 +63,43 @@ def release_lost_leases(*, epoch: int, actor: Actor, reason: str) -> None:
             after={"leases": count},
             reason=reason,
         )
+
+
+def recover_folder(*, folder: Path, is_whole: bool, actor: Actor) -> dict[int, int]:
+    """Recover the gateway processes whose locks and journals lie in a folder, as on a volume of a host that is gone.
+
+    A process that still holds its lock is left alone. `is_whole`: whoever asks knows that the volume was unmounted
+    cleanly, so that the journals' ends cannot be missing although another boot of a machine wrote them; without it
+    such journals are passed over. Return {epoch: attempts moved to suspense}.
+    """
+    names = sorted(path.name for path in folder.glob("*.lock"))
+    workers = Worker.objects.filter(lock_name__in=names).exclude(state=Worker.State.DEAD).order_by("epoch")
+    recovered = {}
+    for epoch, lock_name in workers.values_list("epoch", "lock_name"):
+        try:
+            lock = LifeLock.of_the_dead(folder, lock_name)
+        except BlockingIOError:
+            continue
+        is_over = False
+        try:
+            header, entries = read_journal(lock.journal_path, lock=lock.name)
+            if is_whole or header.boot == boot_id():
+                recovered[epoch] = _end_epoch(epoch, rows_of(entries), actor)
+                is_over = True
+        except (FileNotFoundError, JournalForeign) as error:
+            log.warning("journal_proves_nothing", epoch=epoch, reason=str(error))
+        finally:
+            lock.release(is_over=is_over)
+    return recovered
+
+
+@transaction.atomic
+def _end_epoch(epoch: int, rows: str, actor: Actor) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT metering_recover(%s, %s::json)", [epoch, rows])
+        (attempts,) = cursor.fetchone()
+    record(actor=actor, action="epoch.recovered", subject=f"epoch:{epoch}", after={"attempts_in_suspense": attempts})
+    return int(attempts)
 
 
 def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, actor: Actor, reason: str) -> None:

@@ -29,6 +29,9 @@ class TokenClass(StrEnum):
     UNKNOWN = "unknown"
     """Not reported by a vendor and never priced: a cost somebody settled by name."""
 
+    # Enum's own is written in Python and counts where classes are keys; this one fits the equality of a str as well.
+    __hash__ = str.__hash__
+
 
 INPUT_CLASSES = frozenset(
     {

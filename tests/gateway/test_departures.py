@@ -72,8 +72,7 @@ async def test_when_the_client_goes_before_the_first_byte_the_answer_is_read_and
     slow.may_answer.set()
     (record,) = await world.recorded()
     assert (record["outcome"], record["charge_nano"]) == ("client_gone", 15_000)
-    account = world.account(budget)
-    assert (account["settled_nano"], account["held_nano"]) == (15_000, 0)
+    assert (await world.at_rest(budget))["settled_nano"] == 15_000
     await eventually(lambda: True if not served.gateway.in_flight else None)
 
 
@@ -152,7 +151,8 @@ async def test_nothing_is_sent_for_a_client_that_went_while_its_money_was_being_
         async with asking(served, key):
             await eventually(lambda: True if served.gateway.in_flight else None)
     await eventually(lambda: True if not served.gateway.in_flight else None)
-    await eventually(lambda: True if world.account(budget)["held_nano"] == 0 and not world.attempts() else None)
+    await world.at_rest(budget)
+    assert world.attempts() == []
     assert len(vendor.calls) == 1
 
 

@@ -98,11 +98,15 @@ async def test_what_lies_idle_in_one_process_comes_back_for_another(world: World
     assert world.account(budget)["settled_nano"] == 400_000
 
 
-async def test_one_lease_is_never_more_than_a_small_share_of_the_limit(world: World, make_books: MakeBooks) -> None:
+async def test_what_lies_idle_in_a_lease_is_a_small_share_of_the_limit(world: World, make_books: MakeBooks) -> None:
     books = await make_books()
     budget = world.add_budget(20_000_000)
-    await grow(world, books, budget, calls=2_000)
-    assert max(leased(world, budget)) <= 20_000_000 // 200 + 1_000
+    most = 0.0
+    for _ in range(500):
+        await grow(world, books, budget, calls=4)
+        most = max(most, books.gauges()["bursar_leased_idle_nano_usd"])
+    await books.close()
+    assert 10_000 < most <= 20_000_000 // 200 + 1_000
 
 
 async def test_small_budgets_are_lent_call_by_call_and_given_back_at_once(world: World, make_books: MakeBooks) -> None:

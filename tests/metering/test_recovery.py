@@ -11,7 +11,7 @@ from governance.audit.operations import Actor
 from governance.core.errors import GovernanceUnavailable
 from governance.metering.journal import RESULT, Journal, JournalForeign, read_journal, record
 from governance.metering.leased import LeasedBooks
-from governance.metering.operations import release_lost_leases
+from governance.metering.operations import recover_folder, release_lost_leases
 from governance.metering.queries import lost_leases
 from governance.metering.recovery import recover_dead
 from tests.metering.conftest import MakeBooks, World
@@ -134,8 +134,34 @@ async def test_leases_of_a_journal_that_proves_nothing_stay_held_until_released_
     assert event == {"actor": "ada@example.org", "action": "leases.released", "reason": "the host burnt down"}
 
 
+async def test_a_volume_that_turns_up_is_recovered_by_whoever_knows_that_it_is_whole(
+    world: World, make_books: MakeBooks, recover: Recover, tmp_path: Path
+) -> None:
+    books = await make_books()
+    budget = world.add_budget(10**12)
+    done, flying = [await books.reserve(world.claim(budget, want=1_000)) for _ in range(2)]
+    books.book(done, settled("300"))
+    die(books)
+    (path,) = tmp_path.glob("*.journal")  # noqa: ASYNC240 - a temporary folder
+    lock_path, away = path.with_suffix(".lock"), tmp_path / "away.lock"
+    lock_path.rename(away)
+    await recover()
+    assert world.rows("SELECT state FROM metering_worker") == [{"state": "lost"}]
+    away.rename(lock_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("governance.metering.operations.boot_id", lambda: "a later boot")
+        ada = Actor(name="ada@example.org")
+        assert await in_django(recover_folder, folder=tmp_path, is_whole=False, actor=ada) == {}
+        (recovered,) = (await in_django(recover_folder, folder=tmp_path, is_whole=True, actor=ada)).values()
+    assert recovered == 1
+    account = world.account(budget)
+    assert (account["settled_nano"], account["held_nano"]) == (300, 1_000)
+    assert [row["id"] for row in world.rows("SELECT id FROM metering_attempt")] == [flying.attempt_id]
+    assert list(tmp_path.glob("*.lock")) == []  # noqa: ASYNC240 - a temporary folder
+
+
 async def test_a_full_disk_stops_admission_and_lets_it_go_on_by_itself(
-    world: World, make_books: MakeBooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, make_books: MakeBooks, tmp_path: Path
 ) -> None:
     books = await make_books()
     budget = world.add_budget(10**12)

@@ -60,14 +60,14 @@ $$;
 -- Ends an epoch whose process is proved dead: by itself, on its way out, or by whoever read its journal under its lock.
 -- p_outcomes is what the journal says: results that may not be booked yet, and intents without result as suspense.
 -- What is booked or in suspense already is passed over; the rest of its leases is given back. Returns how many attempts
--- went to suspense. Replaying it changes nothing.
+-- went to suspense. Replaying it changes nothing. An epoch that was given up for lost is recovered when its journal turns up.
 CREATE FUNCTION metering_recover(p_epoch bigint, p_outcomes json) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_new     json;
     v_unknown integer;
 BEGIN
-    PERFORM 1 FROM metering_worker WHERE epoch = p_epoch AND state IN ('alive', 'fenced') FOR UPDATE;
+    PERFORM 1 FROM metering_worker WHERE epoch = p_epoch AND state IN ('alive', 'fenced', 'lost') FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;

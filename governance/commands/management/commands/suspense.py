@@ -30,6 +30,16 @@ class Command(VerbCommand):
         verb.add_argument("attempt", help="the attempt's id")
         verb.add_argument("--cost", help="in USD, exact; without it: everything that is held")
         verb.add_argument("--reason", required=True, help="how you know; kept in the audit trail")
+        self.add_verb(
+            "leases", _leases, words="List what gateway processes held whose journals are gone.",
+            example="bursar suspense leases",
+        )  # fmt: skip
+        verb = self.add_verb(
+            "release-leases", _release_leases, words="Give back what a gateway process held whose journal is gone.",
+            example="bursar suspense release-leases 12 --reason 'host burnt; its calls are booked by hand'",
+        )  # fmt: skip
+        verb.add_argument("epoch", type=int, help="the process's epoch, as `leases` lists it")
+        verb.add_argument("--reason", required=True, help="how you know; kept in the audit trail")
 
 
 def _list(options: dict[str, Any]) -> Answer:
@@ -57,6 +67,24 @@ def _settle(options: dict[str, Any]) -> Answer:
     cost_nano = None if options["cost"] is None else parse_usd(options["cost"])
     operations.settle_suspense(attempt_id=attempt_id, cost_nano=cost_nano, actor=actor(), reason=options["reason"])
     return {"attempt": str(attempt_id), "outcome": operations.SETTLED_REASON}
+
+
+def _leases(options: dict[str, Any]) -> Answer:
+    return [
+        {
+            "epoch": lost.worker.epoch,
+            "host": lost.worker.host,
+            "last_seen_at": lost.worker.last_seen_at.isoformat(),
+            "budgets": lost.accounts,
+            "largest_usd": usd_text(lost.largest_nano),
+        }
+        for lost in queries.lost_leases(organisation_id=chosen_organisation(options).pk)
+    ]
+
+
+def _release_leases(options: dict[str, Any]) -> Answer:
+    operations.release_lost_leases(epoch=options["epoch"], actor=actor(), reason=options["reason"])
+    return {"epoch": options["epoch"], "outcome": operations.RELEASED_REASON}
 
 
 def _attempt_id(text: str) -> UUID:
