@@ -36,7 +36,6 @@ class Account:
     leases: dict[int, list[float]] = field(default_factory=dict)
     """{epoch: [amount, used_at]}"""
     suspense: dict[UUID, int] = field(default_factory=dict)
-    changed_at: float = 0.0
 
     def standing(self, users: int) -> Standing:
         return Standing(self.limit, self.settled, self.held, self.budget.is_hard, users)
@@ -75,6 +74,14 @@ class Bank:
     def now(self) -> datetime:
         """Return the database's clock as a time."""
         return datetime.fromtimestamp(self.clock(), UTC)
+
+    def balances(self) -> object:
+        """Return what a transaction without effect leaves as it is."""
+        accounts = [
+            (account.settled, account.held, {epoch: lease[0] for epoch, lease in account.leases.items()})
+            for account in self.accounts.values()
+        ]
+        return accounts, len(self.charges), list(self.suspense)
 
     def register(self, host: str, lock_name: str, _process_id: int) -> int:
         if any(each.lock_name == lock_name and each.state != "dead" for each in self.workers.values()):
@@ -300,6 +307,8 @@ class Bank:
         if lease is not None:
             lease[0] -= nano
             lease[1] = self.clock()
+            if lease[0] < 0:
+                self.report(f"I8 the lease of epoch {epoch} on account {account.id} falls to {lease[0]}")
 
     def _give_back(self, epoch: int, returned: Iterable[tuple[int, int]]) -> None:
         for account_id, nano in returned:

@@ -113,8 +113,8 @@ class Faults:
         if process is None:
             return
         self._world.note(f"{process.host} burns down")
+        self._world.lose(process.host)
         for each in [each for each in self._world.processes if each.host == process.host and each.is_alive]:
-            self._world.lose(each)
             self._world.kill(each, back_after=self._chance.uniform(1, 5))
         shutil.rmtree(process.folder, ignore_errors=True)
 
@@ -123,8 +123,7 @@ class Faults:
         if process is None:
             return
         self._world.note(f"somebody deletes the files of {process.host} while its processes live")
-        for each in [each for each in self._world.processes if each.host == process.host]:
-            self._world.lose(each)
+        self._world.lose(process.host)
         self._trouble("the journals of a host are gone", 10)
         shutil.rmtree(process.folder, ignore_errors=True)
 

@@ -31,6 +31,7 @@ class Process:
         self.is_closing = False
         self.is_lost = False
         self.reserving = 0
+        self.steps = 0
         self.sent: list[Charge] = []
         self._is_buried = False
         self.troubled_at = world.agenda.now

@@ -1,6 +1,6 @@
 """Was a refusal justified (I19), and did nobody sit on the money (I20)?"""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 
 from governance.metering.attempt import Claim
@@ -10,6 +10,7 @@ from tests.simulate.process import Process
 REMEMBERED_SECONDS = 1.0
 """A refusal may be told again for half a second; the rest is for the way of the answer."""
 IDLE_SECONDS = 1.0
+LOOK_SECONDS = 0.25
 TROUBLE_SECONDS = 12.0
 """So long after a fault its consequences may still be felt."""
 
@@ -23,6 +24,7 @@ class Refusals:
         self._bank = bank
         self._report = report
         self._processes = processes
+        self._samples: deque[dict[tuple[int, int], int]] = deque(maxlen=int(IDLE_SECONDS / LOOK_SECONDS) + 1)
         self._lowered: dict[int, list[tuple[float, int]]] = defaultdict(list)
 
     def limit_was(self, account: Account, limit: int) -> None:
@@ -45,12 +47,14 @@ class Refusals:
         if self._is_troubled(process):
             return
         now = self._bank.clock()
-        for account in self._accounts(claim, now):
-            if account.limit - account.settled - account.held + self._idle(account, now) < claim.least_nano:
-                return
-            if account.changed_at > now - IDLE_SECONDS:
-                return
-        self._report(f"I20 claim {claim.attempt_id} of {claim.least_nano} was refused while its money lay idle")
+        lacking = {
+            account.id: claim.least_nano - account.limit + account.settled + account.held
+            for account in self._accounts(claim, now)
+            if account.limit - account.settled - account.held < claim.least_nano
+        }
+        # None lacks money: it came back just after the refusal.
+        if lacking and all(self._idle(account_id, now) >= lack for account_id, lack in lacking.items()):
+            self._report(f"I20 claim {claim.attempt_id} was refused while what it lacked lay idle: {lacking}")
 
     def unavailable(self, message: str, process: Process) -> None:
         """A claim was refused for want of a database: then something was wrong."""
@@ -69,10 +73,25 @@ class Refusals:
             if account.budget.id in ids and account.ends_at > since:
                 yield account
 
-    def _idle(self, account: Account, now: float) -> int:
+    def look(self) -> None:
+        """Take a sample of what is available where, for `held`."""
+        self._samples.append(
+            {
+                (process.number, lease.account_id): lease.available
+                for process in self._processes
+                if process.is_alive
+                for lease in process.books._session.in_hand
+            }
+        )
+
+    def _idle(self, account_id: int, now: float) -> int:
+        """Return what nobody has used for a second, in processes that could give it back."""
         idle = 0
         for process in self._processes:
-            lease = process.books._session.in_hand.of_account(account.id)
+            if not process.is_alive or process.books._session.is_in_doubt:
+                continue
+            lease = process.books._session.in_hand.of_account(account_id)
             if lease is not None and lease.used_at < now - IDLE_SECONDS:
-                idle += lease.available
+                key = (process.number, account_id)
+                idle += min([lease.available, *(sample.get(key, 0) for sample in self._samples)])
         return idle

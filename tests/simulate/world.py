@@ -18,13 +18,13 @@ from governance.metering.attempt import Outcome
 from governance.metering.texts import outcome_text
 from tests.simulate import disk
 from tests.simulate.agenda import Agenda
-from tests.simulate.bank import Bank
+from tests.simulate.bank import LIVING, Bank
 from tests.simulate.customers import Customers, Habits
 from tests.simulate.faults import Faults
 from tests.simulate.invariants import Invariants
 from tests.simulate.line import Server
 from tests.simulate.process import Process
-from tests.simulate.refusals import Refusals
+from tests.simulate.refusals import LOOK_SECONDS, Refusals
 from tests.simulate.vendor import Charge, Vendor
 
 REST_SECONDS = 40
@@ -48,8 +48,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 class World:
     """See the module. `run` lives it to its end, or to the first violation."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, longest_seconds: float = 90) -> None:
         self.seed = seed
+        self.longest_seconds = longest_seconds
         self.chance = random.Random(seed)
         self.agenda = Agenda()
         self.violations: list[str] = []
@@ -124,16 +125,20 @@ class World:
         process.kill()
         self.agenda.after(back_after, lambda: self.start(process.host))
 
-    def lose(self, process: Process) -> None:
-        """What this process sent cannot be proved any more."""
-        process.is_lost = True
+    def lose(self, host: str) -> None:
+        """The journals of a host are gone: what its processes sent, and is not booked yet, cannot be proved."""
+        for process in self.processes:
+            worker = self.bank.workers.get(process.books._session.epoch)
+            if process.host == host and worker is not None and worker.state in LIVING:
+                process.is_lost = True
 
     def _live(self) -> None:
+        self._look()
         hosts = [f"host{number}" for number in range(self.chance.randint(1, 4))]
         for _ in range(self.chance.randint(1, 8)):
             self.start(self.chance.choice(hosts))
         self.faults.begin(is_calm=self.chance.random() < 0.25)
-        self._go_on(self.chance.uniform(15, 90))
+        self._go_on(self.chance.uniform(0.2, 1) * self.longest_seconds)
         self.faults.is_over = True
         self.customers.is_open = False
         for host in hosts:
@@ -154,6 +159,10 @@ class World:
         for account in self.bank.accounts.values():
             if account.held:
                 self.report(f"I18 with everything resolved account {account.id} still holds {account.held}")
+
+    def _look(self) -> None:
+        self.refusals.look()
+        self.agenda.after(LOOK_SECONDS, self._look)
 
     def _go_on(self, seconds: float) -> None:
         until = self.agenda.now + seconds
