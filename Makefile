@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-curves browser screenshots test-brokers migrations clean
+.PHONY: help install up test check format bench bench-curves simulate mutation browser screenshots test-brokers migrations clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,6 +41,9 @@ bench: $(STAMP)  ## Measure the gateway beside nginx (BENCH_SECONDS per case, BE
 
 bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budgets and usage rows
 	@$(BIN)/python -m tests.bench.curves
+
+simulate: $(STAMP)  ## Live through random worlds of leases (SIMULATE_SECONDS, or SIMULATE_SEED for one world again)
+	@$(BIN)/python -m tests.simulate
 
 browser: $(STAMP)  ## Run the console's tests in a real browser
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt

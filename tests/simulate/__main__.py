@@ -1,7 +1,7 @@
 """Live through random worlds for SIMULATE_SECONDS, or through the one world of SIMULATE_SEED again.
 
-Prints the seed and the last events of every world in which an invariant broke; the last line is JSON. The exit code is 1
-when there was one.
+Prints the seed and the last events of every world in which an invariant broke; the last line is JSON. The exit code is
+1 when there was one.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Virtual time: what happens next in a world, and the event loop of each process in it.
 
-A process of the simulator runs the product's own coroutines. Its loop puts every callback on the one agenda of the world,
-which runs them one by one in an order that the seed alone decides. A frozen process's callbacks wait until it thaws; those
-of a dead one never run.
+A process of the simulator runs the product's own coroutines. Its loop puts every callback on the one agenda of the
+world, which runs them one by one in an order that the seed alone decides. A frozen process's callbacks wait until it
+thaws; those of a dead one never run.
 """
 
 import asyncio

@@ -74,8 +74,12 @@ class Invariants:
         for account in bank.accounts.values():
             self._account(account)
             if account.settled != settled[account.id]:
-                self._report(f"I3 account {account.id} has settled {account.settled}, its records {settled[account.id]}")
-            kept = [epoch for epoch, lease in account.leases.items() if lease[0] and bank.workers[epoch].state != "lost"]
+                self._report(
+                    f"I3 account {account.id} has settled {account.settled}, its records {settled[account.id]}"
+                )
+            kept = [
+                epoch for epoch, lease in account.leases.items() if lease[0] and bank.workers[epoch].state != "lost"
+            ]
             if kept:
                 self._report(f"I18 at rest epochs {kept} keep leases on account {account.id}: {account.leases}")
 

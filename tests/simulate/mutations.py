@@ -6,7 +6,7 @@ from typing import Any, Final
 from unittest import mock
 from uuid import UUID
 
-from governance.metering import leased, leases, outgoing, recovery, refusals, slices
+from governance.metering import leases, outgoing, recovery, refusals, slices
 from governance.metering.journal import RESULT, Entry, Journal
 from governance.metering.leases import Lease
 from governance.metering.session import Session
@@ -73,7 +73,9 @@ MUTATIONS: Final[Mapping[str, Mutation]] = {
     "idle money is never given back": lambda: mock.patch.object(Lease, "surplus", lambda self, at: 0),
     "a lost answer leaves no doubt": lambda: mock.patch.object(Session, "resolve_doubt", _doubt_nothing),
     "a refusal is remembered for a minute": lambda: mock.patch.object(refusals, "MEMORY", timedelta(minutes=1)),
-    "recalls are not heard": lambda: mock.patch.object(leased.LeasedBooks, "_recall", lambda self, payload: None),
+    "idle money is given back when it was idle long enough only": lambda: mock.patch.object(
+        Lease, "surplus", lambda self, at: self.available if at - self.used_at >= leases.IDLE_SECONDS else 0
+    ),
     "a late outcome counts as leased": lambda: mock.patch.object(
         outgoing, "_event", lambda reservation, text, used: outgoing._Event(reservation, (), text, 1, used)
     ),

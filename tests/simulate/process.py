@@ -1,4 +1,4 @@
-"""One gateway process of a simulated world: the product's own books on a loop of virtual time, and customers at them."""
+"""A gateway process of a simulated world: the product's own books on a loop of virtual time, and customers at them."""
 
 import asyncio
 import contextlib
@@ -96,7 +96,7 @@ class Process:
         self._customers(self)
 
     async def _close(self) -> None:
-        while self.books._session.open_reservations:
+        while self.books._session.open_reservations:  # noqa: ASYNC110 - virtual time costs nothing
             await asyncio.sleep(0.1)
         with contextlib.suppress(GovernanceUnavailable):
             await self.books.close()

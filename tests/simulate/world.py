@@ -1,4 +1,4 @@
-"""One world: a few hosts and processes, budgets, customers, a database, a vendor, and what goes wrong; all by one seed."""
+"""One world by one seed: hosts, processes, budgets, customers, a database, a vendor, and what goes wrong."""
 
 import json
 import random
