@@ -299,6 +299,13 @@ def confirm_return(returned: Iterable[tuple[Lease, int]]) -> None:
         lease.unbooked -= nano
 
 
+def undo_return(returned: Iterable[tuple[Lease, int]]) -> None:
+    """The database could not take it back just now."""
+    for lease, nano in returned:
+        lease.unbooked -= nano
+        lease.available += nano
+
+
 def confirm_booked(path: Sequence[Lease], nano: int) -> None:
     """The database has booked an outcome that used up so much of each lease."""
     for lease in path:

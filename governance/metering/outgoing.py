@@ -22,13 +22,24 @@ log = structlog.get_logger("metering")
 
 
 class _Event(NamedTuple):
-    """An outcome to be booked, and what it used up of each lease of its path."""
+    """An outcome to be booked: what stands for it in each lease of its path, and what it used up of that."""
 
     reservation: Reservation
     path: Sequence[Lease]
-    row: bytes
+    text: bytes
+    leased: int
     used: int
-    is_late: bool
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its epoch was given up."""
+        return self.reservation.is_late
+
+    @property
+    def row(self) -> bytes:
+        """As `metering_book` takes it."""
+        amount = self.reservation.amount
+        return booking_text(self.reservation.text, self.text, reserved_nano=amount, leased_nano=self.leased)
 
 
 class _Untold(NamedTuple):
@@ -86,7 +97,7 @@ class Outgoing:
         text = outcome_text(outcome)
         self._tell(RESULT, reservation, text, free=reserved - used, is_last=outcome.ending is Ending.RELEASED)
         if outcome.ending is not Ending.RELEASED:
-            self._queue.append(_event(reservation, text, used))
+            self._queue.append(_event(reservation, text, used=used))
 
     def shrink(self, reservation: Reservation, amount: int) -> None:
         """Lower a reservation to what the attempt can still cost; it never grows."""
@@ -139,9 +150,7 @@ class Outgoing:
         if len(events) == 1:
             log.error("outcome_unbookable", attempt_id=str(events[0].reservation.hold.attempt_id), reason=reason)
             events = [self._as_suspense(events[0])]
-        for lease, nano in sending.returned:
-            lease.unbooked -= nano
-            lease.available += nano
+        leases.undo_return(sending.returned)
         self._queue = events + self._queue
 
     def is_confirmed_by(self, last_sequence: int) -> bool:
@@ -155,16 +164,19 @@ class Outgoing:
             sending, self._sending = self._sending, None
             self._send(sending.events, sending.returned)
 
-    def come_late(self) -> None:
-        """The epoch was given up, and its leases are gone: everything unbooked is booked as facts."""
+    def come_late(self, journal: Journal) -> None:
+        """The epoch was given up, and its leases are gone: everything unbooked is booked as facts.
+
+        The new epoch's journal begins empty: what the old one says is held by the epoch that was given up.
+        """
+        self._journal = journal
         events = (self._sending.events if self._sending else []) + self._queue
         self._sending = None
         self._untold = []
         self._queue = []
         for event in events:
             event.reservation.come_late()
-            row = event.row.replace(b'"leased_nano":%d' % event.reservation.amount, b'"leased_nano":0', 1)
-            self._queue.append(_Event(event.reservation, (), row, 0, is_late=True))
+            self._queue.append(_event(event.reservation, event.text, used=0))
 
     def _send(self, events: list[_Event], returned: list[tuple[Lease, int]]) -> None:
         account_ids = {number for event in events for number in event.reservation.hold.account_ids}
@@ -194,9 +206,7 @@ class Outgoing:
         """What the outcome used up of the leases goes to suspense; the rest may be lent again already: held anew."""
         unknown = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=UNBOOKABLE))
         self._tell(RESULT, event.reservation, unknown, free=0, is_last=False)
-        amount = event.reservation.amount
-        row = booking_text(event.reservation.text, unknown, reserved_nano=amount, leased_nano=event.used)
-        return event._replace(row=row)
+        return event._replace(text=unknown, leased=event.used)
 
     def _retell(self) -> None:
         """Tell the journal what it could not take before."""
@@ -213,8 +223,7 @@ class Outgoing:
             del self._untold[0]
 
 
-def _event(reservation: Reservation, text: bytes, used: int) -> _Event:
-    amount = reservation.amount
-    leased = 0 if reservation.is_late else amount
-    row = booking_text(reservation.text, text, reserved_nano=amount, leased_nano=leased)
-    return _Event(reservation, reservation.path, row, used, reservation.is_late)
+def _event(reservation: Reservation, text: bytes, *, used: int) -> _Event:
+    if reservation.is_late:
+        return _Event(reservation, (), text, leased=0, used=0)
+    return _Event(reservation, reservation.path, text, leased=reservation.amount, used=used)

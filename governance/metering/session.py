@@ -20,7 +20,7 @@ from governance.core.errors import GovernanceUnavailable
 from governance.metering import bank
 from governance.metering.database_clock import DatabaseClock
 from governance.metering.epoch import LifeLock, register
-from governance.metering.journal import Journal, read_journal
+from governance.metering.journal import Journal, JournalForeign, read_journal
 from governance.metering.leases import Lease, LeasesInHand, correct
 from governance.metering.outgoing import Outgoing
 from governance.metering.recovery import end_epoch
@@ -93,14 +93,7 @@ class Session:
 
     async def open(self) -> None:
         """Lock, journal, epoch. Raises GovernanceUnavailable; then it may be tried again."""
-        try:
-            lock = LifeLock.make(self.folder)
-            journal = Journal(lock.journal_path, lock=lock.name)
-        except OSError as error:
-            raise GovernanceUnavailable(
-                f"The journal cannot be written in {self.folder}: make room, or let the gateway write there.",
-                retry_after_seconds=2,
-            ) from error
+        lock, journal = self._begin_files()
         try:
             async with self.connection() as connection:
                 sent = self.clock.monotonic()
@@ -133,10 +126,25 @@ class Session:
             _, entries = read_journal(self._lock.journal_path, lock=self._lock.name)
             async with self.aside() as connection:
                 await end_epoch(connection, self.epoch, entries)
+        except (FileNotFoundError, JournalForeign) as error:
+            self._lock.release(is_over=False)
+            raise GovernanceUnavailable(
+                f"The journal of this process is gone, so its epoch {self.epoch} cannot be ended: {error}"
+            ) from error
         except BaseException:
             self._lock.release(is_over=False)
             raise
         self._lock.release(is_over=True)
+
+    def _begin_files(self) -> tuple[LifeLock, Journal]:
+        try:
+            lock = LifeLock.make(self.folder)
+            return lock, Journal(lock.journal_path, lock=lock.name)
+        except OSError as error:
+            raise GovernanceUnavailable(
+                f"The journal cannot be written in {self.folder}: make room, or let the gateway write there.",
+                retry_after_seconds=2,
+            ) from error
 
     async def _resolve(self, connection: AsyncConnection[TupleRow]) -> None:
         sent = self.clock.monotonic()
@@ -168,12 +176,24 @@ class Session:
                 log.warning("lease_corrected", account_id=lease.account_id, found_nano=found)
 
     async def _begin_anew(self, connection: AsyncConnection[TupleRow]) -> None:
-        """Somebody gave this epoch up while its process lived: nothing is leased any more, and facts stay facts."""
-        if self._lock is None:
+        """Somebody gave this epoch up while its process lived: nothing is leased any more, and facts stay facts.
+
+        Its files may be gone, and its lock's name stays with the old epoch: the new one has files of its own.
+        """
+        if self._lock is None or self._journal is None:
             raise unavailable()
         log.error("epoch_given_up", epoch=self.epoch, open=len(self.open_reservations), unbooked=len(self.outgoing))
-        self.epoch = await register(connection, host=self.host, lock=self._lock)
-        self.outgoing.come_late()
+        lock, journal = self._begin_files()
+        try:
+            self.epoch = await register(connection, host=self.host, lock=lock)
+        except BaseException:
+            journal.close()
+            lock.release(is_over=True)
+            raise
+        self._journal.close()
+        self._lock.release(is_over=True)
+        self._lock, self._journal = lock, journal
+        self.outgoing.come_late(journal)
         self.outgoing.begin_epoch()
         for reservation in self.open_reservations.values():
             reservation.come_late()

@@ -1,0 +1,267 @@
+"""Leases in hand: whatever happens in whatever order, no money appears or vanishes (I9)."""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from governance.metering import leases
+from governance.metering.leases import Lease, LeasesInHand, Pending
+
+DAY = 86_400.0
+AMOUNTS = st.integers(0, 1_000)
+
+
+class LeasesMachine(RuleBasedStateMachine):
+    """One process with three leases, and what a database would know of each of them in `known`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 100.0
+        self.all = [Lease(number, starts_at=0, ends_at=DAY, at=self.at) for number in (1, 2, 3)]
+        self.known = {1: 0, 2: 0, 3: 0}
+        self.reserved: list[tuple[list[Lease], int]] = []
+        self.booked: list[tuple[list[Lease], int]] = []
+        self.returned: list[list[tuple[Lease, int]]] = []
+
+    def path(self, mask: int) -> list[Lease]:
+        return [lease for number, lease in enumerate(self.all) if mask >> number & 1]
+
+    @rule(seconds=st.floats(0, 90))
+    def wait(self, seconds: float) -> None:
+        self.at += seconds
+
+    @rule(mask=st.integers(1, 7), want=AMOUNTS)
+    def reserve(self, mask: int, want: int) -> None:
+        path = self.path(mask)
+        could = all(lease.available >= want for lease in path)
+        assert leases.reserve(path, want, at=self.at) is could
+        if could:
+            self.reserved.append((path, want))
+
+    @rule(mask=st.integers(1, 7), want=AMOUNTS, least=AMOUNTS, more=AMOUNTS, exact=st.booleans())
+    def claim(self, mask: int, want: int, least: int, more: int, exact: bool) -> None:
+        pending = Pending(self.path(mask), want=want, least=min(want, least))
+        leases.put_aside(pending)
+        leases.queue_up(pending)
+        asks = leases.asks_of(pending, at=self.at, is_first=[True] * len(pending.path))
+        leases.stand_down(pending)
+        assert {ask.account_id for ask in asks} == {
+            lease.account_id for lease, aside in zip(pending.path, pending.aside, strict=True) if aside < want
+        }
+        for ask in asks:
+            lease = self.all[ask.account_id - 1]
+            self.known[ask.account_id] += ask.need + more
+            leases.take_grant(pending, lease, ask.need + more, is_exact=exact)
+        amount = leases.complete(pending, at=self.at)
+        assert pending.least <= amount <= want
+        self.reserved.append((pending.path, amount))  # type: ignore[arg-type]
+
+    @rule(mask=st.integers(1, 7), want=AMOUNTS)
+    def is_refused(self, mask: int, want: int) -> None:
+        before = [(lease.available, lease.in_flight) for lease in self.all]
+        pending = Pending(self.path(mask), want=want, least=want)
+        leases.put_aside(pending)
+        leases.put_back(pending)
+        assert pending.aside == [0] * len(pending.path)
+        assert [(lease.available, lease.in_flight) for lease in self.all] == before
+
+    @precondition(lambda self: self.reserved)
+    @rule(data=st.data(), charge=AMOUNTS)
+    def settle(self, data: st.DataObject, charge: int) -> None:
+        path, reserved = self.reserved.pop(data.draw(st.integers(0, len(self.reserved) - 1)))
+        used = leases.settle(path, reserved=reserved, charge=charge, at=self.at)
+        assert used == min(charge, reserved)
+        self.booked.append((path, used))
+
+    @precondition(lambda self: self.reserved)
+    @rule(data=st.data())
+    def shrink(self, data: st.DataObject) -> None:
+        path, reserved = self.reserved.pop()
+        left = data.draw(st.integers(0, reserved))
+        leases.release(path, reserved - left)
+        self.reserved.append((path, left))
+
+    @precondition(lambda self: self.reserved)
+    @rule()
+    def suspend(self) -> None:
+        path, reserved = self.reserved.pop()
+        leases.suspend(path, reserved)
+        self.booked.append((path, reserved))
+
+    @precondition(lambda self: self.booked)
+    @rule()
+    def confirm(self) -> None:
+        path, used = self.booked.pop(0)
+        leases.confirm_booked(path, used)
+        for lease in path:
+            self.known[lease.account_id] -= used
+
+    @rule(number=st.integers(0, 2))
+    def recall(self, number: int) -> None:
+        self.all[number].recalled_until = self.at + leases.RECALL_SECONDS
+
+    @rule()
+    def take_surplus(self) -> None:
+        before = {lease.account_id: lease.available for lease in self.all}
+        returned = leases.take_surplus(self.all, at=self.at)
+        assert all(0 < nano <= before[lease.account_id] for lease, nano in returned)
+        self.returned.append(returned)
+
+    @precondition(lambda self: self.returned)
+    @rule(is_taken=st.booleans())
+    def give_back(self, is_taken: bool) -> None:
+        returned = self.returned.pop()
+        if not is_taken:
+            leases.undo_return(returned)
+            return
+        leases.confirm_return(returned)
+        for lease, nano in returned:
+            self.known[lease.account_id] -= nano
+
+    @rule(number=st.integers(0, 2), lost=AMOUNTS)
+    def find_a_lost_grant(self, number: int, lost: int) -> None:
+        lease = self.all[number]
+        self.known[lease.account_id] += lost
+        assert leases.correct(lease, self.known[lease.account_id]) == lost
+
+    @invariant()
+    def every_part_adds_up(self) -> None:
+        for lease in self.all:
+            assert min(lease.available, lease.in_flight, lease.unbooked) >= 0
+            assert lease.available + lease.in_flight + lease.unbooked == lease.total == self.known[lease.account_id]
+            assert lease.in_flight == sum(amount for path, amount in self.reserved if lease in path)
+            assert lease.waiting == 0
+            assert lease.is_empty is (lease.total == 0)
+
+
+TestLeases = LeasesMachine.TestCase
+
+
+def lease_with(available: int, *, typical: int = 0) -> Lease:
+    lease = Lease(1, starts_at=0, ends_at=DAY, at=10)
+    lease.available = available
+    lease.typical = typical
+    return lease
+
+
+def test_near_the_edges_of_a_period_only_the_database_decides() -> None:
+    lease = lease_with(100)
+    guard = leases.GUARD_SECONDS
+    assert [leases.reserve([lease], 1, at=at) for at in (guard - 0.01, guard, DAY - guard - 0.01, DAY - guard)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    asks = leases.asks_of(Pending([lease], want=0, least=0), at=DAY - guard, is_first=[True])
+    assert [(ask.need, ask.short) for ask in asks] == [(0, 0)]
+
+
+def test_what_is_asked_is_what_is_missing_and_only_the_first_asks_for_a_slice() -> None:
+    lease = lease_with(30, typical=50)
+    pending = Pending([lease], want=100, least=40)
+    leases.put_aside(pending)
+    leases.queue_up(pending)
+    assert lease.waiting == 70
+    (first,) = leases.asks_of(pending, at=20, is_first=[True])
+    (second,) = leases.asks_of(pending, at=20, is_first=[False])
+    assert (first.account_id, first.need, first.short, first.slice, first.typical, first.least) == (
+        1,
+        10,
+        70,
+        200,
+        50,
+        40,
+    )
+    assert second.slice == 0
+
+
+def test_a_lease_gives_back_what_it_will_not_need() -> None:
+    lease = lease_with(1_000, typical=100)
+    lease.used_at = 20
+    assert lease.surplus(20) == 600
+    lease.available = 800
+    assert lease.surplus(20) == 0
+    assert lease.surplus(20 + leases.IDLE_SECONDS - 0.01) == 0
+    assert lease.surplus(20 + leases.IDLE_SECONDS) == 800
+    lease.recalled_until = 21
+    assert (lease.surplus(20.9), lease.surplus(21)) == (800, 0)
+    lease.is_exact = True
+    assert lease.surplus(21) == 800
+    lease.is_exact = False
+    lease.used_at = DAY
+    assert lease.surplus(DAY) == 800
+
+
+def test_the_typical_reservation_follows_what_is_reserved() -> None:
+    lease = lease_with(10_000)
+    leases.reserve([lease], 800, at=20)
+    assert lease.typical == 100
+    leases.reserve([lease], 900, at=21)
+    assert (lease.typical, lease.used_at) == (200, 21)
+    fresh = lease_with(0)
+    pending = Pending([fresh], want=60, least=60)
+    leases.take_grant(pending, fresh, 100, is_exact=True)
+    assert leases.complete(pending, at=33) == 60
+    assert (fresh.typical, fresh.used_at, fresh.available, fresh.is_exact) == (60, 33, 40, True)
+    again = Pending([fresh], want=40, least=40)
+    leases.put_aside(again)
+    leases.complete(again, at=34)
+    assert fresh.typical == 60 + ((40 - 60) >> 3)
+
+
+def test_a_claim_without_budgets_gets_what_it_wants() -> None:
+    assert leases.complete(Pending([], want=70, least=70), at=1) == 70
+
+
+def test_leases_in_hand_are_found_by_budget_as_long_as_their_period_lasts() -> None:
+    in_hand = LeasesInHand()
+    lease = in_hand.take_up("team", Lease(1, starts_at=10, ends_at=20, at=10))
+    assert in_hand.path(["team"], at=10) == [lease]
+    assert in_hand.path(["team"], at=9.9) is None
+    assert in_hand.path(["team"], at=20) is None
+    assert in_hand.path(["team", "key"], at=15) is None
+    assert in_hand.current("team", at=10) is lease
+    assert in_hand.current("team", at=19.9) is lease
+    assert in_hand.current("team", at=20) is None
+    assert in_hand.current("key", at=15) is None
+    assert in_hand.of_account(1) is lease
+    assert in_hand.take_up("team", Lease(1, starts_at=10, ends_at=20, at=11)) is lease
+    assert in_hand.adopt(Lease(1, starts_at=0, ends_at=0, at=0)) is lease
+    in_hand.forget(lease)
+    assert in_hand.current("team", at=15) is None
+    assert (len(in_hand), list(in_hand)) == (1, [lease])
+    in_hand.clear()
+    assert (len(in_hand), in_hand.of_account(1)) == (0, None)
+    assert in_hand.adopt(lease) is in_hand.of_account(1) is lease
+
+
+def test_what_is_withheld_cannot_be_reserved() -> None:
+    lease = lease_with(100)
+    leases.withhold([lease], 30)
+    assert (lease.available, lease.in_flight) == (70, 30)
+
+
+def test_a_lease_that_was_used_lately_is_kept() -> None:
+    in_hand = LeasesInHand()
+    lease = in_hand.take_up("team", Lease(1, starts_at=0, ends_at=DAY, at=0))
+    lease.used_at = 100
+    in_hand.drop_empty(at=101)
+    assert list(in_hand) == [lease]
+
+
+def test_only_empty_leases_that_are_over_or_long_unused_are_dropped() -> None:
+    in_hand = LeasesInHand()
+    over = in_hand.take_up("over", Lease(1, starts_at=0, ends_at=50, at=0))
+    full = in_hand.take_up("full", Lease(2, starts_at=0, ends_at=50, at=0))
+    unused = in_hand.take_up("unused", Lease(3, starts_at=0, ends_at=DAY, at=0))
+    full.unbooked = 1
+    in_hand.drop_empty(at=49.9)
+    assert len(in_hand) == 3
+    in_hand.drop_empty(at=50)
+    assert list(in_hand) == [full, unused]
+    assert in_hand.current("over", at=49) is None
+    assert over.is_empty
+    in_hand.drop_empty(at=leases.FORGET_SECONDS)
+    assert list(in_hand) == [full, unused]
+    in_hand.drop_empty(at=leases.FORGET_SECONDS + 0.1)
+    assert list(in_hand) == [full]

@@ -1,0 +1,333 @@
+"""The database's side of metering, as a model: what governance/metering/sql does, in plain Python.
+
+Every public method is one transaction. The sizes of grants are `governance.metering.slices`, which a test holds against
+the SQL. What the model finds broken it tells to `report`, with the number of the invariant (money.md, 6).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from governance.budgets.hot import BudgetPolicy
+from governance.metering import slices
+from governance.metering.bank import GrantLine
+from governance.metering.slices import Ask, Standing
+
+POISON = "unbookable"
+"""An outcome with this reason is one that the database refuses to book."""
+
+
+@dataclass
+class Account:
+    """One budget in one period, and what is known of it. Amounts in nano-USD."""
+
+    id: int
+    budget: BudgetPolicy
+    starts_at: float
+    ends_at: float
+    limit: int
+    settled: int = 0
+    held: int = 0
+    leases: dict[int, list[float]] = field(default_factory=dict)
+    """{epoch: [amount, used_at]}"""
+    suspense: dict[UUID, int] = field(default_factory=dict)
+
+    def standing(self, users: int) -> Standing:
+        return Standing(self.limit, self.settled, self.held, self.budget.is_hard, users)
+
+
+@dataclass
+class Worker:
+    """One epoch."""
+
+    epoch: int
+    host: str
+    lock_name: str
+    last_seen_at: float
+    state: str = "alive"
+    last_sequence: int = 0
+
+
+class Bank:
+    """The books. `clock` is the database's clock in seconds since 1970."""
+
+    def __init__(self, clock: Callable[[], float], report: Callable[[str], None]) -> None:
+        self.clock = clock
+        self.report = report
+        self.limits: dict[int, int] = {}
+        self.budgets: dict[int, BudgetPolicy] = {}
+        self.accounts: dict[int, Account] = {}
+        self.workers: dict[int, Worker] = {}
+        self.charges: dict[UUID, int] = {}
+        self.suspense: dict[UUID, dict[str, Any]] = {}
+        self.overruns: set[UUID] = set()
+        self.touched: set[int] = set()
+        self.notify: Callable[[int], None] = lambda account_id: None
+        self.on_booked: Callable[[UUID], None] = lambda attempt_id: None
+        self._by_period: dict[tuple[int, float], Account] = {}
+
+    def now(self) -> datetime:
+        """Return the database's clock as a time."""
+        return datetime.fromtimestamp(self.clock(), UTC)
+
+    def balances(self) -> object:
+        """Return what a transaction without effect leaves as it is."""
+        accounts = [
+            (account.settled, account.held, {epoch: lease[0] for epoch, lease in account.leases.items()})
+            for account in self.accounts.values()
+        ]
+        return accounts, len(self.charges), list(self.suspense)
+
+    def register(self, host: str, lock_name: str, _process_id: int) -> int:
+        if any(each.lock_name == lock_name and each.state != "dead" for each in self.workers.values()):
+            raise psycopg.errors.UniqueViolation("a_lock_has_one_living_epoch")
+        epoch = len(self.workers) + 1
+        self.workers[epoch] = Worker(epoch, host, lock_name, self.clock())
+        return epoch
+
+    def workers_of(self, host: str) -> list[tuple[int, str]]:
+        return [(w.epoch, w.lock_name) for w in self.workers.values() if w.host == host and w.state in LIVING]
+
+    def open_account(
+        self, budget_id: int, starts_at: datetime, ends_at: datetime, user_id: None, key_id: None
+    ) -> int | None:
+        """Budgets here are pooled: no member is named."""
+        assert user_id is None and key_id is None
+        if not starts_at <= self.now() < ends_at:
+            return None
+        key = (budget_id, starts_at.timestamp())
+        account = self._by_period.get(key)
+        if account is None:
+            number = len(self.accounts) + 1
+            account = Account(
+                number, self.budgets[budget_id], key[1], ends_at.timestamp(), limit=self.limits[budget_id]
+            )
+            self._by_period[key] = self.accounts[number] = account
+        return account.id
+
+    def change_limit(self, account: Account, limit: int) -> None:
+        account.limit = self.limits[account.budget.id] = limit
+        self.touched.add(account.id)
+
+    def grant(self, epoch: int, claims: Sequence[int], *columns: Sequence[int]) -> list[GrantLine]:
+        if self.workers[epoch].state != "alive":
+            return [GrantLine(None, None, "fenced", None, None, None, None, None, None, self.now())]  # type: ignore[arg-type]
+        lines: list[GrantLine] = []
+        asks = list(zip(claims, (Ask(*row) for row in zip(*columns, strict=True)), strict=True))
+        for claim in sorted(set(claims)):
+            mine = [(ask, self.accounts[ask.account_id]) for number, ask in asks if number == claim]
+            mine.sort(key=lambda pair: (pair[1].limit - pair[1].settled - pair[1].held - pair[0].need, pair[1].id))
+            refused = self._refused(mine)
+            if refused is None:
+                lines += [self._granted(epoch, claim, ask, account) for ask, account in mine]
+                continue
+            outcome, account = refused
+            lines.append(self._line(claim, account, outcome, 0, is_exact=False))
+            if outcome == "held" and any(lease[0] > 0 for other, lease in account.leases.items() if other != epoch):
+                self.notify(account.id)
+        return lines
+
+    def _refused(self, asks: Iterable[tuple[Ask, Account]]) -> tuple[str, Account] | None:
+        worst: tuple[str, Account] | None = None
+        for ask, account in asks:
+            standing = account.standing(1)
+            if not account.starts_at <= self.clock() < account.ends_at:
+                return ("stale", account)
+            if not slices.is_payable(ask, standing):
+                if slices.is_spent(ask, standing) and (worst is None or worst[0] != "exceeded"):
+                    worst = ("exceeded", account)
+                elif worst is None:
+                    worst = ("held", account)
+        return worst
+
+    def _granted(self, epoch: int, claim: int, ask: Ask, account: Account) -> GrantLine:
+        recent = self.clock() - 10
+        users = sum(1 for other, lease in account.leases.items() if other == epoch or lease[1] > recent)
+        granted, is_exact = slices.grant(ask, account.standing(max(1, users)))
+        line = self._line(claim, account, "granted", granted, is_exact=is_exact)
+        account.held += granted
+        lease = account.leases.setdefault(epoch, [0, 0.0])
+        lease[0] += granted
+        lease[1] = self.clock()
+        self.touched.add(account.id)
+        if account.budget.is_hard and granted and account.settled + account.held > account.limit:
+            self.report(f"I1 a grant of {granted} on account {account.id} passes its limit {account.limit}")
+        return line
+
+    def _line(self, claim: int, account: Account, outcome: str, granted: int, *, is_exact: bool) -> GrantLine:
+        return GrantLine(
+            claim,
+            account.id,
+            outcome,
+            granted,
+            is_exact,
+            account.limit,
+            account.settled,
+            account.held,
+            datetime.fromtimestamp(account.ends_at, UTC),
+            self.now(),
+        )
+
+    def flush(
+        self,
+        epoch: int,
+        sequence: int,
+        _accounts: Sequence[int],
+        outcomes: str,
+        back_accounts: Sequence[int],
+        back_nanos: Sequence[int],
+        late: str,
+    ) -> datetime | None:
+        worker = self.workers[epoch]
+        if worker.state != "alive":
+            return None
+        if sequence > worker.last_sequence:
+            rows, late_rows = json.loads(outcomes), json.loads(late)
+            self._refuse_poison([*rows, *late_rows])
+            worker.last_sequence = sequence
+            worker.last_seen_at = self.clock()
+            self._book(epoch, rows)
+            for row in late_rows:
+                self._book_late(epoch, row)
+            self._give_back(epoch, zip(back_accounts, back_nanos, strict=True))
+        return self.now()
+
+    def standing(self, epoch: int) -> tuple[str, int, dict[str, int]] | None:
+        worker = self.workers.get(epoch)
+        if worker is None:
+            return None
+        leases = {str(a.id): int(a.leases[epoch][0]) for a in self.accounts.values() if epoch in a.leases}
+        return worker.state, worker.last_sequence, leases
+
+    def fence(self, seconds: float) -> int:
+        silent = [w for w in self.workers.values() if w.state == "alive" and w.last_seen_at < self.clock() - seconds]
+        for worker in silent:
+            worker.state = "fenced"
+        return len(silent)
+
+    def succeed(self, epoch: int) -> int | None:
+        worker = self.workers[epoch]
+        if worker.state != "fenced":
+            return None
+        worker.state = "dead"
+        successor = self.register(worker.host, worker.lock_name, 0)
+        for account in self.accounts.values():
+            if epoch in account.leases:
+                account.leases[successor] = account.leases.pop(epoch)
+                self.touched.add(account.id)
+        return successor
+
+    def recover(self, epoch: int, outcomes: str) -> int:
+        worker = self.workers[epoch]
+        if worker.state not in LIVING:
+            return 0
+        new = [row for row in json.loads(outcomes) if row["ending"] != "released" and not self._knows(row)]
+        self._refuse_poison(new)
+        worker.state = "dead"
+        self._book(epoch, new)
+        self._give_all_back(epoch)
+        return sum(row["ending"] == "suspense" for row in new)
+
+    def lose(self, epoch: int) -> int | None:
+        worker = self.workers[epoch]
+        if worker.state not in LIVING:
+            return None
+        most = 0
+        for account in self.accounts.values():
+            if epoch in account.leases:
+                most = max(most, int(account.leases[epoch][0]))
+                if account.leases[epoch][0] == 0:
+                    del account.leases[epoch]
+        worker.state = "lost" if most else "dead"
+        return most
+
+    def release_lost(self, epoch: int) -> None:
+        if self.workers[epoch].state == "lost":
+            self.workers[epoch].state = "dead"
+            self._give_all_back(epoch)
+
+    def resolve(self, attempt_id: UUID, outcome: dict[str, Any]) -> bool:
+        attempt = self.suspense.pop(attempt_id, None)
+        if attempt is None:
+            return False
+        for account_id in attempt["account_ids"]:
+            del self.accounts[account_id].suspense[attempt_id]
+        apart = {"leased_nano": 0, "held_apart_nano": attempt["reserved_nano"]}
+        self._book(attempt["epoch"], [outcome | attempt | apart])
+        return True
+
+    def _knows(self, row: dict[str, Any]) -> bool:
+        return UUID(row["attempt_id"]) in self.charges or UUID(row["attempt_id"]) in self.suspense
+
+    def _refuse_poison(self, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            if row["ending"] == "settled" and row["reason"] == POISON and not self._knows(row):
+                raise psycopg.DataError("A number is out of range.")
+
+    def _book(self, epoch: int, rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            attempt_id = UUID(row["attempt_id"])
+            if self._knows(row):
+                self.report(f"I6 attempt {attempt_id} is booked a second time")
+                raise psycopg.errors.UniqueViolation("usage record")
+            is_settled = row["ending"] == "settled"
+            charge, leased, reserved = row["charge_nano"], row["leased_nano"], row["reserved_nano"]
+            gone = min(charge, leased) if is_settled else leased
+            for account_id in row["account_ids"]:
+                account = self.accounts[account_id]
+                account.held -= row["held_apart_nano"] + (gone if is_settled else leased - reserved)
+                account.settled += charge if is_settled else 0
+                if not is_settled:
+                    account.suspense[attempt_id] = reserved
+                self._unlease(account, epoch, gone)
+            if is_settled:
+                self._record(attempt_id, charge, reserved)
+            else:
+                kept = ("attempt_id", "account_ids", "reserved_nano")
+                self.suspense[attempt_id] = {name: row[name] for name in kept} | {"epoch": epoch}
+
+    def _record(self, attempt_id: UUID, charge: int, reserved: int) -> None:
+        self.charges[attempt_id] = charge
+        if charge > reserved:
+            self.overruns.add(attempt_id)
+        self.on_booked(attempt_id)
+
+    def _book_late(self, epoch: int, row: dict[str, Any]) -> None:
+        attempt_id = UUID(row["attempt_id"])
+        if attempt_id in self.suspense:
+            if row["ending"] == "settled":
+                self.resolve(attempt_id, row)
+        elif attempt_id not in self.charges:
+            self._book(epoch, [row])
+
+    def _unlease(self, account: Account, epoch: int, nano: int) -> None:
+        self.touched.add(account.id)
+        lease = account.leases.get(epoch)
+        if lease is not None:
+            lease[0] -= nano
+            lease[1] = self.clock()
+            if lease[0] < 0:
+                self.report(f"I8 the lease of epoch {epoch} on account {account.id} falls to {lease[0]}")
+
+    def _give_back(self, epoch: int, returned: Iterable[tuple[int, int]]) -> None:
+        for account_id, nano in returned:
+            account = self.accounts[account_id]
+            self.touched.add(account_id)
+            if epoch in account.leases:
+                account.leases[epoch][0] -= nano
+                account.held -= nano
+
+    def _give_all_back(self, epoch: int) -> None:
+        for account in self.accounts.values():
+            lease = account.leases.pop(epoch, None)
+            if lease is not None:
+                account.held -= int(lease[0])
+                self.touched.add(account.id)
+
+
+LIVING = ("alive", "fenced")
