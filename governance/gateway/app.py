@@ -62,6 +62,11 @@ class Gateway:
         self._routes: Mapping[str, Route] = {route.path: route for route in routes}
         self._prefixes = {path.removesuffix(_ANY): self._routes[path] for path in self._routes if path.endswith(_ANY)}
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether policy is here and the books are open."""
+        return self.is_open and self.keeper.snapshot is not None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         exchange = Exchange(scope, receive, send)

@@ -37,7 +37,9 @@ _log = structlog.get_logger("bursar.gateway")
 POOL_CONNECTIONS = 8
 _SESSION_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
 _RETRY_SECONDS = 1.0
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.02
+_OPEN_SECONDS = 5.0
+"""So long a process waits for books and policy before it answers without them that it is still starting."""
 _FIRST_THRESHOLD = 50_000
 """Collections of the youngest generation are this rare: a request makes hundreds of objects that die by themselves."""
 
@@ -47,7 +49,9 @@ async def serve(environment: Environment, listener: socket.socket, *, limits: Li
     async with open_gateway(environment, limits=limits) as gateway:
         server = GatewayServer(uvicorn.Config(gateway, **server_options(limits)), gateway)
         freezing = _start(_freeze_when_loaded(gateway))
-        await server.serve(sockets=[listener])
+        with server.capture_signals():
+            await _wait_until_open(gateway)
+            await server.serve(sockets=[listener])
         await _finish(gateway.in_flight)
         await _stop(freezing)
 
@@ -164,9 +168,17 @@ async def _open_books(books: LeasedBooks, gateway: Gateway) -> None:
             return
 
 
+async def _wait_until_open(gateway: Gateway) -> None:
+    """Take no connection from the shared socket that another process could serve already; but answer probes in time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_OPEN_SECONDS):
+            while not (gateway.is_loaded or gateway.is_stopping):  # noqa: ASYNC110 - once, at start
+                await asyncio.sleep(_LOOK_SECONDS)
+
+
 async def _freeze_when_loaded(gateway: Gateway) -> None:
     """What is there when everything is loaded stays for good: collections need not look at it again."""
-    while gateway.keeper.snapshot is None or not gateway.is_open:  # noqa: ASYNC110 - once, at start
+    while not gateway.is_loaded:  # noqa: ASYNC110 - once, at start
         await asyncio.sleep(_LOOK_SECONDS)
     gc.collect()
     gc.freeze()

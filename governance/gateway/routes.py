@@ -90,7 +90,7 @@ async def healthz(gateway: Gateway, exchange: Exchange) -> None:
 
 async def readyz(gateway: Gateway, exchange: Exchange) -> None:
     """GET /readyz: policy is loaded, the books are open, and the process is not stopping."""
-    is_ready = gateway.is_open and gateway.keeper.snapshot is not None and not gateway.is_stopping
+    is_ready = gateway.is_loaded and not gateway.is_stopping
     state = "ready" if is_ready else "stopping" if gateway.is_stopping else "starting"
     await exchange.respond(200 if is_ready else 503, [JSON], msgspec.json.encode({"status": state}))
 

@@ -51,6 +51,7 @@ class Processes:
 
     url: str
     each: list[Process]
+    start: Callable[[], Awaitable[Process]]
 
     def client(self, key: str | None) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -66,9 +67,10 @@ async def processes(world: World, tmp_path: Path) -> AsyncIterator[Processes]:
         "BURSAR_HOME": str(world.environment.home),
         "BURSAR_GATEWAY_DATABASE_URL": world.environment.database_url("gateway"),
     }
-    each = []
-    for number in range(2):
-        log = tmp_path / f"gateway-{number}.log"
+    each: list[Process] = []
+
+    async def start() -> Process:
+        log = tmp_path / f"gateway-{len(each)}.log"
         with log.open("wb") as errors:
             started = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", SAYS_ITS_MODULES, "--fd", str(listener.fileno())),
@@ -78,9 +80,12 @@ async def processes(world: World, tmp_path: Path) -> AsyncIterator[Processes]:
                 env=variables,
             )
         each.append(Process(started, log))
-    listener.close()
-    running = Processes(url, each)
+        return each[-1]
+
+    running = Processes(url, each, start)
     try:
+        await start()
+        await start()
         await _until_all_serve(running)
         yield running
     finally:
@@ -88,6 +93,7 @@ async def processes(world: World, tmp_path: Path) -> AsyncIterator[Processes]:
             with contextlib.suppress(ProcessLookupError):
                 process.started.kill()
             await process.started.wait()
+        listener.close()
 
 
 async def _until_all_serve(running: Processes) -> None:
@@ -127,6 +133,16 @@ async def test_it_never_loads_django_and_stops_with_exit_code_zero(processes: Pr
         assert "uvicorn" in modules and "pyreqwest" in modules
         assert not {"django", "rest_framework", "allauth", "celery"} & set(modules)
         assert process.started.returncode == 0
+
+
+async def test_a_process_that_joins_takes_no_call_before_it_can_serve_it(processes: Processes, key: str) -> None:
+    await processes.start()
+    statuses = set()
+    async with asyncio.timeout(30):
+        while await _gauge(processes, "bursar_processes") < 3:
+            async with processes.client(key) as client:
+                statuses.add((await client.get("/v1/models")).status_code)
+    assert statuses == {200}
 
 
 async def test_any_process_counts_for_all(processes: Processes, world: World, key: str) -> None:
