@@ -52,6 +52,7 @@ class Processes:
     url: str
     each: list[Process]
     start: Callable[[], Awaitable[Process]]
+    listener: socket.socket
 
     def client(self, key: str | None) -> httpx.AsyncClient:
         headers = {"authorization": f"Bearer {key}"} if key else {}
@@ -82,7 +83,7 @@ async def processes(world: World, tmp_path: Path) -> AsyncIterator[Processes]:
         each.append(Process(started, log))
         return each[-1]
 
-    running = Processes(url, each, start)
+    running = Processes(url, each, start, listener)
     try:
         await start()
         await start()
@@ -166,6 +167,7 @@ async def test_any_process_counts_for_all(processes: Processes, world: World, ke
 async def test_a_stopping_process_finishes_its_streams(
     processes: Processes, world: World, vendor: Vendor, key: str
 ) -> None:
+    processes.listener.close()
     is_stopping = asyncio.Event()
 
     async def answer(call: VendorCall) -> None:
