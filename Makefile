@@ -45,6 +45,11 @@ bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budge
 simulate: $(STAMP)  ## Live through random worlds of leases (SIMULATE_SECONDS, or SIMULATE_SEED for one world again)
 	@$(BIN)/python -m tests.simulate
 
+mutation: $(STAMP)  ## Break the money core line by line and count what its tests miss (a quarter of an hour or more)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutation.txt
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 browser: $(STAMP)  ## Run the console's tests in a real browser
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	@$(BIN)/python -m pytest tests/browser

@@ -194,3 +194,17 @@ def test_the_finest_price_times_the_largest_count_loses_no_digit() -> None:
     prices = card(line(1, TokenClass.INPUT, "199999.123456789012345678"), line(2, TokenClass.OUTPUT, 1))
     rated = prices.rate(Usage(input_tokens=2**40, output_tokens=0))
     assert Fraction(rated.cost_nano) == 2**40 * Fraction("199999.123456789012345678")
+
+
+def test_what_is_affordable_without_a_price_of_output_is_bounded_only_by_what_can_be_counted() -> None:
+    free = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 0))
+    worst = free.worst_case(Bound(input_tokens=5, choices=1))
+    assert [worst.affordable_output_tokens(nano) for nano in (9, 10)] == [-1, 2**40]
+
+
+def test_a_table_hands_out_the_same_card_as_long_as_it_is_in_force() -> None:
+    table = RateTable([line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 2)])
+    first = table.card_at(NOW)
+    assert table.card_at(NOW) is first
+    assert table.card_at(first.valid_from) is first
+    assert table.card_at(NOW + timedelta(days=1)) is first

@@ -10,7 +10,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
-_LOCKS = {"runtime": (), "development": ("development",), "browser": ("development", "browser")}
+_LOCKS = {
+    "runtime": (),
+    "development": ("development",),
+    "browser": ("development", "browser"),
+    "mutation": ("development", "mutation"),
+}
 
 
 def complaints(name: str, extras: tuple[str, ...]) -> Iterator[str]:

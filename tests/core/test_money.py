@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from governance.core.money import MAX_NANO, MoneyInvalid, charge_nano, exact, parse_usd, usd_text
+from governance.core.money import MAX_NANO, MoneyInvalid, charge_nano, exact, exact_sum, parse_usd, usd_text
 
 AMOUNTS = st.integers(-MAX_NANO, MAX_NANO)
 
@@ -31,7 +31,7 @@ def test_what_is_not_an_amount_is_refused_with_a_sentence(text: str) -> None:
 
 
 def test_a_float_is_refused() -> None:
-    with pytest.raises(MoneyInvalid, match="never a float"):
+    with pytest.raises(MoneyInvalid, match=r"^Money is never a float: give a decimal string such as 12\.50\.$"):
         parse_usd(0.1)  # type: ignore[arg-type]  # the point of the test
 
 
@@ -54,3 +54,28 @@ def test_a_negative_cost_is_refused() -> None:
 
 def test_whole_dollars_show_two_places_and_small_change_shows_all() -> None:
     assert [usd_text(nano) for nano in (0, 10**9, 1, 1_500_000_000)] == ["0.00", "1.00", "0.000000001", "1.50"]
+
+
+@pytest.mark.parametrize(("text", "complaint"), [("abc", "'abc' is not a decimal"), ("NaN", "'NaN' is not a finite")])
+def test_a_rate_that_is_none_is_named(text: str, complaint: str) -> None:
+    with pytest.raises(MoneyInvalid, match=complaint):
+        exact(text)
+
+
+def test_no_digit_is_lost_beyond_what_python_rounds_to() -> None:
+    long = Decimal("0.1234567890123456789012345678901234567890")
+    with pytest.raises(MoneyInvalid, match="finer than a nano-USD"):
+        parse_usd("1." + "0" * 40 + "1")
+    assert usd_text(long) == "0.000000000" + str(long)[2:].rstrip("0")
+    assert exact_sum([Decimal(10**40), long]) == Decimal(f"{10**40}{str(long)[1:]}")
+    assert exact_sum([]) == 0
+    assert str(exact_sum([Decimal(1), Decimal(2)])) == "3"
+
+
+def test_whole_amounts_have_two_decimal_places_and_a_fraction_keeps_its_digits() -> None:
+    assert [usd_text(10**9), usd_text(10 * 10**9), usd_text(15 * 10**8), usd_text(1)] == [
+        "1.00",
+        "10.00",
+        "1.50",
+        "0.000000001",
+    ]

@@ -73,6 +73,20 @@ def test_a_boundary_is_the_first_instant_of_its_local_day(window: Window, at: da
             "2018-11-04T03:00Z",
             "2018-11-05T02:00Z",
         ),
+        # St. John's set its clocks back at 00:01 to 23:01 of the day before: the day that had begun went on.
+        (
+            Window(kind=WindowKind.DAY, zone="America/St_Johns"),
+            "2010-11-07T02:45Z",
+            "2010-11-07T02:30Z",
+            "2010-11-08T03:30Z",
+        ),
+        # The clock and the first instant of a month differ in the zone's own date.
+        (
+            Window(kind=WindowKind.MONTH, zone="Pacific/Auckland"),
+            "2026-10-31T12:00Z",
+            "2026-10-31T11:00Z",
+            "2026-11-30T11:00Z",
+        ),
         # Havana sets its clocks back at 01:00, so midnight comes twice: the first one counts.
         (
             Window(kind=WindowKind.DAY, zone="America/Havana"),
@@ -86,3 +100,13 @@ def test_known_periods(window: Window, at: str, starts_at: str, ends_at: str) ->
     assert window.period_at(datetime.fromisoformat(at)) == Period(
         datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)
     )
+
+
+def test_a_period_ends_before_its_end() -> None:
+    period = Period(START, END)
+    assert [period.holds(at) for at in (START, END - timedelta(microseconds=1), END)] == [True, True, False]
+
+
+def test_an_hour_far_away_is_exact() -> None:
+    at = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert Window(kind=WindowKind.MINUTE).period_at(at).starts_at == at.replace(second=0, microsecond=0)

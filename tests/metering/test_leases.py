@@ -61,6 +61,7 @@ class LeasesMachine(RuleBasedStateMachine):
         pending = Pending(self.path(mask), want=want, least=want)
         leases.put_aside(pending)
         leases.put_back(pending)
+        assert pending.aside == [0] * len(pending.path)
         assert [(lease.available, lease.in_flight) for lease in self.all] == before
 
     @precondition(lambda self: self.reserved)
@@ -219,6 +220,7 @@ def test_leases_in_hand_are_found_by_budget_as_long_as_their_period_lasts() -> N
     assert in_hand.path(["team"], at=9.9) is None
     assert in_hand.path(["team"], at=20) is None
     assert in_hand.path(["team", "key"], at=15) is None
+    assert in_hand.current("team", at=10) is lease
     assert in_hand.current("team", at=19.9) is lease
     assert in_hand.current("team", at=20) is None
     assert in_hand.current("key", at=15) is None
@@ -230,6 +232,21 @@ def test_leases_in_hand_are_found_by_budget_as_long_as_their_period_lasts() -> N
     assert (len(in_hand), list(in_hand)) == (1, [lease])
     in_hand.clear()
     assert (len(in_hand), in_hand.of_account(1)) == (0, None)
+    assert in_hand.adopt(lease) is in_hand.of_account(1) is lease
+
+
+def test_what_is_withheld_cannot_be_reserved() -> None:
+    lease = lease_with(100)
+    leases.withhold([lease], 30)
+    assert (lease.available, lease.in_flight) == (70, 30)
+
+
+def test_a_lease_that_was_used_lately_is_kept() -> None:
+    in_hand = LeasesInHand()
+    lease = in_hand.take_up("team", Lease(1, starts_at=0, ends_at=DAY, at=0))
+    lease.used_at = 100
+    in_hand.drop_empty(at=101)
+    assert list(in_hand) == [lease]
 
 
 def test_only_empty_leases_that_are_over_or_long_unused_are_dropped() -> None:

@@ -53,10 +53,16 @@ def test_an_account_is_spent_when_no_returning_money_could_pay(
         (ask(slice=10**6), standing(limit=200_000, held=198_400), (800, False)),
         (ask(slice=10**6), standing(limit=200_000, held=198_400, users=4), (200, False)),
         (ask(short=5_000, slice=10**6), standing(limit=200_000), (5_000, False)),
+        # Shares are whole nano-USD, rounded down; who has nothing left has no share.
+        (ask(slice=10**6), standing(limit=200_199), (1_000, False)),
+        (ask(slice=10**6), standing(limit=200_000, held=199_599, users=1), (200, False)),
+        (ask(need=0, short=0, slice=10**6, typical=0), standing(limit=200_000, held=200_000, users=1), (0, False)),
     ],
 )
 def test_a_grant_is_as_large_as_the_rule_says(asked: Ask, account: Standing, granted: tuple[int, bool]) -> None:
-    assert grant(asked, account) == granted
+    found = grant(asked, account)
+    assert found == granted
+    assert [type(part) for part in found] == [int, bool]
 
 
 def test_the_pace_counts_a_minute_and_fades_the_one_before() -> None:
