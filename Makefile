@@ -44,10 +44,11 @@ bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budge
 
 faults: $(STAMP)  ## Kill, freeze and restart a machine at work, and hold its books to the vendor's (FAULT_KILLS, FAULT_SEED)
 	@$(BIN)/python -m tests.faults
+
 simulate: $(STAMP)  ## Live through random worlds of leases (SIMULATE_SECONDS, or SIMULATE_SEED for one world again)
 	@$(BIN)/python -m tests.simulate
 
-mutation: $(STAMP)  ## Break the arithmetic of money line by line, and list what the tests miss (in mutants/)
+mutation: $(STAMP)  ## Break the money core line by line and count what its tests miss (a quarter of an hour or more)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutation.txt
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results
