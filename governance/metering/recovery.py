@@ -67,6 +67,9 @@ async def recover_dead(connection: AsyncConnection[TupleRow], *, host: str, fold
             recovered[epoch] = await _recover(connection, epoch, lock)
         except (FileNotFoundError, JournalForeign) as error:
             await _lose(connection, epoch, reason=str(error))
+        except (psycopg.IntegrityError, psycopg.DataError):
+            # Its money stays held and its files stay; the other dead of this host must not wait for it.
+            log.exception("epoch_not_recovered", epoch=epoch)
         except BaseException:
             lock.release(is_over=False)
             raise

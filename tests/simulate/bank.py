@@ -147,8 +147,8 @@ class Bank:
 
     def _granted(self, epoch: int, claim: int, ask: Ask, account: Account) -> GrantLine:
         recent = self.clock() - 10
-        users = sum(1 for other, lease in account.leases.items() if other == epoch or lease[1] > recent)
-        granted, is_exact = slices.grant(ask, account.standing(max(1, users)))
+        others = sum(1 for other, lease in account.leases.items() if other != epoch and lease[1] > recent)
+        granted, is_exact = slices.grant(ask, account.standing(1 + others))
         line = self._line(claim, account, "granted", granted, is_exact=is_exact)
         account.held += granted
         lease = account.leases.setdefault(epoch, [0, 0.0])

@@ -88,8 +88,9 @@ BEGIN
         WITH line AS (
             SELECT ask.*, x.lim, a.settled_nano AS settled, a.held_nano AS held, a.ends_at,
                    b.enforcement = 'hard' AS is_hard, x.lim - a.settled_nano - a.held_nano AS remaining,
-                   (SELECT greatest(1, count(*)) FROM metering_lease l
-                     WHERE l.account_id = a.id AND (l.epoch = p_epoch OR l.used_at > at - interval '10 seconds')) AS users
+                   (SELECT 1 + count(*) FROM metering_lease l
+                     WHERE l.account_id = a.id AND l.epoch <> p_epoch
+                       AND l.used_at > at - interval '10 seconds') AS users
               FROM unnest(p_claim, p_account, p_need, p_short, p_slice, p_typical)
                    AS ask (c, account, need, short, slice, typical)
               JOIN budgets_account a ON a.id = ask.account
