@@ -1,6 +1,5 @@
 """One physical attempt: money is held, the vendor is called, the reply is passed on, and one outcome is booked."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -108,7 +107,7 @@ class Attempt:
 
     async def _forward(self, body: bytes) -> None:
         limits = self._vendors.limits
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         try:
             with self._vendors.watchdog.watch(ends_at=now + limits.total_seconds) as patience:
                 # A net only: the transport keeps this time itself.
@@ -162,7 +161,6 @@ class Attempt:
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:
         limits = self._vendors.limits
-        loop = asyncio.get_running_loop()
         body = await read_whole(reply, limits=limits, patience=patience, departure=self._departure)
         facts = self._exchange.facts
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
@@ -182,7 +180,7 @@ class Attempt:
             self._headers.append((b"x-bursar-cost-usd", cost.encode()))
         if self._departure.has_happened:
             raise ClientGone
-        patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
+        patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
         await self._exchange.respond(reply.status, self._headers, body)
 
     async def _stream(self, reply: Reply, patience: Patience) -> None:

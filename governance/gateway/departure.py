@@ -1,6 +1,6 @@
 """A client that goes away before it has its answer, and what then becomes of the answer."""
 
-import asyncio
+import time
 
 from governance.gateway.exchange import Exchange
 from governance.gateway.limits import Limits
@@ -58,5 +58,5 @@ class Departure:
             self._bound()
 
     def _bound(self) -> None:
-        ends_at = asyncio.get_running_loop().time() + self._limits.after_disconnect_seconds
+        ends_at = time.monotonic() + self._limits.after_disconnect_seconds
         self._patience.ends_at = min(self._patience.ends_at, ends_at)

@@ -6,6 +6,7 @@ While the database is away, what is known keeps serving, and a key that is not k
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
@@ -57,7 +58,7 @@ class Keeper:
 
     async def key(self, public_id: str) -> KeyPolicy | None:
         """Return what governs this secret, or None when there is no such secret. Raises GovernanceUnavailable."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if (known := self._keys.get(public_id, now=now)) is not None:
             return known
         if self._keys.is_unknown(public_id, now=now):
@@ -128,7 +129,7 @@ class Keeper:
                     retry_after_seconds=1,
                 ) from error
             if self._keys.generation == generation:
-                self._keys.put(public_id, policy, now=asyncio.get_running_loop().time())
+                self._keys.put(public_id, policy, now=time.monotonic())
                 return policy
 
     async def _ask(self, public_id: str) -> KeyPolicy | None:

@@ -1,6 +1,6 @@
 """What of a vendor's reply reaches the client: listed headers, the body's bytes, and never a credential."""
 
-import asyncio
+import time
 from collections.abc import Sequence
 
 from governance.core.errors import ProviderTimedOut, ProviderUnavailable
@@ -61,12 +61,11 @@ def content_type(reply: Reply) -> str:
 
 async def read_whole(reply: Reply, *, limits: Limits, patience: Patience, departure: Departure) -> bytes:
     """Return the reply's body. Raises ReplyTooLarge or AnswerLost."""
-    loop = asyncio.get_running_loop()
     parts: list[bytes] = []
     size = 0
-    patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+    patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
     while chunk := await reply.next_chunk():
-        patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+        patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         size += len(chunk)
         if size > limits.reply_bytes or not departure.allows(len(chunk)):
             raise ReplyTooLarge

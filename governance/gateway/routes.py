@@ -1,6 +1,5 @@
 """The routes: default deny, what is not here does not exist."""
 
-import asyncio
 import time
 
 import msgspec
@@ -26,7 +25,7 @@ async def chat_completions(gateway: Gateway, exchange: Exchange) -> None:
     """POST /v1/chat/completions: the governed path."""
     policy, snapshot, at = await gateway.identify(exchange)
     limits = gateway.vendors.limits
-    body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=asyncio.get_running_loop().time())
+    body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=time.monotonic())
     tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
     members = Members(body)
     fields = chat_fields(members)

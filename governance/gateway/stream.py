@@ -1,6 +1,5 @@
 """Relays a vendor's event stream: bytes as they arrive, no faster than the client reads, metered on the way."""
 
-import asyncio
 import time
 
 import structlog
@@ -45,9 +44,8 @@ class Relay:
 
     async def run(self) -> None:
         """Relay to the end. Raises AnswerLost when the vendor breaks off; is cancelled by an overdue patience."""
-        loop = asyncio.get_running_loop()
         patience, limits, departure = self._patience, self._limits, self._departure
-        patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+        patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         facts = self._exchange.facts
         facts.first_byte_at = None
         while chunk := await self._reply.next_chunk():
@@ -57,14 +55,14 @@ class Relay:
             if not departure.allows(len(chunk)):
                 return
             if shown and not departure.has_happened:
-                patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
+                patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
                 await self._exchange.write(shown, is_last=False)
-            patience.until(loop.time() + limits.idle_seconds, Waiting.NEXT_BYTE)
+            patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         rest = self._shown(self._splitter.close())
         self._is_whole = True
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if not departure.has_happened:
-            patience.until(loop.time() + limits.write_stall_seconds, Waiting.CLIENT)
+            patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
             await self._exchange.write(rest, is_last=True)
 
     def outcome(self, card: RateCard, *, http_status: int) -> Outcome:
