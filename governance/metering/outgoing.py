@@ -12,7 +12,7 @@ from governance.metering.bank import Batch
 from governance.metering.journal import RESULT, SHRUNK, Journal, JournalFull
 from governance.metering.leases import Lease, LeasesInHand
 from governance.metering.reservation import Reservation
-from governance.metering.texts import batch_text, booking_text, outcome_text
+from governance.metering.texts import batch_text, booking_text, outcome_text, suspense_text
 
 FLUSH_EVENTS: Final = 200
 LARGEST_BATCH: Final = 1000
@@ -204,7 +204,7 @@ class Outgoing:
 
     def _as_suspense(self, event: _Event) -> _Event:
         """What the outcome used up of the leases goes to suspense; the rest may be lent again already: held anew."""
-        unknown = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=UNBOOKABLE))
+        unknown = suspense_text(UNBOOKABLE, leased_nano=event.used)
         self._tell(RESULT, event.reservation, unknown, free=0, is_last=False)
         return event._replace(text=unknown, leased=event.used)
 

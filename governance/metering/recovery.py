@@ -28,15 +28,23 @@ _UNKNOWN: Final = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=PROCESS_DI
 log = structlog.get_logger("metering")
 
 
-def rows_of(entries: Mapping[UUID, Entry]) -> str:
-    """Return what a journal says as the JSON that `metering_recover` takes: results, and intents as suspense."""
+def rows_of(entries: Mapping[UUID, Entry], *, is_refused: bool = False) -> str:
+    """Return what a journal says as the JSON that `metering_recover` takes: results, and intents as suspense.
+
+    `is_refused`: the database cannot keep some result, so all go to suspense. Of a settled attempt only what it cost
+    still stands in the lease: the rest may have been lent again, and is held anew.
+    """
     rows = []
     for entry in entries.values():
         row = msgspec.json.decode(entry.intent)
         if entry.reserved_nano is not None:
             row["reserved_nano"] = entry.reserved_nano
         row |= {"leased_nano": row["reserved_nano"], "held_apart_nano": 0}
-        row |= msgspec.json.decode(_UNKNOWN if entry.result is None else entry.result)
+        result = msgspec.json.decode(_UNKNOWN if entry.result is None else entry.result)
+        if is_refused and result["ending"] == Ending.SETTLED:
+            row["leased_nano"] = min(result["charge_nano"], row["reserved_nano"])
+            result = msgspec.json.decode(_UNKNOWN)
+        row |= result
         rows.append(row)
     return msgspec.json.encode(rows).decode()
 
@@ -86,8 +94,7 @@ async def end_epoch(connection: AsyncConnection[TupleRow], epoch: int, entries: 
         return await _end(connection, epoch, rows_of(entries))
     except (psycopg.IntegrityError, psycopg.DataError):
         log.exception("results_unbookable", epoch=epoch)
-        unknown = {number: msgspec.structs.replace(entry, result=None) for number, entry in entries.items()}
-        return await _end(connection, epoch, rows_of(unknown))
+        return await _end(connection, epoch, rows_of(entries, is_refused=True))
 
 
 async def _end(connection: AsyncConnection[TupleRow], epoch: int, rows: str) -> int:

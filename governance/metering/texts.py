@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from governance.catalog.rating import RATING_RULE
-from governance.metering.attempt import Attribution, Hold, Outcome
+from governance.metering.attempt import Attribution, Ending, Hold, Outcome
 
 
 class _Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +88,12 @@ def outcome_text(outcome: Outcome) -> bytes:
             total_milliseconds=outcome.total_milliseconds,
         )
     )
+
+
+def suspense_text(reason: str, *, leased_nano: int) -> bytes:
+    """Return the JSON of an unknown outcome of which only so much still stands in each lease: it was settled before."""
+    unknown = outcome_text(Outcome(ending=Ending.SUSPENSE, reason=reason))
+    return _joined(unknown, b'{"leased_nano":%d}' % leased_nano)
 
 
 def booking_text(attempt: bytes, outcome: bytes, *, reserved_nano: int, leased_nano: int) -> bytes:
