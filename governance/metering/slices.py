@@ -13,7 +13,7 @@ PACE_SECONDS: Final = 60
 TYPICAL_TIMES: Final = 4
 """It should hold at least this many typical reservations; an account that cannot give as many is in exact mode."""
 LARGEST_SHARE: Final = 200
-"""One lease is at most limit / 200: what one lost host can put in suspense."""
+"""A grant brings a lease to at most limit / 200, beyond what waits: it bounds the idle money a lost host keeps."""
 
 
 class Ask(msgspec.Struct, frozen=True):
