@@ -40,6 +40,10 @@ def usd_decimal(nano: int | Decimal) -> Decimal:
 
 def usd_text(nano: int | Decimal) -> str:
     """Return the exact amount in USD as plain digits, at least two decimal places: "0.00", "1.000000001"."""
+    if isinstance(nano, int) and nano >= 0:
+        # As below, in a tenth of the time: every answer carries its cost.
+        usd, rest = divmod(nano, NANO_PER_USD)
+        return f"{usd}.{rest:09d}".rstrip("0") if rest % 10**7 else f"{usd}.{rest // 10**7:02d}"
     text = f"{usd_decimal(nano):f}"
     whole, _, fraction = text.partition(".")
     fraction = fraction.rstrip("0").ljust(2, "0")

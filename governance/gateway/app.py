@@ -1,4 +1,4 @@
-"""The gateway as a lean ASGI application: one pipeline for every route, default deny."""
+"""What answers every exchange: one pipeline for every route, default deny."""
 
 import asyncio
 import time
@@ -10,13 +10,14 @@ import msgspec
 import structlog
 
 from governance.core.errors import BadRequest, BursarError, GovernanceUnavailable
+from governance.core.ids import Identifiers
 from governance.gateway import openai_wire
 from governance.gateway.attempt import Vendors
 from governance.gateway.errors import MethodNotAllowed, RouteUnknown
-from governance.gateway.exchange import ClientGone, Exchange, Receive, Scope, Send
+from governance.gateway.exchange import ClientGone, Exchange
 from governance.gateway.identify import identify
 from governance.gateway.keeper import Keeper
-from governance.gateway.logs import request_line
+from governance.gateway.logs import RequestLog
 from governance.gateway.metrics import Metrics
 from governance.plugin.errors import RequestInvalid
 from governance.policy.snapshot import KeyPolicy, PolicySnapshot
@@ -46,6 +47,7 @@ class Gateway:
         keeper: Keeper,
         vendors: Vendors,
         metrics: Metrics,
+        log: RequestLog,
         pepper: bytes,
         routes: tuple[Route, ...],
         clock: Callable[[], datetime],
@@ -55,8 +57,10 @@ class Gateway:
         self.metrics = metrics
         self.is_stopping = False
         self.is_open = False
-        self.in_flight: set[asyncio.Task[object]] = set()
+        self.in_flight: set[asyncio.Task[None]] = set()
         self.reservations = 0
+        self.identifiers = Identifiers()
+        self._log = log
         self._pepper = pepper
         self._clock = clock
         self._routes: Mapping[str, Route] = {route.path: route for route in routes}
@@ -67,17 +71,13 @@ class Gateway:
         """Whether policy is here and the books are open."""
         return self.is_open and self.keeper.snapshot is not None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, exchange: Exchange) -> None:
         """Serve one request."""
-        exchange = Exchange(scope, receive, send)
-        task = asyncio.current_task()
-        if task is not None:
-            self.in_flight.add(task)
+        self.in_flight.add(exchange.task)
         try:
             await self._serve(exchange)
         finally:
-            if task is not None:
-                self.in_flight.discard(task)
+            self.in_flight.discard(exchange.task)
             self._record(exchange)
 
     async def _serve(self, exchange: Exchange) -> None:
@@ -98,7 +98,7 @@ class Gateway:
             await self._refuse(exchange, BursarError("Bursar failed on this request. Its log names the cause."))
 
     def _route(self, exchange: Exchange) -> Route:
-        path = exchange.scope["path"]
+        path = exchange.path
         route = self._routes.get(path)
         for prefix in self._prefixes if route is None else ():
             if path.startswith(prefix):
@@ -106,7 +106,7 @@ class Gateway:
         if route is None:
             known = ", ".join(f"{route.method} {route.path}" for route in self._routes.values())
             raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
-        if exchange.scope["method"] != route.method:
+        if exchange.method != route.method:
             raise MethodNotAllowed(f"This route takes {route.method} only.")
         return route
 
@@ -117,6 +117,8 @@ class Gateway:
             if exchange.facts.attempt_id is not None:
                 headers.append((b"x-bursar-attempt-id", str(exchange.facts.attempt_id).encode()))
             await exchange.respond(status, headers, body)
+            return
+        if exchange.is_answered:
             return
         if exchange.is_whole:
             exchange.abort()
@@ -135,7 +137,7 @@ class Gateway:
         at = self._clock()
         policy = await identify(
             headers=exchange.headers,
-            query=exchange.scope["query_string"],
+            query=exchange.query,
             keeper=self.keeper,
             pepper=self._pepper,
             at=at,
@@ -163,7 +165,7 @@ class Gateway:
         if facts.sent_at is not None:
             self._record_times(exchange, ended_at)
         if facts.is_logged:
-            _log.info("request", **request_line(exchange, ended_at=ended_at))
+            self._log.tell(exchange, ended_at=ended_at, at=self._clock())
 
     def _record_times(self, exchange: Exchange, ended_at: float) -> None:
         facts, histograms = exchange.facts, self.metrics.numbers.histograms

@@ -109,7 +109,7 @@ class Attempt:
         limits = self._vendors.limits
         now = time.monotonic()
         try:
-            with self._vendors.watchdog.watch(ends_at=now + limits.total_seconds) as patience:
+            with self._vendors.watchdog.watch(self._exchange.task, ends_at=now + limits.total_seconds) as patience:
                 # A net only: the transport keeps this time itself.
                 patience.until(now + limits.first_byte_seconds + limits.connect_seconds, Waiting.FIRST_BYTE)
                 self._departure.watch(patience)

@@ -1,21 +1,17 @@
-"""One HTTP request and its response, as ASGI gives them, with what is known about it for logs and metrics."""
+"""One HTTP request and its response, with what is known about it for logs and metrics."""
 
+import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from governance.core.errors import RequestTooLarge
-from governance.core.ids import uuid7
 from governance.gateway.errors import EncodingUnsupported, RequestTimedOut
 from governance.gateway.limits import Limits
 from governance.gateway.watchdog import Overdue, Waiting, Watchdog
 from governance.plugin.usage import Usage
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
@@ -26,10 +22,19 @@ class ClientGone(Exception):
 
 
 class Connection(Protocol):
-    """What the server's protocol offers beyond ASGI: `WatchedProtocol`."""
+    """What carries an exchange: `HttpConnection`."""
 
-    def abort(self) -> None:
-        """Close at once."""
+    def read_on(self) -> None:
+        """Take in the rest of the body."""
+
+    async def begin_response(self, exchange: "Exchange", status: int, headers: Headers) -> None:
+        """Send status and headers of a response whose length is not known yet."""
+
+    async def continue_response(self, exchange: "Exchange", body: bytes, *, is_last: bool) -> None:
+        """Send a part of its body; returns when the client takes more."""
+
+    async def respond(self, exchange: "Exchange", status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole response."""
 
     def watch(self, on_lost: Callable[[], None]) -> bool:
         """Call this when the connection is lost; False if it is."""
@@ -37,76 +42,92 @@ class Connection(Protocol):
     def unwatch(self, on_lost: Callable[[], None]) -> None:
         """Do not call it any more."""
 
+    def abort(self) -> None:
+        """Close at once."""
+
 
 class Facts:
     """What logs and metrics say about one request; filled in on its way. Times in seconds (`time.perf_counter`)."""
 
-    __slots__ = (
-        "alias",
-        "attempt_id",
-        "charge_nano",
-        "code",
-        "first_byte_at",
-        "is_logged",
-        "is_stream",
-        "key_id",
-        "outcome",
-        "route",
-        "sent_at",
-        "started_at",
-        "status",
-        "team_id",
-        "usage",
-        "vendor_seconds",
-    )
+    sent_at: float | None = None
+    first_byte_at: float | None = None
+    vendor_seconds = 0.0
+    route = "none"
+    status = 0
+    code = ""
+    outcome = ""
+    alias = ""
+    key_id: int | None = None
+    team_id: int | None = None
+    attempt_id: uuid.UUID | None = None
+    is_stream = False
+    is_logged = True
+    usage: Usage | None = None
+    charge_nano: int | None = None
 
     def __init__(self) -> None:
         self.started_at = time.perf_counter()
-        self.sent_at: float | None = None
-        self.first_byte_at: float | None = None
-        self.vendor_seconds = 0.0
-        self.route = "none"
-        self.status = 0
-        self.code = ""
-        self.outcome = ""
-        self.alias = ""
-        self.key_id: int | None = None
-        self.team_id: int | None = None
-        self.attempt_id: uuid.UUID | None = None
-        self.is_stream = False
-        self.is_logged = True
-        self.usage: Usage | None = None
-        self.charge_nano: int | None = None
 
 
 class Exchange:
-    """Reads the request within limits and writes the response once."""
+    """Hands out the request within limits and writes the response once.
+
+    `task` is the one that answers it. `has_chunks`: the client understands an answer in chunks; `is_last`: its
+    connection ends with this answer. `is_whole`: the answer goes out in one piece; `is_answered`: it was written.
+    """
 
     __slots__ = (
+        "_body",
         "_connection",
-        "_receive",
-        "_send",
+        "_is_gone",
+        "_is_received",
+        "_largest_body",
+        "_received_bytes",
+        "_waiter",
         "facts",
+        "has_chunks",
         "has_started",
         "headers",
+        "is_answered",
+        "is_last",
         "is_whole",
+        "method",
+        "path",
+        "query",
         "request_id",
-        "scope",
+        "task",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self._receive = receive
-        self._send = send
-        self._connection: Connection = scope["extensions"]["bursar.connection"]
-        self.headers: dict[bytes, bytes] = {}
-        self.request_id = uuid7(time.time_ns() // 1_000_000)
+    task: "asyncio.Task[None]"
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        request_id: uuid.UUID,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: dict[bytes, bytes],
+    ) -> None:
+        self._connection = connection
+        self._body: list[bytes] = []
+        self._received_bytes = 0
+        self._largest_body: int | None = None
+        self._is_received = False
+        self._is_gone = False
+        self._waiter: asyncio.Future[None] | None = None
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.request_id = request_id
         self.facts = Facts()
+        self.has_chunks = True
         self.has_started = False
+        self.is_answered = False
+        self.is_last = False
         self.is_whole = False
-        for name, value in scope["headers"]:
-            # A header that stands twice is joined, so that a credential or a length given twice fits nothing.
-            self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
 
     async def body(self, *, limits: Limits, watchdog: Watchdog, now: float) -> bytes:
         """Return the whole body. Refused while it is read, before more of it is held than the limit."""
@@ -115,47 +136,78 @@ class Exchange:
         declared = self.headers.get(b"content-length", b"")
         if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.body_bytes):
             raise _too_large(limits)
-        try:
-            with watchdog.watch(ends_at=now + limits.body_seconds) as patience:
-                patience.until(now + limits.body_seconds, Waiting.BODY)
-                return await self._read(limits)
-        except Overdue as overdue:
-            raise RequestTimedOut(
-                f"The request body did not arrive within {limits.body_seconds:g} seconds: send it faster."
-            ) from overdue
+        if not self._is_received:
+            try:
+                with watchdog.watch(self.task, ends_at=now + limits.body_seconds) as patience:
+                    patience.waiting = Waiting.BODY
+                    await self._receive(limits)
+            except Overdue as overdue:
+                raise RequestTimedOut(
+                    f"The request body did not arrive within {limits.body_seconds:g} seconds: send it faster."
+                ) from overdue
+        if self._received_bytes > limits.body_bytes:
+            raise _too_large(limits)
+        return self._body[0] if len(self._body) == 1 else b"".join(self._body)
 
-    async def _read(self, limits: Limits) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > limits.body_bytes:
-                raise _too_large(limits)
-            if not message.get("more_body", False):
-                return b"".join((*parts, part)) if parts else part
-            parts.append(part)
+    async def _receive(self, limits: Limits) -> None:
+        self._largest_body = limits.body_bytes
+        self._connection.read_on()
+        if not (self._is_received or self._is_gone or self._received_bytes > limits.body_bytes):
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self._is_gone:
+            raise ClientGone
+
+    def take(self, part: bytes) -> bool:
+        """Take a part of the body; False when no more of it should be read before it is asked for."""
+        if self.is_answered:
+            return True
+        self._received_bytes += len(part)
+        if self._largest_body is None:
+            self._body.append(part)
+            return self._received_bytes <= _UNASKED_BYTES
+        if self._received_bytes > self._largest_body:
+            self._wake()
+        else:
+            self._body.append(part)
+        return True
+
+    def end_body(self) -> None:
+        """The body is complete."""
+        self._is_received = True
+        self._wake()
+
+    @property
+    def is_received(self) -> bool:
+        """Whether the whole request is here."""
+        return self._is_received
+
+    def lose(self) -> None:
+        """The connection is lost: nothing more will come."""
+        self._is_gone = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers, with the request's id."""
         self.has_started = True
         self.facts.status = status
         headers.append((b"x-request-id", str(self.request_id).encode()))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._connection.begin_response(self, status, headers)
 
     async def write(self, body: bytes, *, is_last: bool) -> None:
         """Send a part of the body; returns when the connection takes more."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": not is_last})
+        await self._connection.continue_response(self, body, is_last=is_last)
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response."""
-        self.is_whole = True
-        headers.append((b"content-length", b"%d" % len(body)))
-        await self.start(status, headers)
-        await self.write(body, is_last=True)
+        self.has_started = self.is_whole = True
+        self.facts.status = status
+        headers.append((b"x-request-id", str(self.request_id).encode()))
+        await self._connection.respond(self, status, headers, body)
 
     def watch(self, on_gone: Callable[[], None]) -> None:
         """Call this when the client goes away: a server that does not ask never learns it. Raises ClientGone."""
@@ -169,6 +221,10 @@ class Exchange:
     def abort(self) -> None:
         """Close the connection at once, without sending what is still buffered."""
         self._connection.abort()
+
+
+_UNASKED_BYTES = 64 * 1024
+"""So much of a body is taken in before anybody wants it: most requests are complete before their key was looked at."""
 
 
 def _too_large(limits: Limits) -> RequestTooLarge:

@@ -11,6 +11,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     header_bytes: int = 64 * 1024
     header_seconds: float = 20
+    keep_alive_seconds: float = 75
+    """So long a connection may wait for its next request."""
     body_bytes: int = 16 * 1024 * 1024
     body_seconds: float = 60
     reply_bytes: int = 64 * 1024 * 1024

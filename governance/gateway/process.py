@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
@@ -24,9 +22,10 @@ from governance.gateway.app import Gateway
 from governance.gateway.attempt import Vendors
 from governance.gateway.keeper import Keeper, Pool
 from governance.gateway.limits import Limits
+from governance.gateway.logs import request_log
 from governance.gateway.metrics import Metrics
-from governance.gateway.protocol import server_options
 from governance.gateway.routes import ROUTES
+from governance.gateway.server import GatewayServer
 from governance.gateway.transport import PyreqwestTransport
 from governance.gateway.watchdog import Watchdog
 from governance.metering.leased import LeasedBooks
@@ -47,7 +46,7 @@ _FIRST_THRESHOLD = 50_000
 async def serve(environment: Environment, listener: socket.socket, *, limits: Limits) -> None:
     """Serve on this socket until SIGTERM or SIGINT; then finish what is open and give everything back."""
     async with open_gateway(environment, limits=limits) as gateway:
-        server = GatewayServer(uvicorn.Config(gateway, **server_options(limits)), gateway)
+        server = GatewayServer(gateway)
         freezing = _start(_freeze_when_loaded(gateway))
         with server.capture_signals():
             await _wait_until_open(gateway)
@@ -84,10 +83,13 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             folder=locks,
             monotonic=time.monotonic,
         )
+        log = request_log()
+        stack.callback(log.flush)
         gateway = Gateway(
             keeper=keeper,
             vendors=Vendors(books=books, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now),
             metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),
+            log=log,
             pepper=environment.key_pepper,
             routes=ROUTES,
             clock=utc_now,
@@ -99,26 +101,6 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
         for work in (keeper.run(), watchdog.run(), gateway.metrics.run()):
             stack.push_async_callback(_stop, _start(work))
         yield gateway
-
-
-class GatewayServer(uvicorn.Server):
-    """uvicorn's server, which stops at the first signal with exit code 0 and says so to the gateway."""
-
-    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
-        super().__init__(config)
-        self._gateway = gateway
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take SIGTERM and SIGINT as the wish to stop; a second one changes nothing, the drain is bounded anyway."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
-        yield
-
-    def _stop(self) -> None:
-        self._gateway.is_stopping = True
-        self.should_exit = True
 
 
 def _lock_owner(locks: Path) -> str:
@@ -195,7 +177,7 @@ async def _close_books(books: LeasedBooks, gateway: Gateway, opening: asyncio.Ta
         _log.exception("books_not_closed", pending=books.pending())
 
 
-async def _finish(tasks: set[asyncio.Task[object]]) -> None:
+async def _finish(tasks: set[asyncio.Task[None]]) -> None:
     """Wait for requests that outlived the drain and were cancelled: each books its outcome on the way out."""
     if tasks:
         await asyncio.wait(tuple(tasks), timeout=5)

@@ -5,7 +5,6 @@ import time
 import msgspec
 
 from governance.core.errors import ModelUnknown
-from governance.core.ids import uuid7
 from governance.gateway import openai_wire
 from governance.gateway.app import Gateway, Route
 from governance.gateway.attempt import Attempt
@@ -52,7 +51,7 @@ async def _attempt(
     policy: KeyPolicy,
     tags: dict[str, str],
 ) -> None:
-    attempt_id = uuid7(time.time_ns() // 1_000_000)
+    attempt_id = gateway.identifiers(time.time_ns() // 1_000_000)
     wish = claim(quote=quoted, policy=policy, tags=tags, attempt_id=attempt_id, request_id=exchange.request_id)
     hold = await gateway.vendors.books.reserve(wish)
     exchange.facts.attempt_id = attempt_id
@@ -74,7 +73,7 @@ async def list_models(gateway: Gateway, exchange: Exchange) -> None:
 async def show_model(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/models/{id}: one of those."""
     policy, snapshot, _ = await gateway.identify(exchange)
-    name = exchange.scope["path"].removeprefix(MODELS + "/")
+    name = exchange.path.removeprefix(MODELS + "/")
     for alias in callable_aliases(policy=policy, snapshot=snapshot):
         if alias.name == name:
             await exchange.respond(200, [JSON], msgspec.json.encode(openai_wire.model_object(alias)))

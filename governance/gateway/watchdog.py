@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any, Protocol
 
 
 class Waiting(StrEnum):
@@ -28,6 +29,16 @@ class Overdue(Exception):
         self.waiting = waiting
 
 
+class Watched(Protocol):
+    """Something with deadlines, in seconds of `time.monotonic`."""
+
+    expires_at: float
+    ends_at: float
+
+    def end(self) -> None:
+        """A deadline passed. Called again and again until the deadlines move, or it is removed."""
+
+
 class Patience:
     """The deadlines of one request: `expires_at` for what it waits for now, `ends_at` for all of it.
 
@@ -36,7 +47,7 @@ class Patience:
 
     __slots__ = ("_is_over", "_task", "ends_at", "expires_at", "waiting")
 
-    def __init__(self, task: asyncio.Task[object], ends_at: float) -> None:
+    def __init__(self, task: asyncio.Task[Any], ends_at: float) -> None:
         self._task = task
         self._is_over = False
         self.ends_at = ends_at
@@ -64,27 +75,32 @@ class Patience:
 
 
 class Watchdog:
-    """Looks at every registered patience, every `interval_seconds`."""
+    """Looks at everything it watches, every `interval_seconds`."""
 
     def __init__(self, *, interval_seconds: float) -> None:
         self._interval_seconds = interval_seconds
-        self._watched: set[Patience] = set()
+        self._watched: set[Watched] = set()
 
     async def run(self) -> None:
         """Look around until cancelled."""
         while True:
             await asyncio.sleep(self._interval_seconds)
             now = time.monotonic()
-            for patience in tuple(self._watched):
-                if now >= patience.expires_at or now >= patience.ends_at:
-                    patience.end()
+            for watched in tuple(self._watched):
+                if now >= watched.expires_at or now >= watched.ends_at:
+                    watched.end()
+
+    def add(self, watched: Watched) -> None:
+        """Watch this from now on."""
+        self._watched.add(watched)
+
+    def remove(self, watched: Watched) -> None:
+        """Watch it no more."""
+        self._watched.discard(watched)
 
     @contextlib.contextmanager
-    def watch(self, *, ends_at: float) -> Iterator[Patience]:
-        """Guard the running task. Raises Overdue in it when a deadline passes or `end` is called."""
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("A patience belongs to a task.")
+    def watch(self, task: asyncio.Task[Any], *, ends_at: float) -> Iterator[Patience]:
+        """Guard the task, which is the running one. Raises Overdue in it when a deadline passes or `end` is called."""
         patience = Patience(task, ends_at)
         self._watched.add(patience)
         try:

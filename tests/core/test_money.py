@@ -13,6 +13,7 @@ AMOUNTS = st.integers(-MAX_NANO, MAX_NANO)
 
 @given(nano=AMOUNTS)
 def test_text_and_amount_are_the_same_thing(nano: int) -> None:
+    assert usd_text(nano) == usd_text(Decimal(nano))
     assert parse_usd(usd_text(nano)) == nano
 
 

@@ -9,6 +9,12 @@ import pytest
 from governance.gateway.watchdog import Overdue, Waiting, Watchdog
 
 
+def running() -> "asyncio.Task[None]":
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
 @pytest.fixture
 async def watchdog() -> AsyncIterator[Watchdog]:
     made = Watchdog(interval_seconds=0.01)
@@ -19,16 +25,15 @@ async def watchdog() -> AsyncIterator[Watchdog]:
 
 async def test_a_deadline_that_passes_ends_the_wait_and_says_what_for(watchdog: Watchdog) -> None:
     now = time.monotonic()
-    with pytest.raises(Overdue) as overdue, watchdog.watch(ends_at=now + 60) as patience:
+    with pytest.raises(Overdue) as overdue, watchdog.watch(running(), ends_at=now + 60) as patience:
         patience.until(now, Waiting.NEXT_BYTE)
         await asyncio.Event().wait()
     assert overdue.value.waiting is Waiting.NEXT_BYTE
-    task = asyncio.current_task()
-    assert task is not None and task.cancelling() == 0
+    assert running().cancelling() == 0
 
 
 async def test_a_deadline_that_moves_on_in_time_ends_nothing(watchdog: Watchdog) -> None:
-    with watchdog.watch(ends_at=time.monotonic() + 60) as patience:
+    with watchdog.watch(running(), ends_at=time.monotonic() + 60) as patience:
         for _ in range(10):
             patience.until(time.monotonic() + 5, Waiting.NEXT_BYTE)
             await asyncio.sleep(0.01)
@@ -36,14 +41,14 @@ async def test_a_deadline_that_moves_on_in_time_ends_nothing(watchdog: Watchdog)
 
 async def test_the_end_of_all_waits_counts_too(watchdog: Watchdog) -> None:
     now = time.monotonic()
-    with pytest.raises(Overdue), watchdog.watch(ends_at=now) as patience:
+    with pytest.raises(Overdue), watchdog.watch(running(), ends_at=now) as patience:
         patience.until(now + 60, Waiting.CLIENT)
         await asyncio.Event().wait()
 
 
 async def test_somebody_elses_cancellation_stays_one(watchdog: Watchdog) -> None:
     async def wait() -> None:
-        with watchdog.watch(ends_at=time.monotonic() + 60):
+        with watchdog.watch(running(), ends_at=time.monotonic() + 60):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(wait())
@@ -54,9 +59,8 @@ async def test_somebody_elses_cancellation_stays_one(watchdog: Watchdog) -> None
 
 
 async def test_an_end_that_comes_too_late_cancels_nothing(watchdog: Watchdog) -> None:
-    with watchdog.watch(ends_at=time.monotonic() + 60) as patience:
+    with watchdog.watch(running(), ends_at=time.monotonic() + 60) as patience:
         pass
     patience.end()
     await asyncio.sleep(0)
-    task = asyncio.current_task()
-    assert task is not None and task.cancelling() == 0
+    assert running().cancelling() == 0

@@ -18,7 +18,7 @@ from governance.core.environment import Environment
 from governance.gateway.app import Gateway
 from governance.gateway.limits import Limits
 from governance.gateway.process import open_gateway
-from governance.gateway.protocol import server_options
+from governance.gateway.server import GatewayServer
 from governance.keys.secret import make_secret
 
 CREDENTIAL = "sk-canary-of-the-vendor-7c1f"
@@ -205,7 +205,7 @@ class Served:
         return AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key)
 
 
-class _Server(uvicorn.Server):
+class _Server(GatewayServer):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -215,8 +215,7 @@ class _Server(uvicorn.Server):
 async def serving(environment: Environment, limits: Limits) -> AsyncIterator[Served]:
     """Serve until the block ends."""
     async with open_gateway(environment, limits=limits) as gateway:
-        options = {**server_options(limits), "loop": "none", "timeout_graceful_shutdown": 2}
-        server = _Server(uvicorn.Config(gateway, host="127.0.0.1", port=0, **options))
+        server = _Server(gateway, host="127.0.0.1", port=0, loop="none", timeout_graceful_shutdown=2)
         task = asyncio.create_task(server.serve())
         try:
             await eventually(lambda: server.started or None)
