@@ -28,6 +28,8 @@ _MEDIA_CLASSES = frozenset(
 _SAME_PRICE = {TokenClass.CACHE_READ: TokenClass.INPUT, TokenClass.REASONING: TokenClass.OUTPUT}
 """A vendor that lists no price for these bills them as the class they belong to."""
 
+_REQUEST = TokenClass.REQUEST
+
 _ASSUMED_PRICE = {
     TokenClass.CACHE_WRITE: TokenClass.INPUT,
     TokenClass.CACHE_WRITE_LONG: TokenClass.CACHE_WRITE,
@@ -67,10 +69,15 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """The rates that apply to the whole request when its input is at least `from_input_tokens`."""
+    """The rates that apply to the whole request when its input is at least `from_input_tokens`.
+
+    `dearest` has the dearest amount among the prices of input or output tokens, with and without media: one per
+    (classes, has_media), where there is any.
+    """
 
     from_input_tokens: int
     rates: Mapping[TokenClass, Rate]
+    dearest: Mapping[tuple[frozenset[TokenClass], bool], int]
 
 
 class RatedLine(msgspec.Struct, frozen=True):
@@ -164,8 +171,10 @@ class RateCard:
         total = 0
         lines = []
         for token_class, quantity in counts.items():
+            if not quantity:
+                continue
             rate = step.rates.get(token_class)
-            if not quantity or (rate is None and token_class is TokenClass.REQUEST):
+            if rate is None and token_class is _REQUEST:
                 continue
             amount = quantity * rate.amount if rate else 0
             is_assumed = is_assumed or rate is None or rate.is_assumed
@@ -217,7 +226,8 @@ def _steps(lines: list[PriceLine], digits: int) -> tuple[Step, ...]:
         for line in sorted(lines, key=lambda line: line.from_input_tokens):
             if line.from_input_tokens <= start:
                 rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits, EXACT)), line.id, is_assumed=False)
-        steps.append(Step(start, _with_neighbours(rates)))
+        rates = _with_neighbours(rates)
+        steps.append(Step(start, rates, _dearest_of(rates)))
     return tuple(steps)
 
 
@@ -239,12 +249,22 @@ def _step_for(steps: tuple[Step, ...], counts: Mapping[TokenClass, int]) -> Step
     return [step for step in steps if step.from_input_tokens <= whole_input][-1]
 
 
+def _dearest_of(rates: Mapping[TokenClass, Rate]) -> dict[tuple[frozenset[TokenClass], bool], int]:
+    found = {}
+    for classes in (INPUT_CLASSES, OUTPUT_CLASSES):
+        for has_media in (False, True):
+            reachable = classes if has_media else classes - _MEDIA_CLASSES
+            amounts = [rates[token_class].amount for token_class in reachable if token_class in rates]
+            if amounts:
+                found[classes, has_media] = max(amounts)
+    return found
+
+
 def _dearest(step: Step, classes: frozenset[TokenClass], bound: Bound) -> int:
-    reachable = classes if bound.has_media else classes - _MEDIA_CLASSES
-    amounts = [step.rates[token_class].amount for token_class in reachable if token_class in step.rates]
-    if not amounts:
+    amount = step.dearest.get((classes, bound.has_media))
+    if amount is None:
         raise RequestUnpriced("The model has no price for what this request can use: add its prices.")
-    return max(amounts)
+    return amount
 
 
 def _fixed(step: Step, bound: Bound) -> int:

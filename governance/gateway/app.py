@@ -15,7 +15,7 @@ from governance.gateway import openai_wire
 from governance.gateway.attempt import Vendors
 from governance.gateway.errors import MethodNotAllowed, RouteUnknown
 from governance.gateway.exchange import ClientGone, Exchange
-from governance.gateway.identify import identify
+from governance.gateway.identify import Identifier
 from governance.gateway.keeper import Keeper
 from governance.gateway.logs import RequestLog
 from governance.gateway.metrics import Metrics
@@ -61,7 +61,7 @@ class Gateway:
         self.reservations = 0
         self.identifiers = Identifiers()
         self._log = log
-        self._pepper = pepper
+        self._identifier = Identifier(keeper=keeper, pepper=pepper)
         self._clock = clock
         self._routes: Mapping[str, Route] = {route.path: route for route in routes}
         self._prefixes = {path.removesuffix(_ANY): self._routes[path] for path in self._routes if path.endswith(_ANY)}
@@ -135,13 +135,7 @@ class Gateway:
         if snapshot is None:
             raise GovernanceUnavailable("Bursar is still starting: try again shortly.", retry_after_seconds=1)
         at = self._clock()
-        policy = await identify(
-            headers=exchange.headers,
-            query=exchange.query,
-            keeper=self.keeper,
-            pepper=self._pepper,
-            at=at,
-        )
+        policy = await self._identifier.identify(exchange.headers, query=exchange.query, at=at)
         exchange.facts.key_id = policy.key_id
         exchange.facts.team_id = policy.team_id
         return policy, snapshot, at

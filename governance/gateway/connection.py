@@ -25,6 +25,7 @@ Answer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LONGEST_LENGTH: Final = 18
 _LARGEST_COPY: Final = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
 
@@ -56,6 +57,7 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         self._is_in_head = True
         self._is_refusing = False
+        self._plain_bytes = 0
         self._receiving: Exchange | None = None
         self._current: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
@@ -101,16 +103,19 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
         if self._is_refusing:
+            self._take_plain(data)
             return
         if self._is_in_head:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Another protocol is not spoken here. The request was answered as it stands; what follows is not read.
+        except httptools.HttpParserUpgrade as upgrade:
+            # Another protocol is not spoken here: the request is answered as it stands, and is the last one. Its body,
+            # which the parser leaves alone, is read by its length (Java's own client asks for HTTP/2 with every POST).
             self._is_refusing = self._is_last = True
+            self._take_plain(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self._refuse(400, b"This is not HTTP/1.1 that can be understood.")
+            self._refuse(400, b"This is no HTTP request that can be understood.")
             return
         if self._is_in_head and self._head_bytes > self._limits.header_bytes:
             self._refuse(431, b"The request's headers are too large: send less of them.")
@@ -164,11 +169,8 @@ class HttpConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        exchange, self._receiving = self._receiving, None
-        if exchange is not None:
-            exchange.end_body()
-            if self._current is None:
-                self._wait_for_next()
+        if not self._parser.should_upgrade():
+            self._end_body()
 
     # Of the exchange
 
@@ -308,6 +310,26 @@ class HttpConnection(asyncio.Protocol):
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(sentence))]
         self._transport.write(self._head(status, headers, is_last=True) + sentence)
         self._transport.close()
+
+    def _take_plain(self, data: bytes) -> None:
+        """Take the body of a request that wished for another protocol."""
+        exchange = self._receiving
+        if exchange is None:
+            return
+        declared = exchange.headers.get(b"content-length", b"0")
+        left = (int(declared) if declared.isdigit() and len(declared) <= _LONGEST_LENGTH else 0) - self._plain_bytes
+        self._plain_bytes += len(data)
+        if data and left > 0:
+            self.on_body(data[:left])
+        if len(data) >= left:
+            self._end_body()
+
+    def _end_body(self) -> None:
+        exchange, self._receiving = self._receiving, None
+        if exchange is not None:
+            exchange.end_body()
+            if self._current is None:
+                self._wait_for_next()
 
     def _pause_reading(self) -> None:
         if self._is_reading and not self._transport.is_closing():

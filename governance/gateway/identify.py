@@ -1,16 +1,19 @@
 """Who calls: a virtual key in a header, checked against its digest and against the time."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from hashlib import blake2b
 
 from governance.core.errors import AuthenticationFailed
 from governance.gateway.keeper import Keeper
 from governance.keys.errors import KeyTextInvalid
-from governance.keys.secret import KeySecretText, parse_secret
+from governance.keys.secret import parse_secret
 from governance.policy.snapshot import KeyPolicy
 
 _HEADERS = (b"authorization", b"x-api-key", b"api-key")
 _LONGEST = 256
+_MARK_BYTES = 16
 _IN_QUERY = (b"key=", b"token=", b"bsr_")
 
 _NO_KEY = (
@@ -23,44 +26,67 @@ _WRONG_KEY = (
 )
 
 
-async def identify(
-    *, headers: Mapping[bytes, bytes], query: bytes, keeper: Keeper, pepper: bytes, at: datetime
-) -> KeyPolicy:
-    """Return the policy of the key in these headers. Raises AuthenticationFailed or GovernanceUnavailable.
+class Identifier:
+    """Tells callers by their keys. One per process.
 
-    Unknown, malformed and wrong keys get one and the same answer.
+    A key is checked against its digest the first time it is seen; from then on it is recognised by a mark of its text
+    under a secret of this process, for as long as the keeper keeps what it found.
     """
-    if query and any(sign in query.lower() for sign in _IN_QUERY):
-        raise AuthenticationFailed(
-            "A key in the address ends up in logs along the way: send it in the Authorization header, "
-            "and have this key rotated."
-        )
-    secret = _secret(headers)
-    policy = await keeper.key(secret.public_id)
-    if policy is None or not secret.matches(policy.digest, pepper=pepper):
-        raise AuthenticationFailed(_WRONG_KEY)
-    _refuse_ended(policy, at)
-    return policy
+
+    def __init__(self, *, keeper: Keeper, pepper: bytes) -> None:
+        self._keeper = keeper
+        self._pepper = pepper
+        self._mark_key = secrets.token_bytes(blake2b.MAX_KEY_SIZE)
+
+    async def identify(self, headers: Mapping[bytes, bytes], *, query: bytes, at: datetime) -> KeyPolicy:
+        """Return the policy of the key in these headers. Raises AuthenticationFailed or GovernanceUnavailable.
+
+        Unknown, malformed and wrong keys get one and the same answer.
+        """
+        if query and any(sign in query.lower() for sign in _IN_QUERY):
+            raise AuthenticationFailed(
+                "A key in the address ends up in logs along the way: send it in the Authorization header, "
+                "and have this key rotated."
+            )
+        text = _presented(headers)
+        if len(text) > _LONGEST:
+            raise AuthenticationFailed(_WRONG_KEY)
+        mark = blake2b(text, key=self._mark_key, digest_size=_MARK_BYTES).digest()
+        policy = self._keeper.recognise(mark)
+        if policy is None:
+            policy = await self._verify(text)
+            self._keeper.remember(mark, policy)
+        _refuse_ended(policy, at)
+        return policy
+
+    async def _verify(self, text: bytes) -> KeyPolicy:
+        if not text.isascii():
+            raise AuthenticationFailed(_WRONG_KEY)
+        try:
+            secret = parse_secret(text.decode("ascii"))
+        except KeyTextInvalid:
+            raise AuthenticationFailed(_WRONG_KEY) from None
+        policy = await self._keeper.key(secret.public_id)
+        if policy is None or not secret.matches(policy.digest, pepper=self._pepper):
+            raise AuthenticationFailed(_WRONG_KEY)
+        return policy
 
 
-def _secret(headers: Mapping[bytes, bytes]) -> KeySecretText:
-    values = {value for name in _HEADERS if (value := _value(name, headers.get(name)))}
-    if not values:
+def _presented(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the text of the key. Raises AuthenticationFailed when there is none, or more than one."""
+    text = b""
+    for name in _HEADERS:
+        header = headers.get(name)
+        value = b"" if header is None else _value(name, header)
+        if value and text and value != text:
+            raise AuthenticationFailed("Two headers carry different keys: send the virtual key in one of them.")
+        text = value or text
+    if not text:
         raise AuthenticationFailed(_NO_KEY)
-    value = values.pop()
-    if values:
-        raise AuthenticationFailed("Two headers carry different keys: send the virtual key in one of them.")
-    if len(value) > _LONGEST or not value.isascii():
-        raise AuthenticationFailed(_WRONG_KEY)
-    try:
-        return parse_secret(value.decode("ascii"))
-    except KeyTextInvalid:
-        raise AuthenticationFailed(_WRONG_KEY) from None
+    return text
 
 
-def _value(name: bytes, header: bytes | None) -> bytes:
-    if header is None:
-        return b""
+def _value(name: bytes, header: bytes) -> bytes:
     if name == b"authorization":
         scheme, _, value = header.partition(b" ")
         return value.strip() if scheme.lower() == b"bearer" else b"unknown scheme"

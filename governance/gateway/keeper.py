@@ -69,6 +69,14 @@ class Keeper:
             loading.add_done_callback(lambda _: self._loading.pop(public_id, None))
         return await asyncio.shield(loading)
 
+    def recognise(self, mark: bytes) -> KeyPolicy | None:
+        """Return what governs the secret that was remembered under this mark, if nothing changed since."""
+        return self._keys.verified.get(mark)
+
+    def remember(self, mark: bytes, policy: KeyPolicy) -> None:
+        """The secret with this mark was verified just now."""
+        self._keys.remember(mark, policy)
+
     async def refresh(self) -> None:
         """Load the snapshot and forget every key. Raises psycopg.Error."""
         self._keys.forget_all()
@@ -151,6 +159,7 @@ class KeyCache:
         self._known: OrderedDict[str, KeyPolicy] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
         self._by_key: dict[int, set[str]] = {}
+        self.verified: dict[bytes, KeyPolicy] = {}
         self.generation = 0
 
     def get(self, public_id: str, *, now: float) -> KeyPolicy | None:
@@ -173,11 +182,23 @@ class KeyCache:
         self._by_key.setdefault(policy.key_id, set()).add(public_id)
         if len(self._known) > self._limits.cached_keys:
             _, dropped = self._known.popitem(last=False)
+            self.verified.clear()
             self._forget_id(dropped.key_id, dropped.public_id)
 
+    def remember(self, mark: bytes, policy: KeyPolicy) -> None:
+        """Remember what a verified secret's mark stands for, unless it was forgotten in the meantime."""
+        if self._known.get(policy.public_id) is policy:
+            if len(self.verified) >= self._limits.cached_keys:
+                self.verified.clear()
+            self.verified[mark] = policy
+
     def forget(self, key_id: int) -> None:
-        """Drop every secret of this key, and what was unknown: it may have been issued just now."""
+        """Drop every secret of this key, and what was unknown: it may have been issued just now.
+
+        Every mark goes with it: verifying a key once more costs less than finding out which marks were its own.
+        """
         self.generation += 1
+        self.verified.clear()
         self._unknown.clear()
         for public_id in self._by_key.pop(key_id, ()):
             self._known.pop(public_id, None)
@@ -185,6 +206,7 @@ class KeyCache:
     def forget_all(self) -> None:
         """Drop everything."""
         self.generation += 1
+        self.verified.clear()
         self._known.clear()
         self._unknown.clear()
         self._by_key.clear()

@@ -76,7 +76,7 @@ class Numbers(msgspec.Struct):
 
     def count(self, name: str, *labels: str, by: int = 1) -> None:
         """Add to a counter."""
-        key = "\t".join((name, *labels))
+        key = "\t".join((name, *labels)) if labels else name
         self.counters[key] = self.counters.get(key, 0) + by
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import asdict, astuple
 
 from governance.plugin.errors import UsageUnreadable
 
@@ -46,6 +47,22 @@ INPUT_CLASSES = frozenset(
 OUTPUT_CLASSES = frozenset({TokenClass.OUTPUT, TokenClass.REASONING, TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE})
 
 
+_COUNTED = (
+    TokenClass.INPUT,
+    TokenClass.CACHE_READ,
+    TokenClass.CACHE_WRITE,
+    TokenClass.CACHE_WRITE_LONG,
+    TokenClass.INPUT_AUDIO,
+    TokenClass.INPUT_IMAGE,
+    TokenClass.OUTPUT,
+    TokenClass.REASONING,
+    TokenClass.OUTPUT_AUDIO,
+    TokenClass.OUTPUT_IMAGE,
+    TokenClass.REQUEST,
+    TokenClass.WEB_SEARCH,
+)
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of one attempt, named as OpenTelemetry's gen_ai conventions name them.
 
@@ -67,34 +84,31 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     web_search_calls: int = 0
 
     def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            count = getattr(self, name)
+        for count in astuple(self):
             if type(count) is not int or not 0 <= count <= MAX_COUNT:
-                raise UsageUnreadable(f"The vendor reported {name}={count!r}, which is not a count.")
+                raise UsageUnreadable(f"The vendor reported a count of {count!r}, which is not one: {asdict(self)}.")
 
     def counts(self) -> dict[TokenClass, int]:
         """Return the disjoint counts. Where details exceed their total (seen at OpenRouter), the details win."""
-        written_short = max(0, self.cache_write_input_tokens - self.cache_write_long_input_tokens)
-        input_parts = {
-            TokenClass.CACHE_READ: self.cache_read_input_tokens,
-            TokenClass.CACHE_WRITE: written_short,
-            TokenClass.CACHE_WRITE_LONG: self.cache_write_long_input_tokens,
-            TokenClass.INPUT_AUDIO: self.audio_input_tokens,
-            TokenClass.INPUT_IMAGE: self.image_input_tokens,
-        }
-        output_parts = {
-            TokenClass.REASONING: self.reasoning_output_tokens,
-            TokenClass.OUTPUT_AUDIO: self.audio_output_tokens,
-            TokenClass.OUTPUT_IMAGE: self.image_output_tokens,
-        }
-        return {
-            TokenClass.INPUT: max(0, self.input_tokens - sum(input_parts.values())),
-            **input_parts,
-            TokenClass.OUTPUT: max(0, self.output_tokens - sum(output_parts.values())),
-            **output_parts,
-            TokenClass.REQUEST: 1,
-            TokenClass.WEB_SEARCH: self.web_search_calls,
-        }
+        read, long = self.cache_read_input_tokens, self.cache_write_long_input_tokens
+        short = max(0, self.cache_write_input_tokens - long)
+        input_parts = read + short + long + self.audio_input_tokens + self.image_input_tokens
+        output_parts = self.reasoning_output_tokens + self.audio_output_tokens + self.image_output_tokens
+        counts = (
+            max(0, self.input_tokens - input_parts),
+            read,
+            short,
+            long,
+            self.audio_input_tokens,
+            self.image_input_tokens,
+            max(0, self.output_tokens - output_parts),
+            self.reasoning_output_tokens,
+            self.audio_output_tokens,
+            self.image_output_tokens,
+            1,
+            self.web_search_calls,
+        )
+        return dict(zip(_COUNTED, counts, strict=True))
 
 
 def usage_of(counts: Mapping[TokenClass, int]) -> Usage:

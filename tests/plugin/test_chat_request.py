@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.plugin import RequestInvalid
-from governance.plugin.openai_chat import read_chat_request
+from governance.plugin.openai_chat import Members, read_chat_request
+from governance.plugin.openai_chat._request import _all_fields, _plain_fields
 
 USER = {"role": "user", "content": "Hello"}
 
@@ -154,3 +155,37 @@ def test_modalities_tier_and_schema_sizes_are_read() -> None:
 def test_garbage_raises_nothing_but_a_typed_refusal(body: bytes) -> None:
     with pytest.raises(RequestInvalid):
         read_chat_request(body)
+
+
+PLAIN = st.fixed_dictionaries(
+    {"model": st.sampled_from(["m", "", "é", "m" * 256, "m" * 257]), "messages": st.lists(st.just(USER), max_size=3)},
+    optional={
+        "max_tokens": st.sampled_from([None, 0, 1, 7, 2**31 - 1, 2**31]),
+        "max_completion_tokens": st.sampled_from([None, 1, 9, -1]),
+        "n": st.sampled_from([None, 1, 128, 129]),
+        "best_of": st.sampled_from([None, 2]),
+        "stream": st.sampled_from([None, True, False, 1]),
+        "stream_options": st.sampled_from([None, {}, {"include_usage": True}, {"include_usage": None}]),
+        "service_tier": st.sampled_from([None, "flex"]),
+        "tools": st.sampled_from([None, [], [{"type": "function"}]]),
+        "plugins": st.sampled_from([None, [], [{"id": "web"}]]),
+        "models": st.sampled_from([None, []]),
+        "temperature": st.floats(allow_nan=False, allow_infinity=False),
+    },
+)
+
+
+@given(fields=PLAIN)
+def test_the_quick_reading_of_a_usual_request_is_the_reading_field_by_field(fields: dict[str, Any]) -> None:
+    members = Members(json.dumps(fields, ensure_ascii=False).encode())
+    if (quick := _plain_fields(members)) is not None:
+        assert quick == _all_fields(members)
+    else:
+        assert set(fields) & {"service_tier", "tools", "plugins", "models", "best_of"} or not _is_plain(fields)
+
+
+def _is_plain(fields: dict[str, Any]) -> bool:
+    """Whether a request of these few fields is in bounds."""
+    caps = [fields[name] for name in ("max_tokens", "max_completion_tokens") if fields.get(name) is not None]
+    in_bounds = all(1 <= cap < 2**31 for cap in caps) and (fields.get("n") or 1) <= 128
+    return in_bounds and 0 < len(fields["model"]) <= 256 and fields.get("stream") in (None, True, False)

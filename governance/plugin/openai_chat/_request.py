@@ -52,6 +52,39 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
+class _PlainMessage(msgspec.Struct):
+    content: str | None = None
+    audio: None = None
+    images: None = None
+
+
+class _PlainRequest(msgspec.Struct):
+    """The usual request: text, and nothing that costs beside it. Whatever else stands here fits no field."""
+
+    model: str
+    messages: list[_PlainMessage]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    n: int | None = None
+    best_of: None = None
+    service_tier: None = None
+    modalities: None = None
+    tools: None = None
+    functions: None = None
+    response_format: None = None
+    web_search_options: None = None
+    search_parameters: None = None
+    enable_search: None = None
+    plugins: None = None
+    prediction: None = None
+    speed: None = None
+    models: None = None
+    route: None = None
+
+
+_plain_request = msgspec.json.Decoder(_PlainRequest)
 _string = msgspec.json.Decoder(str | None)
 _boolean = msgspec.json.Decoder(bool | None)
 _integer = msgspec.json.Decoder(int | None)
@@ -71,6 +104,45 @@ def read_chat_request(body: bytes) -> GoverningFields:
 
 def chat_fields(members: Members) -> GoverningFields:
     """Read an already located body: a caller that splices it afterwards locates its members only once."""
+    return _plain_fields(members) or _all_fields(members)
+
+
+def _plain_fields(members: Members) -> GoverningFields | None:
+    """Read the usual request in one go; None for any other, which is then read field by field, or refused by name."""
+    body = members.body
+    if b"\\u00" in body:
+        return None
+    try:
+        request = _plain_request.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    new, old, choices = request.max_completion_tokens, request.max_tokens, request.n
+    if not 0 < len(request.model) <= MAX_MODEL_CHARACTERS or (choices is not None and not 1 <= choices <= MAX_CHOICES):
+        return None
+    given = {name: cap for name, cap in zip(MAXIMUM_FIELDS, (new, old), strict=True) if cap is not None}
+    if not all(1 <= cap <= MAX_OUTPUT_TOKENS for cap in given.values()):
+        return None
+    options = request.stream_options
+    return GoverningFields(
+        model=request.model,
+        stream=request.stream is True,
+        body_bytes=members.body_bytes,
+        messages=len(request.messages),
+        choices=choices or 1,
+        max_output_tokens=min(given.values()) if given else None,
+        maximum_fields=tuple(given),
+        schema_bytes=_schema_bytes(members.values),
+        stream_options=None if options is None else bytes(members.values["stream_options"]),
+        client_wants_usage=options is not None and options.include_usage is True,
+        service_tier=None,
+        modalities=(),
+        remote_media=0,
+        inline_media=0,
+        paid_tools=(),
+    )
+
+
+def _all_fields(members: Members) -> GoverningFields:
     values = members.values
     caps = _caps(values)
     remote, inline, count = _read_messages(values)
@@ -83,7 +155,7 @@ def chat_fields(members: Members) -> GoverningFields:
         choices=_choices(values),
         max_output_tokens=min(caps.values()) if caps else None,
         maximum_fields=tuple(caps),
-        schema_bytes=sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values),
+        schema_bytes=_schema_bytes(values),
         stream_options=bytes(values["stream_options"]) if options is not None else None,
         client_wants_usage=options is not None and options.include_usage is True,
         service_tier=_value(values, "service_tier", _string, "a string"),
@@ -92,6 +164,10 @@ def chat_fields(members: Members) -> GoverningFields:
         inline_media=inline,
         paid_tools=_paid_tools(values),
     )
+
+
+def _schema_bytes(values: dict[str, msgspec.Raw]) -> int:
+    return sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values)
 
 
 def _value(values: dict[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
