@@ -305,6 +305,9 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, status: int, sentence: bytes) -> None:
         """Answer what is no request of HTTP, unless something is being answered; then the rest is not read."""
         self._is_refusing = self._is_last = True
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None:
+            receiving.break_off()
         if self._current is not None:
             return
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(sentence))]

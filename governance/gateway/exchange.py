@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from governance.core.errors import RequestTooLarge
+from governance.core.errors import BadRequest, RequestTooLarge
 from governance.gateway.errors import EncodingUnsupported, RequestTimedOut
 from governance.gateway.limits import Limits
 from governance.gateway.watchdog import Overdue, Waiting, Watchdog
@@ -79,6 +79,7 @@ class Exchange:
     __slots__ = (
         "_body",
         "_connection",
+        "_is_broken",
         "_is_gone",
         "_is_received",
         "_largest_body",
@@ -115,6 +116,7 @@ class Exchange:
         self._received_bytes = 0
         self._largest_body: int | None = None
         self._is_received = False
+        self._is_broken = False
         self._is_gone = False
         self._waiter: asyncio.Future[None] | None = None
         self.method = method
@@ -152,11 +154,14 @@ class Exchange:
     async def _receive(self, limits: Limits) -> None:
         self._largest_body = limits.body_bytes
         self._connection.read_on()
-        if not (self._is_received or self._is_gone or self._received_bytes > limits.body_bytes):
+        is_over = self._is_received or self._is_gone or self._is_broken
+        if not is_over and self._received_bytes <= limits.body_bytes:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         if self._is_gone:
             raise ClientGone
+        if self._is_broken:
+            raise BadRequest("The request body breaks the rules of HTTP/1.1: send it whole, or in whole chunks.")
 
     def take(self, part: bytes) -> bool:
         """Take a part of the body; False when no more of it should be read before it is asked for."""
@@ -177,10 +182,10 @@ class Exchange:
         self._is_received = True
         self._wake()
 
-    @property
-    def is_received(self) -> bool:
-        """Whether the whole request is here."""
-        return self._is_received
+    def break_off(self) -> None:
+        """The rest of the body cannot be understood."""
+        self._is_broken = True
+        self._wake()
 
     def lose(self) -> None:
         """The connection is lost: nothing more will come."""

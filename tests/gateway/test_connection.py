@@ -134,6 +134,17 @@ async def test_a_body_in_chunks_is_a_body(wire: Streams, key: str) -> None:
     assert (await answer(reader))[0] == 200
 
 
+async def test_a_chunk_that_is_none_is_refused(wire: Streams, key: str, vendor: Vendor) -> None:
+    reader, writer = wire
+    head, _, body = post(key, question()).partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length")]
+    writer.write(b"\r\n".join([*lines, b"Transfer-Encoding: chunked"]) + b"\r\n\r\n5\r\n" + body[:5] + b"\r\nnone\r\n")
+    status, headers, said = await answer(reader)
+    assert (status, headers["connection"]) == (400, "close")
+    assert "in whole chunks" in json.loads(said)["error"]["message"]
+    assert vendor.calls == []
+
+
 @pytest.mark.parametrize(
     "head",
     [
