@@ -5,11 +5,10 @@ Here moving a deadline is one assignment, and one task looks at all of them a fe
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 
 class Waiting(StrEnum):
@@ -42,17 +41,32 @@ class Watched(Protocol):
 class Patience:
     """The deadlines of one request: `expires_at` for what it waits for now, `ends_at` for all of it.
 
-    Both in seconds of `time.monotonic`: unlike asking for the running loop, it costs no system call.
+    A context manager around the wait, which raises Overdue when a deadline passes or `end` is called. Deadlines are in
+    seconds of `time.monotonic`: unlike asking for the running loop, it costs no system call.
     """
 
-    __slots__ = ("_is_over", "_task", "ends_at", "expires_at", "waiting")
+    __slots__ = ("_is_over", "_task", "_watched", "ends_at", "expires_at", "waiting")
 
-    def __init__(self, task: asyncio.Task[Any], ends_at: float) -> None:
+    def __init__(self, task: asyncio.Task[Any], *, ends_at: float, watched: set[Watched]) -> None:
         self._task = task
+        self._watched = watched
         self._is_over = False
         self.ends_at = ends_at
         self.expires_at = ends_at
         self.waiting = Waiting.FIRST_BYTE
+
+    def __enter__(self) -> Self:
+        self._watched.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watched.discard(self)
+        if self._is_over and kind is asyncio.CancelledError and self._task.uncancel() == 0:
+            # Nobody else cancelled the task: the cancellation that `end` asked for is taken back.
+            raise Overdue(self.waiting) from None
+        self._is_over = True
 
     def until(self, expires_at: float, waiting: Waiting) -> None:
         """Begin to wait for something else."""
@@ -60,18 +74,10 @@ class Patience:
         self.waiting = waiting
 
     def end(self) -> None:
-        """Give up waiting now."""
+        """Give up waiting now. Once the wait is over this cancels nothing."""
         if not self._is_over:
             self._is_over = True
             self._task.cancel()
-
-    def take_back(self) -> bool:
-        """Take back the cancellation that `end` asked for; False when there was none, or somebody cancelled too."""
-        return self._is_over and self._task.uncancel() == 0
-
-    def close(self) -> None:
-        """The wait is over: `end` no longer cancels anything."""
-        self._is_over = True
 
 
 class Watchdog:
@@ -98,17 +104,6 @@ class Watchdog:
         """Watch it no more."""
         self._watched.discard(watched)
 
-    @contextlib.contextmanager
-    def watch(self, task: asyncio.Task[Any], *, ends_at: float) -> Iterator[Patience]:
-        """Guard the task, which is the running one. Raises Overdue in it when a deadline passes or `end` is called."""
-        patience = Patience(task, ends_at)
-        self._watched.add(patience)
-        try:
-            yield patience
-        except asyncio.CancelledError:
-            if patience.take_back():
-                raise Overdue(patience.waiting) from None
-            raise
-        finally:
-            patience.close()
-            self._watched.discard(patience)
+    def watch(self, task: asyncio.Task[Any], *, ends_at: float) -> Patience:
+        """Return a guard of the task, which is the running one, to be entered."""
+        return Patience(task, ends_at=ends_at, watched=self._watched)
