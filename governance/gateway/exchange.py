@@ -44,6 +44,7 @@ class Facts:
     __slots__ = (
         "alias",
         "attempt_id",
+        "attempts",
         "charge_nano",
         "code",
         "first_byte_at",
@@ -73,6 +74,7 @@ class Facts:
         self.key_id: int | None = None
         self.team_id: int | None = None
         self.attempt_id: uuid.UUID | None = None
+        self.attempts = 0
         self.is_stream = False
         self.is_logged = True
         self.usage: Usage | None = None

@@ -53,6 +53,8 @@ def request_line(exchange: Exchange, *, ended_at: float) -> dict[str, object]:
         line["code"] = facts.code
     if facts.attempt_id is not None:
         line |= {"attempt_id": str(facts.attempt_id), "outcome": facts.outcome}
+    if facts.attempts > 1:
+        line["attempts"] = facts.attempts
     if facts.usage is not None:
         line |= {"input_tokens": facts.usage.input_tokens, "output_tokens": facts.usage.output_tokens}
     if facts.charge_nano is not None:

@@ -7,7 +7,7 @@ import structlog
 from governance.catalog.rating import RateCard
 from governance.gateway import outcomes
 from governance.gateway.departure import Departure
-from governance.gateway.exchange import Exchange
+from governance.gateway.exchange import Exchange, Headers
 from governance.gateway.limits import Limits
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
@@ -20,7 +20,10 @@ _log = structlog.get_logger("bursar.gateway")
 
 
 class Relay:
-    """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens."""
+    """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens.
+
+    The client's answer begins with the stream's first byte: until then another attempt may take this one's place.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,9 @@ class Relay:
         patience: Patience,
         limits: Limits,
         departure: Departure,
+        headers: Headers,
     ) -> None:
+        self._headers = headers
         self._exchange = exchange
         self._reply = reply
         self._meter = meter
@@ -56,6 +61,8 @@ class Relay:
                 return
             if shown and not departure.has_happened:
                 patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
+                if not self._exchange.has_started:
+                    await self._exchange.start(self._reply.status, self._headers)
                 await self._exchange.write(shown, is_last=False)
             patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         rest = self._shown(self._splitter.close())
@@ -63,6 +70,8 @@ class Relay:
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if not departure.has_happened:
             patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
+            if not self._exchange.has_started:
+                await self._exchange.start(self._reply.status, self._headers)
             await self._exchange.write(rest, is_last=True)
 
     def outcome(self, card: RateCard, *, http_status: int) -> Outcome:

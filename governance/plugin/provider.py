@@ -103,10 +103,17 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vendor's error reply means for the money and for a retry."""
+    """What a vendor's error reply means for the money and for another attempt.
+
+    `is_retryable`: the same request may succeed here a moment later; it also means that the vendor, not the request, is
+    at fault. `may_work_elsewhere`: another deployment may answer it; true of everything retryable, and of what is wrong
+    with this account or model alone, such as an unknown model or an empty balance. A request that every vendor would
+    refuse is neither.
+    """
 
     billing: Billing
     is_retryable: bool
+    may_work_elsewhere: bool
 
 
 class StreamMeter(Protocol):

@@ -127,6 +127,8 @@ def check_garbage(subject: Subject) -> None:
                 reading = provider.read_error(wire=wire, status=status, body=body)
                 is_unknown = reading.billing is Billing.UNKNOWN
                 _require(status < 500 or is_unknown, "An error of 500 or above does not prove that nothing was billed.")
+                may_follow = reading.may_work_elsewhere or not reading.is_retryable
+                _require(may_follow, "An error that is worth a retry is worth another deployment too.")
 
 
 def check_bound(subject: Subject) -> None:
