@@ -45,7 +45,7 @@ def retry_after(headers: Sequence[tuple[str, str]], *, at: datetime) -> float | 
 
 def _number(text: str) -> float | None:
     whole, _, fraction = text.partition(".")
-    if not whole.isdecimal() or not whole.isascii() or len(text) > 30 or (fraction and not fraction.isdecimal()):
+    if not text.isascii() or not whole.isdecimal() or (fraction and not fraction.isdecimal()):
         return None
     return float(text)
 

@@ -11,7 +11,6 @@ deployment that stands alone is tried whatever it says.
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
 
 import msgspec
 
@@ -36,9 +35,6 @@ class State(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
-
-
-TOLERANCE: Final = Tolerance()
 
 
 class Breaker:
@@ -133,9 +129,9 @@ class Breaker:
 
 
 class Breakers:
-    """Those of all deployments that failed lately; most of the time there are none, and asking costs next to nothing."""
+    """Those of all deployments that failed lately. Mostly there are none, and then asking costs next to nothing."""
 
-    def __init__(self, tolerance: Tolerance = TOLERANCE) -> None:
+    def __init__(self, tolerance: Tolerance) -> None:
         self._tolerance = tolerance
         self._by_deployment: dict[int, Breaker] = {}
 

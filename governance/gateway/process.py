@@ -23,7 +23,7 @@ from governance.core.errors import GovernanceUnavailable
 from governance.core.plugins import load_plugins
 from governance.gateway.app import Gateway
 from governance.gateway.attempt import Vendors
-from governance.gateway.breaker import Breakers
+from governance.gateway.breaker import Breakers, Tolerance
 from governance.gateway.keeper import Keeper, Pool
 from governance.gateway.limits import Limits
 from governance.gateway.metrics import Metrics
@@ -95,7 +95,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
                 watchdog=watchdog,
                 limits=limits,
                 clock=utc_now,
-                breakers=Breakers(),
+                breakers=Breakers(Tolerance(open_seconds=limits.breaker_open_seconds)),
                 retries=RetryBudget(),
                 chance=random.random,
             ),
