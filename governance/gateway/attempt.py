@@ -238,7 +238,7 @@ class Attempt:
         try:
             await relay.run()
         finally:
-            self.outcome = relay.outcome(self._quote.card, http_status=reply.status)
+            self.outcome = relay.outcome(self._quote, self._hold, http_status=reply.status)
 
     def _completed(self, status: int, body: bytes) -> Outcome:
         deployment = self._quote.deployment

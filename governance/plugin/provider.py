@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from governance.plugin.usage import TokenClass, UsageReport
+from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
 class Wire(StrEnum):
@@ -125,8 +125,14 @@ class StreamMeter(Protocol):
     def report(self) -> UsageReport | None:
         """Return the vendor's final usage, or None while it has not been seen."""
 
+    def running(self) -> Usage | None:
+        """Return the usage that the vendor has reported so far without saying that it is final; None if it has not."""
+
     def seen_output_bytes(self) -> int:
         """Return how many bytes of visible output have passed: the basis of an estimate when usage never comes."""
+
+    def seen_output_events(self) -> int:
+        """Return how many events carried visible output: each is at least a token."""
 
 
 class Provider(Protocol):

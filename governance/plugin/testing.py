@@ -123,6 +123,8 @@ def check_garbage(subject: Subject) -> None:
             meter = provider.stream_meter(wire=wire, connection=connection, fields=_fields())
             meter.feed(body)
             _require(meter.seen_output_bytes() >= 0, "Seen output is never negative.")
+            _require(meter.seen_output_events() in (0, 1), "One event is at most one event with output.")
+            _require(meter.running() is None or b"usage" in body, "A running count was read from an event without one.")
             for status in (400, 401, 404, 408, 418, 429, 500, 503, 529, 599):
                 reading = provider.read_error(wire=wire, status=status, body=body)
                 is_unknown = reading.billing is Billing.UNKNOWN
