@@ -116,6 +116,8 @@ class Gateway:
             status, headers, body = openai_wire.error_response(error, field=field)
             if exchange.facts.attempt_id is not None:
                 headers.append((b"x-bursar-attempt-id", str(exchange.facts.attempt_id).encode()))
+            if exchange.facts.attempts > 1:
+                headers.append((b"x-bursar-attempts", b"%d" % exchange.facts.attempts))
             await exchange.respond(status, headers, body)
             return
         if exchange.is_answered:
@@ -147,8 +149,7 @@ class Gateway:
         if facts.code:
             numbers.count("bursar_refusals", facts.code)
         if facts.outcome:
-            ending, _, reason = facts.outcome.partition(":")
-            numbers.count("bursar_attempts", ending, reason.partition(" ")[0])
+            numbers.count_attempt(facts.outcome)
         if facts.usage is not None:
             numbers.count("bursar_tokens", "input", by=facts.usage.input_tokens)
             numbers.count("bursar_tokens", "output", by=facts.usage.output_tokens)
@@ -156,7 +157,7 @@ class Gateway:
             numbers.count("bursar_tokens", "reasoning", by=facts.usage.reasoning_output_tokens)
         if facts.charge_nano is not None:
             numbers.count("bursar_cost_nano_usd", by=facts.charge_nano)
-        if facts.sent_at is not None:
+        if facts.sent_at is not None and facts.attempts == 1:
             self._record_times(exchange, ended_at)
         if facts.is_logged:
             self._log.tell(exchange, ended_at=ended_at, at=self._clock())

@@ -7,23 +7,28 @@ from datetime import datetime
 import msgspec
 import structlog
 
-from governance.core.errors import BursarError
+from governance.core.errors import BursarError, ProviderTimedOut, ProviderUnavailable
 from governance.core.money import usd_text
 from governance.gateway import outcomes
+from governance.gateway.backoff import retry_after
+from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
 from governance.gateway.errors import ReplyUnusable
 from governance.gateway.exchange import ClientGone, Exchange, Headers
+from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.replies import (
     ReplyTooLarge,
     content_type,
+    header_value,
     masked,
     passed_headers,
     read_whole,
     timed_out,
     vendor_failure,
 )
+from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.stream import Relay
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
@@ -31,22 +36,26 @@ from governance.metering.attempt import Hold, Outcome
 from governance.metering.hot import Books
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
-from governance.plugin.provider import AfterDisconnect, Billing
+from governance.plugin.provider import AfterDisconnect, Billing, ErrorReading
 
 EVENT_STREAM = "text/event-stream"
 _LOST = "answer_lost"
+_UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
 
 _log = structlog.get_logger("bursar.gateway")
 
 
 class Vendors(msgspec.Struct, frozen=True, kw_only=True):
-    """What every attempt shares."""
+    """What every attempt shares. `chance` returns a number from 0 to 1, anew each time."""
 
     books: Books
     transport: Transport
     watchdog: Watchdog
     limits: Limits
     clock: Callable[[], datetime]
+    breakers: Breakers
+    retries: RetryBudget
+    chance: Callable[[], float]
 
 
 class Attempt:
@@ -55,9 +64,12 @@ class Attempt:
     `outcome` is at every moment what would have to be booked if the attempt ended just then: released until it is
     sent, in suspense while nobody knows, settled once the vendor's report was rated. `run` books it, whatever happens.
     A client that goes away on the way is noticed at once (`Departure`); nothing is sent for one that has gone before.
+    `number` counts the request's attempts from 1; none of them goes on beyond `ends_at` (monotonic seconds).
     """
 
-    def __init__(self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold) -> None:
+    def __init__(
+        self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold, number: int, ends_at: float
+    ) -> None:
         self._vendors = vendors
         self._exchange = exchange
         self._quote = quote
@@ -65,21 +77,30 @@ class Attempt:
         self._departure = Departure(
             exchange=exchange, after=quote.deployment.provider.after_disconnect, limits=vendors.limits
         )
-        self._headers: Headers = [(b"x-bursar-attempt-id", str(hold.attempt_id).encode())]
+        self._ends_at = ends_at
+        self._headers: Headers = [
+            (b"x-bursar-attempt-id", str(hold.attempt_id).encode()),
+            (b"x-bursar-model", header_value(quote.deployment.model.name)),
+        ]
+        if number > 1:
+            self._headers.append((b"x-bursar-attempts", b"%d" % number))
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, members: Members) -> None:
         """Send the body and pass the reply on.
 
-        Raises BursarError when the client must be told something else, and ClientGone when nobody is there to tell.
+        Raises AttemptFailed when the client has been told nothing yet, BursarError when its answer broke off after it
+        had begun, and ClientGone when nobody is there to tell.
         """
         try:
             await self._forward(self._body(members))
-        except BursarError as error:
-            if not self._departure.has_happened:
-                raise
-            self._note_lost("client_gone")
-            raise ClientGone from error
+        except AttemptFailed as failure:
+            if self._departure.has_happened:
+                self._note_lost("client_gone")
+                raise ClientGone from failure
+            if self._exchange.has_started and isinstance(failure.told, BursarError):
+                raise failure.told from failure
+            raise
         finally:
             self._departure.unwatch()
             self._book()
@@ -109,7 +130,7 @@ class Attempt:
         limits = self._vendors.limits
         now = time.monotonic()
         try:
-            with self._vendors.watchdog.watch(self._exchange.task, ends_at=now + limits.total_seconds) as patience:
+            with self._vendors.watchdog.watch(self._exchange.task, ends_at=self._ends_at) as patience:
                 # A net only: the transport keeps this time itself.
                 patience.until(now + limits.first_byte_seconds + limits.connect_seconds, Waiting.FIRST_BYTE)
                 self._departure.watch(patience)
@@ -119,17 +140,33 @@ class Attempt:
                 self.outcome = outcomes.UNSENT
             elif error.is_timeout:
                 self._note_lost("vendor_timed_out")
-            raise vendor_failure(error, provider=self._title) from error
+            raise self._lost(vendor_failure(error, provider=self._title)) from error
         except Overdue as overdue:
             self._note_lost("client_gone" if self._departure.has_happened else "vendor_timed_out")
             if overdue.waiting is Waiting.CLIENT:
                 raise ClientGone from overdue
-            raise timed_out(provider=self._title) from overdue
+            raise self._lost(timed_out(provider=self._title)) from overdue
         except ReplyTooLarge as error:
-            raise ReplyUnusable(
+            told = ReplyUnusable(
                 f"The answer of {self._title} is larger than {limits.reply_bytes} bytes: ask for a shorter one. "
                 "Its cost stays reserved until it is known."
-            ) from error
+            )
+            raise self._unusable("reply_too_large", told, may_work_elsewhere=False) from error
+
+    def _lost(self, told: ProviderUnavailable | ProviderTimedOut) -> AttemptFailed:
+        """No answer came. One that took too long is not waited for again at the same deployment."""
+        is_timeout = isinstance(told, ProviderTimedOut)
+        is_unsent = self.outcome is outcomes.UNSENT
+        return AttemptFailed(
+            "unreachable" if is_unsent else "timed_out" if is_timeout else _LOST,
+            told=told,
+            is_retryable=not is_timeout,
+            may_work_elsewhere=True,
+            is_ill=True,
+        )
+
+    def _unusable(self, reason: str, told: ReplyUnusable, *, may_work_elsewhere: bool) -> AttemptFailed:
+        return AttemptFailed(reason, told=told, is_retryable=False, may_work_elsewhere=may_work_elsewhere, is_ill=False)
 
     def _note_lost(self, reason: str) -> None:
         """Say why the answer was lost, if it was."""
@@ -164,15 +201,16 @@ class Attempt:
         body = await read_whole(reply, limits=limits, patience=patience, departure=self._departure)
         facts = self._exchange.facts
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
+        failure: AttemptFailed | None = None
         if reply.status >= 400:
-            self.outcome = self._failed(reply.status, body)
-            body = masked(body, credential=self._quote.deployment.connection.credential)
+            failure = self._failed(reply, body)
         elif reply.status >= 300:
             self.outcome = outcomes.suspense("redirected", http_status=reply.status)
-            raise ReplyUnusable(
+            told = ReplyUnusable(
                 f"{self._title} answered with a redirect, which is not followed: the base URL of its connection "
                 "must be mended by whoever administers Bursar."
             )
+            raise self._unusable("redirected", told, may_work_elsewhere=True)
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
@@ -180,6 +218,8 @@ class Attempt:
             self._headers.append((b"x-bursar-cost-usd", cost.encode()))
         if self._departure.has_happened:
             raise ClientGone
+        if failure is not None:
+            raise failure
         patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
         await self._exchange.respond(reply.status, self._headers, body)
 
@@ -193,13 +233,12 @@ class Attempt:
             patience=patience,
             limits=self._vendors.limits,
             departure=self._departure,
+            headers=self._headers,
         )
         try:
-            if not self._departure.has_happened:
-                await self._exchange.start(reply.status, self._headers)
             await relay.run()
         finally:
-            self.outcome = relay.outcome(self._quote.card, http_status=reply.status)
+            self.outcome = relay.outcome(self._quote, self._hold, http_status=reply.status)
 
     def _completed(self, status: int, body: bytes) -> Outcome:
         deployment = self._quote.deployment
@@ -215,18 +254,34 @@ class Attempt:
         reason = "client_gone" if self._departure.has_happened else "completed"
         return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
 
-    def _failed(self, status: int, body: bytes) -> Outcome:
-        provider = self._quote.deployment.provider
-        try:
-            reading = provider.read_error(wire=self._quote.wire, status=status, body=body)
-        except Exception:  # noqa: BLE001 - see _completed
-            _log.exception("plugin_failed", provider=provider.name, doing="read_error")
-            return outcomes.suspense("vendor_error", http_status=status)
+    def _failed(self, reply: Reply, body: bytes) -> AttemptFailed:
+        """The vendor answered with an error: what it costs, and whether another attempt is worth it."""
+        deployment = self._quote.deployment
+        reading = self._reading(reply.status, body)
         if not reading.is_retryable and all(name != b"x-should-retry" for name, _ in self._headers):
             self._headers.append((b"x-should-retry", b"false"))
         if reading.billing is Billing.UNBILLED:
-            return outcomes.unbilled(http_status=status)
-        return outcomes.suspense("vendor_error", http_status=status)
+            self.outcome = outcomes.unbilled(http_status=reply.status)
+        else:
+            self.outcome = outcomes.suspense("vendor_error", http_status=reply.status)
+        is_small = len(body) <= LARGEST_HELD_BYTES
+        may_be_retried = (b"x-should-retry", b"false") not in self._headers
+        return AttemptFailed(
+            f"http_{reply.status}",
+            told=HeldReply(reply.status, self._headers, masked(body, credential=deployment.connection.credential)),
+            is_retryable=reading.is_retryable and is_small and may_be_retried,
+            may_work_elsewhere=reading.may_work_elsewhere and is_small,
+            is_ill=reading.is_retryable,
+            retry_after_seconds=retry_after(reply.headers, at=self._vendors.clock()),
+        )
+
+    def _reading(self, status: int, body: bytes) -> ErrorReading:
+        provider = self._quote.deployment.provider
+        try:
+            return provider.read_error(wire=self._quote.wire, status=status, body=body)
+        except Exception:  # noqa: BLE001 - see _completed
+            _log.exception("plugin_failed", provider=provider.name, doing="read_error")
+            return _UNREAD
 
     @property
     def _title(self) -> str:

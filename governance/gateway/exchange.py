@@ -60,6 +60,7 @@ class Facts:
     key_id: int | None = None
     team_id: int | None = None
     attempt_id: uuid.UUID | None = None
+    attempts = 0
     is_stream = False
     is_logged = True
     usage: Usage | None = None

@@ -22,6 +22,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = 60
     pool_idle_seconds: float = 30
     total_seconds: float = 1800
+    """For all attempts of a request together."""
+    retries: int = 2
+    """How often a request is sent again to a deployment that failed, besides other deployments."""
+    breaker_open_seconds: float = 5
+    """How long a deployment that keeps failing is left alone at first."""
     write_stall_seconds: float = 30
     after_disconnect_seconds: float = 60
     after_disconnect_bytes: int = 16 * 1024 * 1024

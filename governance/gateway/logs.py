@@ -54,6 +54,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     is_stream: bool | None = None
     code: str = ""
     attempt_id: UUID | None = None
+    attempts: int | None = None
     outcome: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -89,6 +90,7 @@ class RequestLog:
             is_stream=facts.is_stream if facts.alias else None,
             code=facts.code,
             attempt_id=facts.attempt_id,
+            attempts=facts.attempts if facts.attempts > 1 else None,
             outcome=facts.outcome,
             input_tokens=None if usage is None else usage.input_tokens,
             output_tokens=None if usage is None else usage.output_tokens,

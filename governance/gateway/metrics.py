@@ -26,6 +26,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_requests": ("Requests, by route and status.", ("route", "status")),
     "bursar_refusals": ("Requests that Bursar itself refused, by error code.", ("code",)),
     "bursar_attempts": ("Attempts at vendors, by what was booked.", ("ending", "reason")),
+    "bursar_retries": ("Further attempts for requests whose one before failed, by kind and why.", ("kind", "reason")),
     "bursar_tokens": ("Tokens that vendors reported.", ("kind",)),
     "bursar_cost_nano_usd": ("Money charged, in nano-USD.", ()),
 }
@@ -37,6 +38,7 @@ GAUGES: Mapping[str, str] = {
     "bursar_leased_nano_usd": "Money leased to gateway processes, in nano-USD, summed over accounts.",
     "bursar_leased_idle_nano_usd": "Leased money that no request holds, in nano-USD, summed over accounts.",
     "bursar_journal_bytes": "Size of the gateway processes' journals.",
+    "bursar_breaker_open": "Deployments that are left alone because they kept failing, summed over processes.",
     "bursar_processes": "Gateway processes that serve.",
 }
 OLDEST: Mapping[str, str] = {
@@ -78,6 +80,11 @@ class Numbers(msgspec.Struct):
         """Add to a counter."""
         key = "\t".join((name, *labels)) if labels else name
         self.counters[key] = self.counters.get(key, 0) + by
+
+    def count_attempt(self, outcome: str) -> None:
+        """Count an attempt by what was booked, as `Facts.outcome` says it."""
+        ending, _, reason = outcome.partition(":")
+        self.count("bursar_attempts", ending, reason.partition(" ")[0])
 
 
 class Metrics:

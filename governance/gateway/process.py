@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import random
 import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
@@ -20,10 +21,12 @@ from governance.core.errors import GovernanceUnavailable
 from governance.core.plugins import load_plugins
 from governance.gateway.app import Gateway
 from governance.gateway.attempt import Vendors
+from governance.gateway.breaker import Breakers, Tolerance
 from governance.gateway.keeper import Keeper, Pool
 from governance.gateway.limits import Limits
 from governance.gateway.logs import request_log
 from governance.gateway.metrics import Metrics
+from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routes import ROUTES
 from governance.gateway.server import GatewayServer
 from governance.gateway.transport import PyreqwestTransport
@@ -87,7 +90,16 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
         stack.callback(log.flush)
         gateway = Gateway(
             keeper=keeper,
-            vendors=Vendors(books=books, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now),
+            vendors=Vendors(
+                books=books,
+                transport=transport,
+                watchdog=watchdog,
+                limits=limits,
+                clock=utc_now,
+                breakers=Breakers(Tolerance(open_seconds=limits.breaker_open_seconds)),
+                retries=RetryBudget(),
+                chance=random.random,
+            ),
             metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),
             log=log,
             pepper=environment.key_pepper,
@@ -115,6 +127,7 @@ def gauges(gateway: Gateway, books: LeasedBooks) -> dict[str, float]:
         "bursar_requests_in_flight": len(gateway.in_flight),
         "bursar_reservations_open": gateway.reservations,
         "bursar_processes": 1,
+        "bursar_breaker_open": gateway.vendors.breakers.open_count,
         "bursar_policy_age_seconds": (utc_now() - snapshot.loaded_at).total_seconds() if snapshot else 0,
         **(books.gauges() if gateway.is_open else {}),
     }

@@ -44,6 +44,13 @@ def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> He
     return passed
 
 
+def header_value(text: str) -> bytes:
+    """Return a name of the catalogue's as a header can carry it: nothing in it ends a line."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text.encode("ascii", "replace")
+
+
 def masked(body: bytes, *, credential: str) -> bytes:
     """Return an error body without the connection's credential; otherwise unchanged."""
     if len(credential) < _SHORTEST_CREDENTIAL:

@@ -1,4 +1,4 @@
-"""Which deployment answers: the alias a client named, if its key may call it."""
+"""Which deployments may answer: those of the alias a client named, if its key may call it."""
 
 from datetime import datetime
 from difflib import get_close_matches
@@ -10,8 +10,10 @@ from governance.policy.matching import may
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, PolicySnapshot
 
 
-def resolve(*, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapshot, at: datetime) -> DeploymentPolicy:
-    """Return the first deployment of this alias that can be called.
+def resolve(
+    *, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapshot, at: datetime
+) -> list[DeploymentPolicy]:
+    """Return the deployments of this alias that can be called, in the order they are tried; at least one.
 
     Raises ModelUnknown, ModelNotAllowed, ModelRetired or ProviderUnavailable.
     """
@@ -29,10 +31,10 @@ def resolve(*, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapsho
         raise ProviderUnavailable(
             f"The model {name!r} has no working connection to a provider: whoever administers Bursar must mend it."
         )
-    for deployment in usable:
-        if not is_retired(deployment, at):
-            return deployment
-    raise _retired(name, usable[0])
+    living = [deployment for deployment in usable if not is_retired(deployment, at)]
+    if not living:
+        raise _retired(name, usable[0])
+    return living
 
 
 def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:

@@ -7,15 +7,13 @@ import msgspec
 from governance.core.errors import ModelUnknown
 from governance.gateway import openai_wire
 from governance.gateway.app import Gateway, Route
-from governance.gateway.attempt import Attempt
 from governance.gateway.exchange import JSON, Exchange
+from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
-from governance.gateway.pricing import Quote, claim, quote
 from governance.gateway.resolve import callable_aliases, resolve
 from governance.gateway.tags import read_tags
 from governance.plugin.openai_chat import Members, chat_fields
 from governance.plugin.provider import Wire
-from governance.policy.snapshot import KeyPolicy
 
 MODELS = "/v1/models"
 
@@ -30,37 +28,17 @@ async def chat_completions(gateway: Gateway, exchange: Exchange) -> None:
     fields = chat_fields(members)
     facts = exchange.facts
     facts.is_stream = fields.stream
-    deployment = resolve(name=fields.model, wire=Wire.OPENAI_CHAT, policy=policy, snapshot=snapshot, at=at)
+    deployments = resolve(name=fields.model, wire=Wire.OPENAI_CHAT, policy=policy, snapshot=snapshot, at=at)
     facts.alias = fields.model
-    quoted = quote(
+    call = Call(
         wire=Wire.OPENAI_CHAT,
-        deployment=deployment,
+        members=members,
         fields=fields,
-        default_maximum=policy.default_max_output_tokens,
-        at=at,
+        policy=policy,
+        tags=tags,
+        deployments=deployments,
     )
-    await _attempt(gateway, exchange, quoted=quoted, members=members, policy=policy, tags=tags)
-
-
-async def _attempt(
-    gateway: Gateway,
-    exchange: Exchange,
-    *,
-    quoted: Quote,
-    members: Members,
-    policy: KeyPolicy,
-    tags: dict[str, str],
-) -> None:
-    attempt_id = gateway.identifiers(time.time_ns() // 1_000_000)
-    wish = claim(quote=quoted, policy=policy, tags=tags, attempt_id=attempt_id, request_id=exchange.request_id)
-    hold = await gateway.vendors.books.reserve(wish)
-    exchange.facts.attempt_id = attempt_id
-    attempt = Attempt(vendors=gateway.vendors, exchange=exchange, quote=quoted, hold=hold)
-    gateway.reservations += 1
-    try:
-        await attempt.run(members)
-    finally:
-        gateway.reservations -= 1
+    await Legs(gateway, exchange, call).run(at=at)
 
 
 async def list_models(gateway: Gateway, exchange: Exchange) -> None:

@@ -4,14 +4,15 @@ import time
 
 import structlog
 
-from governance.catalog.rating import RateCard
 from governance.gateway import outcomes
 from governance.gateway.departure import Departure
-from governance.gateway.exchange import Exchange
+from governance.gateway.estimate import estimated
+from governance.gateway.exchange import Exchange, Headers
 from governance.gateway.limits import Limits
+from governance.gateway.pricing import Quote
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
-from governance.metering.attempt import Outcome
+from governance.metering.attempt import Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import StreamMeter
 from governance.plugin.sse import EventSplitter, ServerSentEvent
@@ -20,7 +21,10 @@ _log = structlog.get_logger("bursar.gateway")
 
 
 class Relay:
-    """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens."""
+    """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens.
+
+    The client's answer begins with the stream's first byte: until then another attempt may take this one's place.
+    """
 
     def __init__(
         self,
@@ -31,7 +35,9 @@ class Relay:
         patience: Patience,
         limits: Limits,
         departure: Departure,
+        headers: Headers,
     ) -> None:
+        self._headers = headers
         self._exchange = exchange
         self._reply = reply
         self._meter = meter
@@ -56,6 +62,8 @@ class Relay:
                 return
             if shown and not departure.has_happened:
                 patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
+                if not self._exchange.has_started:
+                    await self._exchange.start(self._reply.status, self._headers)
                 await self._exchange.write(shown, is_last=False)
             patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         rest = self._shown(self._splitter.close())
@@ -63,10 +71,14 @@ class Relay:
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if not departure.has_happened:
             patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
+            if not self._exchange.has_started:
+                await self._exchange.start(self._reply.status, self._headers)
             await self._exchange.write(rest, is_last=True)
 
-    def outcome(self, card: RateCard, *, http_status: int) -> Outcome:
-        """Return how the stream ended, for the books: settled if the vendor's final usage was seen."""
+    def outcome(self, quote: Quote, hold: Hold, *, http_status: int) -> Outcome:
+        """Return how the stream ended, for the books: settled if the vendor's final usage was seen; an estimate of what
+        was seen if it was given up because the client had gone.
+        """
         reason = "client_gone" if self._departure.has_happened else "completed" if self._is_whole else "cut_short"
         try:
             report = self._meter.report() if self._is_readable else None
@@ -74,7 +86,9 @@ class Relay:
             self._is_readable = False
             report = None
         if report is not None:
-            return outcomes.settled(report, card, reason=reason, http_status=http_status)
+            return outcomes.settled(report, quote.card, reason=reason, http_status=http_status)
+        if self._departure.has_happened and not self._is_whole and self._is_readable:
+            return estimated(meter=self._meter, quote=quote, hold=hold, reason=reason, http_status=http_status)
         if self._is_whole:
             reason = "usage_missing" if self._is_readable else "usage_unreadable"
         seen = self._meter.seen_output_bytes() if self._is_readable else 0

@@ -62,6 +62,8 @@ class Ending(StrEnum):
     """It cost something (or provably nothing): a usage record is written and the hold is given back."""
     RELEASED = "released"
     """It never reached the vendor: the hold is given back and nothing is recorded."""
+    ESTIMATED = "estimated"
+    """What was seen of it is settled as an estimate, on a record of its own; the rest of the hold stays in suspense."""
     SUSPENSE = "suspense"
     """Nobody can prove what it cost: the hold stays."""
 

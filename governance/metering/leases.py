@@ -274,6 +274,14 @@ def suspend(path: Sequence[Lease], reserved: int) -> None:
         lease.unbooked += reserved
 
 
+def estimate(path: Sequence[Lease], *, reserved: int, charge: int, at: float) -> None:
+    """End a reservation of which so much is settled as an estimate: the rest stays held as suspense, so all leaves."""
+    suspend(path, reserved)
+    for lease in path:
+        lease.used_at = at
+        lease.pace.add(charge, at=at)
+
+
 def withhold(path: Sequence[Lease], nano: int) -> None:
     """Keep money from being reserved again: the journal could not yet be told that it came free."""
     for lease in path:

@@ -14,6 +14,7 @@ from governance.core.money import usd_text
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.epoch import LifeLock
 from governance.metering.errors import NoSuchSuspense
+from governance.metering.estimates import decided, estimate_of, resolve_rest
 from governance.metering.journal import JournalForeign, boot_id, read_journal
 from governance.metering.models import Attempt, Worker
 from governance.metering.recovery import rows_of
@@ -29,13 +30,16 @@ SETTLED_REASON = "suspense_settled"
 def release_suspense(*, attempt_id: UUID, actor: Actor, reason: str) -> None:
     """Give the money of an attempt back: somebody knows that the vendor did not charge for it.
 
-    A record with zero cost remains. Raises BadRequest without a reason, NoSuchSuspense.
+    What was settled of it as an estimate is taken back too. A record with zero cost remains.
+
+    Raises BadRequest without a reason, NoSuchSuspense.
     """
     _resolve(attempt_id=attempt_id, cost_nano=0, outcome_reason=RELEASED_REASON, actor=actor, reason=reason)
 
 
 def settle_suspense(*, attempt_id: UUID, cost_nano: int | None, actor: Actor, reason: str) -> None:
-    """Charge an attempt with what the vendor billed for it, in nano-USD; None: with everything that is held.
+    """Charge an attempt with what the vendor billed for it in all, in nano-USD; None: with everything that is held,
+    beside what was settled of it as an estimate.
 
     The record is marked estimated. Raises BadRequest without a reason or with a negative cost, NoSuchSuspense.
     """
@@ -108,21 +112,35 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
         attempt = Attempt.objects.filter(id=attempt_id).first()
         if attempt is None:
             raise _missing(attempt_id)
-        charge = attempt.held_nano if cost_nano is None else cost_nano
-        text = outcome_text(_outcome(charge, outcome_reason)).decode()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT metering_resolve(%s, %s::jsonb)", [attempt_id, text])
-            resolved = cursor.fetchone()
-        if not resolved or not resolved[0]:
+        estimate = estimate_of(attempt)
+        estimated_nano = estimate.charge_nano if estimate is not None else 0
+        charge = attempt.held_nano + estimated_nano if cost_nano is None else cost_nano
+        if estimate is not None:
+            revision = decided(estimate, charge_nano=charge, outcome=outcome_reason)
+            is_resolved = resolve_rest(revision=revision, reason=reason)
+        else:
+            is_resolved = _book(attempt_id, _outcome(charge, outcome_reason))
+        if not is_resolved:
             raise _missing(attempt_id)
         record(
             actor=actor,
             action=f"attempt.{outcome_reason}",
             subject=f"attempt:{attempt_id}",
-            before={"held_usd": usd_text(attempt.held_nano), "suspense_reason": attempt.suspense_reason},
+            before={
+                "held_usd": usd_text(attempt.held_nano),
+                "estimated_usd": usd_text(estimated_nano),
+                "suspense_reason": attempt.suspense_reason,
+            },
             after={"charge_usd": usd_text(charge)},
             reason=reason,
         )
+
+
+def _book(attempt_id: UUID, outcome: Outcome) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT metering_resolve(%s, %s::jsonb)", [attempt_id, outcome_text(outcome).decode()])
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def _refuse_silence(reason: str) -> None:

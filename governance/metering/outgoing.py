@@ -12,7 +12,14 @@ from governance.metering.bank import Batch
 from governance.metering.journal import RESULT, SHRUNK, Journal, JournalFull
 from governance.metering.leases import Lease, LeasesInHand
 from governance.metering.reservation import Reservation
-from governance.metering.texts import batch_text, booking_text, outcome_text, suspense_text
+from governance.metering.texts import (
+    batch_text,
+    booking_text,
+    estimated_text,
+    outcome_text,
+    rest_text,
+    suspense_text,
+)
 
 FLUSH_EVENTS: Final = 200
 LARGEST_BATCH: Final = 1000
@@ -22,13 +29,18 @@ log = structlog.get_logger("metering")
 
 
 class _Event(NamedTuple):
-    """An outcome to be booked: what stands for it in each lease of its path, and what it used up of that."""
+    """An outcome to be booked: what stands for it in each lease of its path, and what it used up of that.
+
+    Of an estimate `text` is the part that is settled, and `rest_nano` of the reservation stay held, for `rest_text`.
+    """
 
     reservation: Reservation
     path: Sequence[Lease]
     text: bytes
     leased: int
     used: int
+    rest_text: bytes = b""
+    rest_nano: int = 0
 
     @property
     def is_late(self) -> bool:
@@ -37,9 +49,13 @@ class _Event(NamedTuple):
 
     @property
     def row(self) -> bytes:
-        """As `metering_book` takes it."""
-        amount = self.reservation.amount
-        return booking_text(self.reservation.text, self.text, reserved_nano=amount, leased_nano=self.leased)
+        """As `metering_book` takes it: one element, or two of one attempt, which are booked together."""
+        amount, rest = self.reservation.amount, self.rest_nano
+        row = booking_text(self.reservation.text, self.text, reserved_nano=amount, leased_nano=self.leased - rest)
+        if not rest:
+            return row
+        other = booking_text(self.reservation.text, self.rest_text, reserved_nano=rest, leased_nano=rest)
+        return row + b"," + other
 
 
 class _Untold(NamedTuple):
@@ -84,6 +100,9 @@ class Outgoing:
     def end(self, reservation: Reservation, outcome: Outcome, *, at: float) -> None:
         """End a reservation: its money moves at once, its outcome goes to the journal and to the next batch."""
         path, reserved = reservation.path, reservation.amount
+        if outcome.ending is Ending.ESTIMATED:
+            self._end_estimated(reservation, outcome, at=at)
+            return
         if outcome.ending is Ending.RELEASED:
             leases.release(path, reserved)
             used = 0
@@ -98,6 +117,24 @@ class Outgoing:
         self._tell(RESULT, reservation, text, free=reserved - used, is_last=outcome.ending is Ending.RELEASED)
         if outcome.ending is not Ending.RELEASED:
             self._queue.append(_event(reservation, text, used=used))
+
+    def _end_estimated(self, reservation: Reservation, outcome: Outcome, *, at: float) -> None:
+        """Let all of the reservation leave the leases: the estimate is settled, and the rest stays held in suspense."""
+        reserved = reservation.amount
+        charge = outcome.rated.charge_nano if outcome.rated else 0
+        if reservation.is_late or not 0 < charge < reserved:
+            # There is no rest that a lease has for it: nothing is proved, so nothing is split.
+            unknown = Outcome(ending=Ending.SUSPENSE, reason=outcome.reason, http_status=outcome.http_status)
+            self.end(reservation, unknown, at=at)
+            return
+        leases.estimate(reservation.path, reserved=reserved, charge=charge, at=at)
+        text = outcome_text(outcome)
+        self._tell(RESULT, reservation, estimated_text(text, rest_nano=reserved - charge), free=0, is_last=False)
+        self._queue.append(
+            _event(reservation, text, used=reserved)._replace(
+                rest_text=rest_text(outcome.reason), rest_nano=reserved - charge
+            )
+        )
 
     def shrink(self, reservation: Reservation, amount: int) -> None:
         """Lower a reservation to what the attempt can still cost; it never grows."""
@@ -176,7 +213,7 @@ class Outgoing:
         self._queue = []
         for event in events:
             event.reservation.come_late()
-            self._queue.append(_event(event.reservation, event.text, used=0))
+            self._queue.append(_event(event.reservation, event.rest_text or event.text, used=0))
 
     def _send(self, events: list[_Event], returned: list[tuple[Lease, int]]) -> None:
         account_ids = {number for event in events for number in event.reservation.hold.account_ids}
@@ -206,7 +243,7 @@ class Outgoing:
         """What the outcome used up of the leases goes to suspense; the rest may be lent again already: held anew."""
         unknown = suspense_text(UNBOOKABLE, leased_nano=event.used)
         self._tell(RESULT, event.reservation, unknown, free=0, is_last=False)
-        return event._replace(text=unknown, leased=event.used)
+        return event._replace(text=unknown, leased=event.used, rest_text=b"", rest_nano=0)
 
     def _retell(self) -> None:
         """Tell the journal what it could not take before."""

@@ -35,7 +35,11 @@ SELECT 'lease ' || id, 0, amount_nano FROM metering_lease WHERE amount_nano < 0
 
 _BOOKED_AND_HELD = """
 SELECT 'attempt ' || t.id, 0, t.held_nano
-  FROM metering_attempt t WHERE EXISTS (SELECT FROM ledger_usagerecord r WHERE r.attempt_id = t.id)
+  FROM metering_attempt t
+ WHERE EXISTS (SELECT FROM ledger_usagerecord r
+                WHERE r.attempt_id = t.id AND r.revision = 1
+                  -- Of an estimate the rest stays held: together they are the reservation.
+                  AND NOT (r.is_estimated AND r.charge_nano + t.held_nano = r.reserved_nano))
 """
 
 CHECKS = {

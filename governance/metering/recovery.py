@@ -7,7 +7,7 @@ suspense until somebody releases them by name.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.epoch import LifeLock
 from governance.metering.journal import Entry, JournalForeign, boot_id, read_journal
-from governance.metering.texts import outcome_text
+from governance.metering.texts import outcome_text, rest_text
 
 FENCE_SECONDS: Final = 5.0
 PROCESS_DIED: Final = "gateway_process_died"
@@ -31,8 +31,9 @@ log = structlog.get_logger("metering")
 def rows_of(entries: Mapping[UUID, Entry], *, is_refused: bool = False) -> str:
     """Return what a journal says as the JSON that `metering_recover` takes: results, and intents as suspense.
 
-    `is_refused`: the database cannot keep some result, so all go to suspense. Of a settled attempt only what it cost
-    still stands in the lease: the rest may have been lent again, and is held anew.
+    An estimate is two of them: what is settled, and the rest of the hold. `is_refused`: the database cannot keep some
+    result, so all go to suspense. Of a settled attempt only what it cost still stands in the lease: the rest may have
+    been lent again, and is held anew. Of an estimate everything does.
     """
     rows = []
     for entry in entries.values():
@@ -41,12 +42,20 @@ def rows_of(entries: Mapping[UUID, Entry], *, is_refused: bool = False) -> str:
             row["reserved_nano"] = entry.reserved_nano
         row |= {"leased_nano": row["reserved_nano"], "held_apart_nano": 0}
         result = msgspec.json.decode(_UNKNOWN if entry.result is None else entry.result)
+        rest = result.pop("rest_nano", 0)
         if is_refused and result["ending"] == Ending.SETTLED:
-            row["leased_nano"] = min(result["charge_nano"], row["reserved_nano"])
-            result = msgspec.json.decode(_UNKNOWN)
-        row |= result
-        rows.append(row)
+            row["leased_nano"] = min(result["charge_nano"] + rest, row["reserved_nano"])
+            result, rest = msgspec.json.decode(_UNKNOWN), 0
+        rows.append(row | {"leased_nano": row["leased_nano"] - rest} | result)
+        if rest:
+            rows.append(row | {"reserved_nano": rest, "leased_nano": rest} | _rest_of(result))
     return msgspec.json.encode(rows).decode()
+
+
+def _rest_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the other half of an estimate: what nobody can prove."""
+    decoded: dict[str, Any] = msgspec.json.decode(rest_text(result["reason"]))
+    return decoded
 
 
 async def fence_silent(connection: AsyncConnection[TupleRow]) -> int:

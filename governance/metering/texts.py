@@ -67,12 +67,13 @@ def outcome_text(outcome: Outcome) -> bytes:
     lines = rated.lines if rated else ()
     return _encode(
         _Outcome(
-            ending=outcome.ending,
+            # What is settled of an estimate is booked as any other settlement; `rest_text` is the other half of it.
+            ending=Ending.SETTLED if outcome.ending is Ending.ESTIMATED else outcome.ending,
             reason=outcome.reason,
             http_status=outcome.http_status,
             served_model=outcome.served_model,
             service_tier=outcome.service_tier,
-            is_estimated=outcome.is_estimated or bool(rated and rated.is_assumed),
+            is_estimated=outcome.is_estimated or outcome.ending is Ending.ESTIMATED or bool(rated and rated.is_assumed),
             input_tokens=usage.input_tokens if usage else 0,
             output_tokens=usage.output_tokens if usage else 0,
             classes=[line.token_class for line in lines],
@@ -88,6 +89,16 @@ def outcome_text(outcome: Outcome) -> bytes:
             total_milliseconds=outcome.total_milliseconds,
         )
     )
+
+
+def estimated_text(outcome: bytes, *, rest_nano: int) -> bytes:
+    """Return the journal's JSON of an estimate: what is settled, and how much of the hold stays in suspense."""
+    return _joined(outcome, b'{"rest_nano":%d}' % rest_nano)
+
+
+def rest_text(reason: str) -> bytes:
+    """Return the JSON of the part of an attempt that nobody can prove, beside an estimate of the rest."""
+    return outcome_text(Outcome(ending=Ending.SUSPENSE, reason=reason))
 
 
 def suspense_text(reason: str, *, leased_nano: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from governance.plugin.usage import TokenClass, UsageReport
+from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
 class Wire(StrEnum):
@@ -103,10 +103,17 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vendor's error reply means for the money and for a retry."""
+    """What a vendor's error reply means for the money and for another attempt.
+
+    `is_retryable`: the same request may succeed here a moment later; it also means that the vendor, not the request, is
+    at fault. `may_work_elsewhere`: another deployment may answer it; true of everything retryable, and of what is wrong
+    with this account or model alone, such as an unknown model or an empty balance. A request that every vendor would
+    refuse is neither.
+    """
 
     billing: Billing
     is_retryable: bool
+    may_work_elsewhere: bool
 
 
 class StreamMeter(Protocol):
@@ -118,8 +125,14 @@ class StreamMeter(Protocol):
     def report(self) -> UsageReport | None:
         """Return the vendor's final usage, or None while it has not been seen."""
 
+    def running(self) -> Usage | None:
+        """Return the usage that the vendor has reported so far without saying that it is final; None if it has not."""
+
     def seen_output_bytes(self) -> int:
         """Return how many bytes of visible output have passed: the basis of an estimate when usage never comes."""
+
+    def seen_output_events(self) -> int:
+        """Return how many events carried visible output: each is at least a token."""
 
 
 class Provider(Protocol):

@@ -123,10 +123,14 @@ def check_garbage(subject: Subject) -> None:
             meter = provider.stream_meter(wire=wire, connection=connection, fields=_fields())
             meter.feed(body)
             _require(meter.seen_output_bytes() >= 0, "Seen output is never negative.")
+            _require(meter.seen_output_events() in (0, 1), "One event is at most one event with output.")
+            _require(meter.running() is None or b"usage" in body, "A running count was read from an event without one.")
             for status in (400, 401, 404, 408, 418, 429, 500, 503, 529, 599):
                 reading = provider.read_error(wire=wire, status=status, body=body)
                 is_unknown = reading.billing is Billing.UNKNOWN
                 _require(status < 500 or is_unknown, "An error of 500 or above does not prove that nothing was billed.")
+                may_follow = reading.may_work_elsewhere or not reading.is_retryable
+                _require(may_follow, "An error that is worth a retry is worth another deployment too.")
 
 
 def check_bound(subject: Subject) -> None:

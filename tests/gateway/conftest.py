@@ -1,6 +1,7 @@
 """A whole gateway over a real database and a scripted vendor on a real port."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,14 +16,29 @@ from tests.gateway.vendor import Vendor
 from tests.gateway.world import Served, World, serving
 
 
-@pytest.fixture
-async def vendor() -> AsyncIterator[Vendor]:
+@contextlib.asynccontextmanager
+async def _selling() -> AsyncIterator[Vendor]:
     scripted = Vendor()
     server = await asyncio.start_server(scripted.serve, "127.0.0.1", 0, limit=2**20)
     scripted.port = server.sockets[0].getsockname()[1]
     yield scripted
     server.close()
     await scripted.stop()
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Vendor]:
+    async with _selling() as scripted:
+        yield scripted
+
+
+@pytest.fixture
+async def other(world: World) -> AsyncIterator[Vendor]:
+    """A second vendor, whose model `big` costs five times as much and follows in the alias `tiny`."""
+    async with _selling() as scripted:
+        model = world.add_model("big", prices={"input": "5000", "output": "10000"})
+        world.add_fallback("tiny", model=model, connection=world.add_connection(scripted.base_url))
+        yield scripted
 
 
 @pytest.fixture

@@ -9,21 +9,24 @@ import pytest
 
 from governance.gateway.limits import Limits
 from governance.plugin.provider import AfterDisconnect
-from tests.gateway.vendor import DONE, Vendor, VendorCall, chat_event, chat_reply
+from tests.gateway.vendor import DONE, USAGE, Vendor, VendorCall, chat_event, chat_reply
 from tests.gateway.world import Served, World, eventually, question
 
+TAIL = chat_event(finish="stop") + chat_event(usage=USAGE) + DONE
 KINDS = pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
 
 
 @contextlib.asynccontextmanager
-async def asking(served: Served, key: str, *, text: str = "Hi", is_stream: bool = False) -> AsyncIterator[None]:
+async def asking(
+    served: Served, key: str, *, text: str = "Hi", is_stream: bool = False
+) -> AsyncIterator[asyncio.StreamReader]:
     """Ask over a bare connection, and hang up at the end of the block."""
     body = json.dumps(question(text, stream=is_stream)).encode()
-    _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]), limit=2**20)
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
     writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
     try:
-        yield
+        yield reader
     finally:
         writer.transport.abort()
         await eventually(lambda: True if not served.server.server_state.connections else None)
@@ -156,6 +159,122 @@ async def test_nothing_is_sent_for_a_client_that_went_while_its_money_was_being_
     assert len(vendor.calls) == 1
 
 
+class Script:
+    """A vendor that sends these pieces of a stream, then says nothing more until it is hung up on, or told to end."""
+
+    def __init__(self, vendor: Vendor, *pieces: bytes) -> None:
+        self.was_sent = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.was_hung_up_on = asyncio.Event()
+        self.pieces = pieces
+        vendor.answer = self._answer
+
+    async def _answer(self, call: VendorCall) -> None:
+        await call.begin_stream()
+        for piece in self.pieces:
+            await call.chunk(piece)
+        self.was_sent.set()
+        waiting = [asyncio.create_task(self.may_end.wait()), asyncio.create_task(call.closed())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+        if self.may_end.is_set():
+            await call.chunk(TAIL)
+            await call.end_stream()
+        else:
+            self.was_hung_up_on.set()
+
+
+def running(prompt: int, completion: int) -> bytes:
+    """Return an event that carries output and the usage so far, as some vendors send with every event."""
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    choice = {"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}
+    return b"data: " + json.dumps({"choices": [choice], "usage": usage}).encode() + b"\n\n"
+
+
+async def leave(served: Served, key: str, script: Script) -> int:
+    """Ask for a stream, go when all of it has been relayed that was sent; return the request's bytes."""
+    async with asking(served, key, is_stream=True) as reader:
+        await script.was_sent.wait()
+        if script.pieces:
+            await reader.readuntil(script.pieces[-1].split(b"\n\n")[-2])
+    return len(json.dumps(question("Hi", stream=True)).encode())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "tokens"),
+    [
+        ((chat_event("Hello"),), (None, 2)),
+        ((chat_event("a"), chat_event("b"), chat_event("c")), (None, 3)),
+        ((chat_event("x" * 100_000),), (None, 1000)),
+        ((running(9, 1), running(9, 7)), (9, 7)),
+        ((running(9, 1), chat_event("x" * 40)), (9, 11)),
+    ],
+    ids=["by bytes", "by events", "up to the maximum", "as the vendor counts", "not below what was seen"],
+)
+async def test_a_stream_that_is_cancelled_is_settled_at_an_estimate_and_the_rest_stays_held(
+    served: Served,
+    world: World,
+    vendor: Vendor,
+    key: str,
+    cancelling: None,
+    pieces: tuple[bytes, ...],
+    tokens: tuple[int | None, int],
+) -> None:
+    script = Script(vendor, *pieces)
+    budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
+    size = await leave(served, key, script)
+    await asyncio.wait_for(script.was_hung_up_on.wait(), 5)
+    (attempt,) = await world.suspended()
+    (record,) = await world.recorded()
+    input_tokens = tokens[0] or -(-size // 4)
+    assert (record["input_tokens"], record["output_tokens"]) == (input_tokens, tokens[1])
+    assert record["charge_nano"] == input_tokens * 1000 + tokens[1] * 2000
+    assert (record["attempt_id"], record["is_estimated"], record["outcome"]) == (attempt["id"], True, "client_gone")
+    assert record["charge_nano"] + attempt["held_nano"] == record["reserved_nano"]
+    account = world.account(budget)
+    assert (account["settled_nano"], account["held_nano"]) == (record["charge_nano"], attempt["held_nano"])
+
+
+async def test_a_stream_that_is_cancelled_before_its_first_event_stays_held_in_full(
+    served: Served, world: World, vendor: Vendor, key: str, cancelling: None
+) -> None:
+    script = Script(vendor)
+    await leave(served, key, script)
+    await asyncio.wait_for(script.was_hung_up_on.wait(), 5)
+    (attempt,) = await world.suspended()
+    assert attempt["suspense_reason"].startswith("client_gone")
+    assert world.records() == []
+
+
+async def test_a_stream_that_is_cancelled_at_its_last_byte_is_settled_at_what_the_vendor_reported(
+    served: Served, world: World, vendor: Vendor, key: str, cancelling: None
+) -> None:
+    script = Script(vendor, chat_event("Hello") + TAIL)
+    budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
+    await leave(served, key, script)
+    await asyncio.wait_for(script.was_hung_up_on.wait(), 5)
+    (record,) = await world.recorded()
+    assert (record["charge_nano"], record["is_estimated"]) == (15_000, False)
+    assert (await world.at_rest(budget))["settled_nano"] == 15_000
+
+
+@pytest.mark.parametrize("pieces", [(), (chat_event("Hello"),), (chat_event("Hello"), chat_event(finish="stop"))])
+async def test_a_stream_that_is_read_on_is_settled_at_what_the_vendor_reports_wherever_its_client_went(
+    served: Served, world: World, vendor: Vendor, key: str, pieces: tuple[bytes, ...]
+) -> None:
+    script = Script(vendor, *pieces)
+    budget = world.add_budget(1_000_000_000)
+    await served.catch_up(world)
+    await leave(served, key, script)
+    script.may_end.set()
+    (record,) = await world.recorded()
+    assert (record["charge_nano"], record["is_estimated"], record["outcome"]) == (15_000, False, "client_gone")
+    assert (await world.at_rest(budget))["settled_nano"] == 15_000
+
+
 class TestBounds:
     @pytest.fixture
     def limits(self) -> Limits:
@@ -206,4 +325,6 @@ class TestBounds:
             await slow.was_asked.wait()
         slow.may_answer.set()
         (attempt,) = await world.suspended()
-        assert attempt["suspense_reason"].startswith("client_gone (output seen: ")
+        (record,) = await world.recorded()
+        assert (record["outcome"], record["is_estimated"]) == ("client_gone", True)
+        assert 0 < record["charge_nano"] == record["reserved_nano"] - attempt["held_nano"]

@@ -5,6 +5,7 @@ import json
 import openai
 import pytest
 
+from governance.gateway.retry_budget import FLOOR
 from tests.gateway.vendor import DONE, Vendor, VendorCall, chat_event
 from tests.gateway.world import Served, World
 
@@ -87,10 +88,11 @@ async def test_it_retries_a_vendors_overload_and_each_try_is_booked(
     async with served.sdk(key) as client:
         with pytest.raises(openai.RateLimitError, match="slow down"):
             await client.chat.completions.create(model="tiny", messages=MESSAGES)  # type: ignore[arg-type]
-    assert len(vendor.calls) == 3
-    records = await world.recorded(3)
+    records = await world.recorded(len(vendor.calls))
     assert {record["charge_nano"] for record in records} == {0}
     assert len({record["request_id"] for record in records}) == 3
+    assert len(records) == len({record["attempt_id"] for record in records}) == len(vendor.calls)
+    assert 3 < len(vendor.calls) <= 3 + FLOOR
 
 
 async def test_it_does_not_retry_a_vendors_empty_balance(served: Served, vendor: Vendor, key: str) -> None:

@@ -115,8 +115,11 @@ async def test_a_provider_that_says_so_is_cancelled_when_the_client_goes(
         await reader.readuntil(b"Hello")
     await asyncio.wait_for(was_closed.wait(), 5)
     (attempt,) = await world.suspended()
-    assert attempt["suspense_reason"] == "client_gone (output seen: 5 bytes)"
-    assert world.account(budget)["held_nano"] == attempt["held_nano"] > 0
+    (record,) = await world.recorded()
+    assert record["attempt_id"] == attempt["id"]
+    assert (record["outcome"], record["is_estimated"], record["output_tokens"]) == ("client_gone", True, 2)
+    account = world.account(budget)
+    assert (account["settled_nano"], account["held_nano"]) == (record["charge_nano"], attempt["held_nano"])
 
 
 class TestBounds:

@@ -90,6 +90,47 @@ async def answer_plainly(call: VendorCall) -> None:
     await call.end_stream()
 
 
+def refusing(status: int, body: bytes = b'{"error":{"message":"no"}}', *, headers: str = "x-a: b") -> Answer:
+    """Return an answer that is an error."""
+
+    async def answer(call: VendorCall) -> None:
+        await call.reply(body, status=status, headers=f"content-type: application/json\r\n{headers}")
+
+    return answer
+
+
+async def break_off(call: VendorCall) -> None:
+    """Close the connection instead of answering."""
+    call.writer.transport.abort()
+
+
+async def break_off_in_the_body(call: VendorCall) -> None:
+    """Begin a whole answer, and close the connection."""
+    await call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{")
+    call.writer.transport.abort()
+
+
+async def break_off_before_the_first_event(call: VendorCall) -> None:
+    """Begin a stream, and close the connection before there is anything in it."""
+    await call.begin_stream()
+    call.writer.transport.abort()
+
+
+async def say_nothing(call: VendorCall) -> None:
+    """Take the request, and never answer."""
+    await call.closed()
+
+
+def in_turn(*answers: Answer) -> Answer:
+    """Return an answer that is each of these once, then the last one for ever."""
+    left = list(answers)
+
+    async def answer(call: VendorCall) -> None:
+        await (left.pop(0) if len(left) > 1 else left[0])(call)
+
+    return answer
+
+
 class Vendor:
     """`answer` decides what is said; `calls` is what reached it."""
 

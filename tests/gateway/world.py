@@ -127,6 +127,20 @@ class World:
         alias_id = self.insert("catalog_modelalias", organisation_id=self.organisation, name=alias)
         return self.insert("catalog_aliastarget", alias_id=alias_id, deployment_id=deployment, position=0)
 
+    def add_fallback(self, alias: str, *, model: int, connection: int, position: int = 1) -> int:
+        """Let another deployment follow those of this alias; return it."""
+        deployment = self.insert(
+            "catalog_deployment",
+            model_id=model,
+            connection_id=connection,
+            upstream_name=f"fallback-{position}",
+            region="",
+            is_enabled=True,
+        )
+        (row,) = self.rows("SELECT id FROM catalog_modelalias WHERE name = %s", alias)
+        self.insert("catalog_aliastarget", alias_id=row["id"], deployment_id=deployment, position=position)
+        return deployment
+
     def add_connection(self, base_url: str, *, credential: str = CREDENTIAL, **columns: object) -> int:
         values = {"provider": "openai_compatible", "options": "{}", "is_enabled": True, **columns}
         name = f"vendor {next(self._numbers)}"

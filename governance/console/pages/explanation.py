@@ -28,6 +28,7 @@ CLASS_WORDS = {
     "output_image": "Image output tokens",
     "request": "Per request",
     "web_search": "Web searches",
+    "unknown": "What somebody knows it cost, beside the above",
 }
 
 
@@ -77,7 +78,7 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Everything about one attempt. Of an attempt in suspense there are no revisions."""
+    """Everything about one attempt. One that is wholly in suspense has no revisions; of an estimate the rest is."""
 
     attempt_id: UUID
     admitted_at: datetime
@@ -114,21 +115,26 @@ def explanation(*, viewer: Viewer, attempt_id: UUID) -> Explanation | None:
         admitted_at=records[0].admitted_at,
         revisions=_revisions(records, prices),
         accounts=_accounts(records[0].account_ids, records[0].admitted_at),
-        unbooked=None,
+        unbooked=_in_suspense(viewer, attempt_id),
     )
 
 
 def _unbooked(viewer: Viewer, attempt_id: UUID) -> Explanation | None:
-    attempt = suspended_attempt(attempt_id=attempt_id, reach=viewer.reach)
-    if attempt is None:
+    found = _in_suspense(viewer, attempt_id)
+    if found is None:
         return None
     return Explanation(
         attempt_id=attempt_id,
-        admitted_at=attempt.admitted_at,
+        admitted_at=found.attempt.admitted_at,
         revisions=[],
-        accounts=_accounts(attempt.account_ids, attempt.admitted_at),
-        unbooked=with_names([attempt])[0],
+        accounts=_accounts(found.attempt.account_ids, found.attempt.admitted_at),
+        unbooked=found,
     )
+
+
+def _in_suspense(viewer: Viewer, attempt_id: UUID) -> Unbooked | None:
+    attempt = suspended_attempt(attempt_id=attempt_id, reach=viewer.reach)
+    return None if attempt is None else with_names([attempt])[0]
 
 
 def _revisions(records: list[Record], prices: dict[int, Price]) -> list[Revision]:

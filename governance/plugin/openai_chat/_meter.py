@@ -6,7 +6,7 @@ import msgspec
 
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat._usage import read_chat_usage
-from governance.plugin.usage import UsageReport
+from governance.plugin.usage import Usage, UsageReport
 
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
 _VISIBLE = re.compile(rb'(?:content|reasoning|arguments|refusal)"\s*:\s*"((?:[^"\\]++|\\.)*+)"')
@@ -37,7 +37,16 @@ class ChatStreamMeter:
     that did not ask for the extra usage chunk which the gateway asked for.
     """
 
-    __slots__ = ("_choices", "_hides", "_in_cache", "_in_reasoning", "_is_final", "_last", "_visible_bytes")
+    __slots__ = (
+        "_choices",
+        "_hides",
+        "_in_cache",
+        "_in_reasoning",
+        "_is_final",
+        "_last",
+        "_visible_bytes",
+        "_visible_events",
+    )
 
     def __init__(
         self, *, input_includes_cache: bool, output_includes_reasoning: bool, choices: int, hides_usage_chunk: bool
@@ -49,12 +58,14 @@ class ChatStreamMeter:
         self._last: UsageReport | None = None
         self._is_final = False
         self._visible_bytes = 0
+        self._visible_events = 0
 
     def feed(self, data: bytes) -> bool:
         """Take the data of one event. Return whether the client should see the event."""
         visible = _VISIBLE.search(data)
-        if visible:
-            self._visible_bytes += visible.end(1) - visible.start(1)
+        if visible and (size := visible.end(1) - visible.start(1)):
+            self._visible_bytes += size
+            self._visible_events += 1
         at = data.find(b'"usage"')
         if at >= 0 and _USAGE_OBJECT.search(data, at):
             return self._read(data)
@@ -66,9 +77,17 @@ class ChatStreamMeter:
         """Return the vendor's final usage, or None while it has not been seen or could not be believed."""
         return self._last if self._is_final else None
 
+    def running(self) -> Usage | None:
+        """Return the last usage that was reported, final or not."""
+        return self._last.usage if self._last is not None else None
+
     def seen_output_bytes(self) -> int:
         """Return how many bytes of visible output have passed, as JSON spells them."""
         return self._visible_bytes
+
+    def seen_output_events(self) -> int:
+        """Return how many events carried visible output."""
+        return self._visible_events
 
     def _read(self, data: bytes) -> bool:
         try:

@@ -31,6 +31,8 @@ MESSAGE_TOKENS = 16
 
 _UNBILLED = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429})
 _RETRYABLE = frozenset({408, 409, 425, 429})
+_ELSEWHERE = frozenset({401, 402, 403, 404})
+_UNKNOWN_MODEL = (b"model_not_found", b"Model Not Exist")
 _EXHAUSTED = (
     b"insufficient_quota",
     b"credit_balance_exhausted",
@@ -171,11 +173,16 @@ class OpenAIChatProvider:
         )
 
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
-        """A refusal before any work is unbilled; anything else is unknown. An empty balance is not worth a retry."""
+        """A refusal before any work is unbilled; anything else is unknown. An empty balance is not worth a retry, but
+        another vendor may be, as for a credential or a model that this one does not take.
+        """
         is_exhausted = any(code in body for code in _EXHAUSTED)
+        is_retryable = (status in _RETRYABLE or status >= 500) and not is_exhausted
+        is_its_own = is_exhausted or status in _ELSEWHERE or any(code in body for code in _UNKNOWN_MODEL)
         return ErrorReading(
             billing=Billing.UNBILLED if status in _UNBILLED else Billing.UNKNOWN,
-            is_retryable=(status in _RETRYABLE or status >= 500) and not is_exhausted,
+            is_retryable=is_retryable,
+            may_work_elsewhere=is_retryable or is_its_own,
         )
 
     def _billable_tiers(self, asked: str | None) -> tuple[str, ...]:

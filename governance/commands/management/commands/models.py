@@ -42,6 +42,14 @@ class Command(VerbCommand):
         verb.add_argument("--provider", help="only this vendor's")
         verb.add_argument("--aliases", action="store_true", help="only what clients can call, by alias")
         verb = self.add_verb(
+            "order", _order, words="Say in which order an alias's deployments are tried.",
+            example="bursar models order llama spare/llama-4 vllm/llama-4",
+        )  # fmt: skip
+        verb.add_argument("alias", help="the name clients use")
+        verb.add_argument(
+            "deployments", metavar="CONNECTION/MODEL", nargs="+", help="all of them, the first tried first"
+        )
+        verb = self.add_verb(
             "prices", _prices, words="Show every price a model had, has and will have, with where it was read.",
             example="bursar models prices deepseek/deepseek-v4-pro",
         )  # fmt: skip
@@ -56,11 +64,13 @@ class Command(VerbCommand):
         verb = self.add_verb(
             "add", _add, words="Make a model callable: catalogue, price by hand (USD per million), connection, alias.",
             example="bursar models add my-llm --connection vllm --input-price 2.50 --output-price 10\n"
-            "  bursar models add deepseek-v4-pro --connection deepseek --priced-as deepseek/deepseek-v4-pro",
+            "  bursar models add deepseek-v4-pro --connection deepseek --priced-as deepseek/deepseek-v4-pro\n"
+            "  bursar models add llama-4 --connection spare --alias llama --as-fallback",
         )  # fmt: skip
         verb.add_argument("name", help="the model's name at the vendor")
         verb.add_argument("--connection", required=True, help="through which account it is called")
         verb.add_argument("--alias", help="the name clients use (default: the model's name)")
+        verb.add_argument("--as-fallback", action="store_true", help="the last deployment of an alias that there is")
         verb.add_argument("--priced-as", metavar="PROVIDER/MODEL", help="it is this model of the catalogue")
         verb.add_argument("--context-tokens", type=int, help="how much input it reads")
         verb.add_argument("--max-output-tokens", type=int, help="how much it writes at most")
@@ -84,13 +94,35 @@ def _add(options: dict[str, Any]) -> Answer:
     deployment = operations.add_deployment(
         actor=actor(), model_id=model.pk, connection_id=connection.pk, upstream_name=options["name"]
     )
-    alias = operations.add_alias(
-        actor=actor(),
-        organisation_id=connection.organisation_id,
-        name=options["alias"] or options["name"],
-        deployment_ids=[deployment.pk],
-    )
+    name = options["alias"] or options["name"]
+    if options["as_fallback"]:
+        alias = queries.alias_named(organisation=connection.organisation, name=name)
+        kept = [target.deployment_id for target in alias.targets.all()]
+        operations.change_targets(actor=actor(), alias_id=alias.pk, deployment_ids=[*kept, deployment.pk])
+    else:
+        alias = operations.add_alias(
+            actor=actor(),
+            organisation_id=connection.organisation_id,
+            name=name,
+            deployment_ids=[deployment.pk],
+        )
     return {"id": model.pk, "model": str(model), "alias": alias.name, "connection": connection.name}
+
+
+@transaction.atomic
+def _order(options: dict[str, Any]) -> Answer:
+    """Put the alias's deployments into the order given; each of them once."""
+    organisation = chosen_organisation(options)
+    alias = queries.alias_named(organisation=organisation, name=options["alias"])
+    ids = {
+        f"{target.deployment.connection.name}/{target.deployment.upstream_name}": target.deployment_id
+        for target in alias.targets.select_related("deployment__connection")
+    }
+    if sorted(options["deployments"]) != sorted(ids):
+        raise BadRequest(f"Name each deployment of {alias.name!r} once: {', '.join(ids)}.")
+    wanted = [ids[name] for name in options["deployments"]]
+    operations.change_targets(actor=actor(), alias_id=alias.pk, deployment_ids=wanted)
+    return {"alias": alias.name, "deployments": options["deployments"]}
 
 
 def _catalogue_model(connection: Connection, options: dict[str, Any]) -> LanguageModel:

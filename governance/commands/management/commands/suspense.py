@@ -9,6 +9,7 @@ from governance.commands.base import Answer, VerbCommand, actor, chosen_organisa
 from governance.core.errors import BadRequest
 from governance.core.money import parse_usd, usd_text
 from governance.metering import operations, queries
+from governance.metering.estimates import estimated_nanos
 
 
 class Command(VerbCommand):
@@ -28,7 +29,7 @@ class Command(VerbCommand):
             example="bursar suspense settle ATTEMPT --cost 0.0125 --reason 'invoice of November'",
         )  # fmt: skip
         verb.add_argument("attempt", help="the attempt's id")
-        verb.add_argument("--cost", help="in USD, exact; without it: everything that is held")
+        verb.add_argument("--cost", help="in USD, exact, in all; without it: everything that is held or estimated")
         verb.add_argument("--reason", required=True, help="how you know; kept in the audit trail")
         self.add_verb(
             "leases", _leases, words="List what gateway processes held whose journals are gone.",
@@ -43,6 +44,8 @@ class Command(VerbCommand):
 
 
 def _list(options: dict[str, Any]) -> Answer:
+    attempts = list(queries.suspense(organisation_id=chosen_organisation(options).pk))
+    estimated = estimated_nanos(attempts)
     return [
         {
             "attempt": str(attempt.id),
@@ -50,9 +53,10 @@ def _list(options: dict[str, Any]) -> Answer:
             "key_id": attempt.key_id,
             "model": attempt.alias,
             "held_usd": usd_text(attempt.held_nano),
+            "estimated_usd": usd_text(estimated.get(attempt.id, 0)),
             "reason": attempt.suspense_reason,
         }
-        for attempt in queries.suspense(organisation_id=chosen_organisation(options).pk)
+        for attempt in attempts
     ]
 
 

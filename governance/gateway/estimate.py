@@ -1,0 +1,47 @@
+"""What an answer cost that nobody read to its end, estimated from what was seen of it. Marked as such everywhere."""
+
+from typing import Final
+
+import msgspec
+
+from governance.gateway import outcomes
+from governance.gateway.pricing import Quote, granted_maximum
+from governance.metering.attempt import Ending, Hold, Outcome
+from governance.plugin.provider import StreamMeter
+from governance.plugin.usage import Usage, UsageReport
+
+BYTES_PER_TOKEN: Final = 4
+"""Of text in the common tokenizers; the truth is between 1 and about 6. An estimate only: bounds never use it."""
+
+
+def estimated_usage(*, meter: StreamMeter, body_bytes: int, most_output_tokens: int) -> Usage:
+    """Return what was probably used: the vendor's own running count where it has sent one, else a token for every
+    four bytes of the request, and of the output that has passed (at least one for each event that carried some).
+    """
+    seen = max(_tokens(meter.seen_output_bytes()), meter.seen_output_events())
+    running = meter.running()
+    if running is None:
+        return Usage(input_tokens=_tokens(body_bytes), output_tokens=min(seen, most_output_tokens))
+    return msgspec.structs.replace(running, output_tokens=max(running.output_tokens, min(seen, most_output_tokens)))
+
+
+def estimated(*, meter: StreamMeter, quote: Quote, hold: Hold, reason: str, http_status: int) -> Outcome:
+    """Return the outcome of a stream that was given up: an estimate, and the rest in suspense. Wholly in suspense where
+    nothing was seen, or where an estimate would leave no rest.
+    """
+    unknown = outcomes.suspense(f"{reason} (output seen: {meter.seen_output_bytes()} bytes)", http_status=http_status)
+    if not meter.seen_output_events() and meter.running() is None:
+        return unknown
+    usage = estimated_usage(
+        meter=meter,
+        body_bytes=quote.fields.body_bytes,
+        most_output_tokens=granted_maximum(quote, hold) * quote.fields.choices,
+    )
+    outcome = outcomes.settled(UsageReport(usage=usage, raw=b""), quote.card, reason=reason, http_status=http_status)
+    if outcome.rated is None or not 0 < outcome.rated.charge_nano < hold.granted_nano:
+        return unknown
+    return msgspec.structs.replace(outcome, ending=Ending.ESTIMATED, is_estimated=True)
+
+
+def _tokens(size: int) -> int:
+    return -(-size // BYTES_PER_TOKEN)
