@@ -1,5 +1,6 @@
 """Resolving suspense by name: the one way in which a person, not a proof, decides what an attempt cost."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +12,7 @@ from governance.audit.operations import Actor, record
 from governance.catalog.rating import Rated, RatedLine
 from governance.core.errors import BadRequest
 from governance.core.money import usd_text
+from governance.ledger.detached import refuse_detached
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.epoch import LifeLock
 from governance.metering.errors import NoSuchSuspense
@@ -22,6 +24,7 @@ from governance.plugin.usage import TokenClass
 
 log = structlog.get_logger("metering")
 
+_INSTANT = timedelta(microseconds=1)
 RELEASED_REASON = "suspense_released"
 SETTLED_REASON = "suspense_settled"
 
@@ -29,7 +32,7 @@ SETTLED_REASON = "suspense_settled"
 def release_suspense(*, attempt_id: UUID, actor: Actor, reason: str) -> None:
     """Give the money of an attempt back: somebody knows that the vendor did not charge for it.
 
-    A record with zero cost remains. Raises BadRequest without a reason, NoSuchSuspense.
+    A record with zero cost remains. Raises BadRequest without a reason, NoSuchSuspense, DayDetached.
     """
     _resolve(attempt_id=attempt_id, cost_nano=0, outcome_reason=RELEASED_REASON, actor=actor, reason=reason)
 
@@ -37,7 +40,8 @@ def release_suspense(*, attempt_id: UUID, actor: Actor, reason: str) -> None:
 def settle_suspense(*, attempt_id: UUID, cost_nano: int | None, actor: Actor, reason: str) -> None:
     """Charge an attempt with what the vendor billed for it, in nano-USD; None: with everything that is held.
 
-    The record is marked estimated. Raises BadRequest without a reason or with a negative cost, NoSuchSuspense.
+    The record is marked estimated. Raises BadRequest without a reason or with a negative cost, NoSuchSuspense,
+    DayDetached.
     """
     if cost_nano is not None and cost_nano < 0:
         raise BadRequest("A cost is not negative: give what the vendor billed, or release the attempt.")
@@ -108,6 +112,9 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
         attempt = Attempt.objects.filter(id=attempt_id).first()
         if attempt is None:
             raise _missing(attempt_id)
+        refuse_detached(
+            since=attempt.admitted_at, until=attempt.admitted_at + _INSTANT, what=f"Booking attempt {attempt_id}"
+        )
         charge = attempt.held_nano if cost_nano is None else cost_nano
         text = outcome_text(_outcome(charge, outcome_reason)).decode()
         with connection.cursor() as cursor:

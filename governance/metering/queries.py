@@ -1,7 +1,7 @@
 """Reading what is not booked: attempts in suspense, and what is leased to gateway processes. Amounts are nano-USD."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, QuerySet, Sum
@@ -33,6 +33,12 @@ def suspense(*, organisation_id: int, since: datetime | None = None) -> QuerySet
     if since is not None:
         attempts = attempts.filter(admitted_at__gte=since)
     return attempts.order_by("admitted_at", "id")
+
+
+def count_suspense_of(*, day: date) -> int:
+    """Return how many attempts in suspense, whosever, were admitted on this day (UTC)."""
+    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return Attempt.objects.filter(admitted_at__gte=since, admitted_at__lt=since + timedelta(days=1)).count()
 
 
 def suspense_total(*, reach: Reach) -> Suspense:
