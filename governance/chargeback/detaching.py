@@ -73,9 +73,7 @@ def _obstacle(day: date, today: date) -> str | None:
     if months := open_months_of(day=day):
         return f"Records of {day} are booked in months that are still open ({', '.join(months)}): close them first."
     if attempts := count_suspense_of(day=day):
-        return (
-            f"Calls of {day} are in suspense ({attempts}): resolve them first, `bursar suspense list` shows which they are."
-        )
+        return f"Calls of {day} are in suspense ({attempts}): resolve them first, `bursar suspense list` shows them."
     return None
 
 

@@ -47,8 +47,8 @@ def _exchange(statement: str, day: date) -> DetachedDay:
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise BooksBusy(
-                f"The usage records are in use, so {day} could not be exchanged; nothing was changed. Try again when no "
-                "long report or proof runs."
+                f"The usage records are in use, so {day} could not be exchanged; nothing was changed. "
+                "Try again when no long report or proof runs."
             ) from error
         raise
     return DetachedDay.objects.get(pk=detachment_id)

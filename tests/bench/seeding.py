@@ -10,6 +10,7 @@ from psycopg.rows import dict_row
 from governance.connections.sealing import seal
 from governance.core.environment import read_environment
 from governance.keys.secret import make_secret
+from tests.bench.admission import Payer
 
 _AMPLE_NANO = 10**18
 _PRICES = {"input": "2500", "output": "10000"}
@@ -41,6 +42,7 @@ class Seeding:
         self._organisation = self._insert("teams_organisation", name="Bench", zone="UTC")
         self._unit = self._insert("teams_businessunit", organisation_id=self._organisation, name="Bench")
         self._book = self._insert("catalog_pricebook", name="bench", rank=1, source="bench", snapshot_sha256="")
+        self._sold: dict[str, int] = {}
         self._cost_centre = self._insert("teams_costcentre", organisation_id=self._organisation, code="bench", name="")
 
     def close(self) -> None:
@@ -48,7 +50,7 @@ class Seeding:
         self._owner.close()
 
     def add_model(self, name: str, upstream_port: int) -> None:
-        """Sell the local upstream under this alias."""
+        """Sell the local upstream under this alias; `payer` books on the model that was added last."""
         connection = self._insert(
             "connections_connection", organisation_id=self._organisation, name=name, provider="openai_compatible",
             base_url=f"http://127.0.0.1:{upstream_port}/v1", options="{}", is_enabled=True,
@@ -69,6 +71,7 @@ class Seeding:
         )  # fmt: skip
         alias = self._insert("catalog_modelalias", organisation_id=self._organisation, name=name)
         self._insert("catalog_aliastarget", alias_id=alias, deployment_id=deployment, position=0)
+        self._sold = {"model_id": model, "deployment_id": deployment, "connection_id": connection}
 
     def add_team(self, name: str, *, budgets: int) -> int:
         """Add a team with so many budgets, all of which lie on the path of its calls."""
@@ -97,6 +100,15 @@ class Seeding:
             self._insert("keys_keysecret", key_id=key, public_id=secret.public_id, digest=digest)
             texts.append(secret.text())
         return texts
+
+    def payer(self, team: int) -> Payer:
+        """Return what a call of a new key of the team is booked on."""
+        key = self._insert("keys_virtualkey", organisation_id=self._organisation, team_id=team, name="payer",
+                           default_tags="{}")  # fmt: skip
+        return Payer(
+            organisation_id=self._organisation, unit_id=self._unit, cost_centre_id=self._cost_centre, team_id=team,
+            key_id=key, **self._sold,
+        )  # fmt: skip
 
     def fill_keys(self, team: int, total: int) -> None:
         """Add keys that nobody uses until there are so many."""

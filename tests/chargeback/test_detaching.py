@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from psycopg import sql
 
 from governance.audit.models import AuditEvent
 from governance.audit.operations import Actor
@@ -110,7 +111,7 @@ def _checks() -> set[str]:
 
 def _rows(table: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {table}::text FROM {table} ORDER BY 1")
+        cursor.execute(sql.SQL("SELECT {0}::text FROM {0} ORDER BY 1").format(sql.Identifier(table)))
         return cursor.fetchall()
 
 
@@ -252,22 +253,21 @@ def test_sums_that_went_missing_are_found(scene: Scene) -> None:
 )
 def test_sums_are_never_changed_or_deleted(scene: Scene, table: str) -> None:
     scene.detach()
-    for statement in (f"UPDATE {table} SET detachment_id = 0", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
-        words = statement.replace("detachment_id", "records") if table == "ledger_detachedday" else statement
+    for statement in ("UPDATE {} SET {} = 0", "DELETE FROM {}", "TRUNCATE {} CASCADE"):
         with pytest.raises(IntegrityError, match="never changed or deleted"), transaction.atomic():
-            _run(words)
+            _run(statement, table, "records" if table == "ledger_detachedday" else "detachment_id")
 
 
 def test_the_detached_table_is_not_changed_either(scene: Scene) -> None:
     scene.detach()
     for statement in (
-        f"UPDATE {DETACHED} SET charge_nano = 0",
-        f"DELETE FROM {DETACHED}",
-        f"TRUNCATE {DETACHED}",
-        f"INSERT INTO {DETACHED} SELECT * FROM {DETACHED}",
+        "UPDATE {} SET charge_nano = 0",
+        "DELETE FROM {}",
+        "TRUNCATE {}",
+        "INSERT INTO {0} SELECT * FROM {0}",
     ):
         with pytest.raises(IntegrityError, match="never changed or deleted"), transaction.atomic():
-            _run(statement)
+            _run(statement, DETACHED)
 
 
 def test_attached_again_everything_is_as_it_was(scene: Scene) -> None:
@@ -300,10 +300,10 @@ def test_a_day_goes_and_comes_back_any_number_of_times(scene: Scene) -> None:
 
 def test_a_table_that_does_not_hold_what_went_is_not_attached(scene: Scene) -> None:
     scene.detach()
-    damage(f"UPDATE {DETACHED} SET cost_nano = cost_nano - 0.1 WHERE revision = 1")
+    damage(f"UPDATE {DETACHED} SET cost_nano = cost_nano - 0.1 WHERE revision = 1")  # noqa: S608 - a constant
     with pytest.raises(DayRefused, match=f"The table {DETACHED} does not hold what was detached"):
         attach_day(day=FIFTH, actor=ADA)
-    _run(f"DROP TABLE {DETACHED}")
+    _run("DROP TABLE {}", DETACHED)
     with pytest.raises(DayRefused, match=f"There is no table {DETACHED}: restore it from its dump first"):
         attach_day(day=FIFTH, actor=ADA)
     assert [day.day for day in detached_days()] == [FIFTH]
@@ -352,7 +352,7 @@ def test_the_database_itself_refuses_a_day_with_an_open_month(scene: Scene) -> N
         _run("SELECT ledger_detach_day('2026-10-05')")
     today = datetime.now(UTC).date()
     with pytest.raises(IntegrityError, match="is not over"), transaction.atomic():
-        _run(f"SELECT ledger_detach_day('{today}')")
+        _run("SELECT ledger_detach_day({})", today)
 
 
 def test_a_day_with_a_call_in_suspense_stays_until_it_is_resolved(scene: Scene) -> None:
@@ -390,16 +390,19 @@ def test_what_is_not_there_is_refused(scene: Scene) -> None:
         scene.detach()
 
 
-def _run(statement: str) -> None:
+def _run(statement: LiteralString, *names: str | date) -> None:
+    parts = [sql.Identifier(name) if isinstance(name, str) else sql.Literal(name) for name in names]
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute(statement)
+        cursor.execute(sql.SQL(statement).format(*parts))
 
 
 def _is_refused_out_of_turn(attempt: UUID) -> bool:
     """Whether the trigger that watches the order of revisions works on the day that came back."""
-    statement = f"INSERT INTO ledger_usagerecord SELECT (json_populate_record(r, '{{\"revision\": 7}}')).* FROM" \
-        f" ledger_usagerecord r WHERE attempt_id = '{attempt}'"
-    with pytest.raises(IntegrityError, match="does not follow"), transaction.atomic():
-        _run(statement)
+    with pytest.raises(IntegrityError, match="does not follow"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO ledger_usagerecord SELECT (json_populate_record(r, '{\"revision\": 7}')).*"
+            " FROM ledger_usagerecord r WHERE attempt_id = %s",
+            [attempt],
+        )
     return True

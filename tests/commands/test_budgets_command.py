@@ -63,7 +63,9 @@ def test_given_thresholds_replace_those_of_a_budget_that_is_there_and_the_answer
     make_world()
     made = _run("set", "Search", "--limit", "10")
     kept = Threshold.objects.get(percent=80)
-    changed = _run("set", "Search", "--limit", "20", "--threshold", "80", "--threshold", "90 committed", "--reason", "x")
+    changed = _run(
+        "set", "Search", "--limit", "20", "--threshold", "80", "--threshold", "90 committed", "--reason", "x"
+    )
     assert (made["thresholds"], changed["thresholds"]) == (["50 %", "80 %", "100 %"], ["80 %", "90 % committed"])
     assert (changed["limit_usd"], Threshold.objects.get(percent=80)) == ("20.00", kept)
     event = AuditEvent.objects.get(action="budget.thresholds_changed")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from psycopg import sql
 
 from governance.config.database.grants import apply_grants
 from governance.core.database_url import DatabaseRole
@@ -133,12 +133,12 @@ def test_the_limited_roles_cannot_read_or_write_the_tables_of_detached_days(
     with psycopg.connect(database_urls["owner"]) as session:
         apply_grants(session)
     for role in ("gateway", "console", "worker"):
-        for statement in (f"SELECT * FROM {DETACHED}", f"DELETE FROM {DETACHED}", f"DROP TABLE {DETACHED}"):
+        for statement in ("SELECT * FROM {}", "DELETE FROM {}", "DROP TABLE {}"):
             with (
                 psycopg.connect(database_urls[role]) as session,
                 pytest.raises(psycopg.errors.InsufficientPrivilege),
             ):
-                session.execute(statement)
+                session.execute(sql.SQL(statement).format(sql.Identifier(DETACHED)))
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ async def test_a_process_told_to_stop_while_it_still_imports_ends_with_exit_code
     )  # fmt: skip
     status = Path(f"/proc/{process.pid}/status")
     # Python's signals are caught from the first line of the program on, long before anything listens.
-    while not _caught_signals(status) & (1 << (signal.SIGTERM - 1)):
+    while not _caught_signals(status) & (1 << (signal.SIGTERM - 1)):  # noqa: ASYNC110 - another process
         await asyncio.sleep(0)
     process.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(process.wait(), 30) == 0

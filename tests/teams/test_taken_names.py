@@ -30,7 +30,9 @@ Make = Callable[[FinanceWorld], Any]
 _MAKERS: dict[str, Make] = {
     "organisation": lambda _: teams.create_organisation(actor=ADA, name="Same"),
     "unit": lambda world: teams.create_unit(actor=ADA, organisation_id=world.organisation.pk, name="Same"),
-    "cost centre": lambda world: teams.create_cost_centre(actor=ADA, organisation_id=world.organisation.pk, code="Same"),
+    "cost centre": lambda world: teams.create_cost_centre(
+        actor=ADA, organisation_id=world.organisation.pk, code="Same"
+    ),
     "team": lambda world: teams.create_team(
         actor=ADA,
         new=teams.NewTeam(
@@ -89,5 +91,7 @@ def test_another_broken_rule_is_not_taken_for_a_name(world: FinanceWorld) -> Non
 
 def _wait_until_somebody_waits(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as session:
-        while session.execute("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'").fetchone() is None:
+        while (
+            session.execute("SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'").fetchone() is None
+        ):
             time.sleep(0.01)

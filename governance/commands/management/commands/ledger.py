@@ -1,4 +1,4 @@
-"""`bursar ledger`: prove that the books balance, rate again what is on them, and look after the days they are kept by."""
+"""`bursar ledger`: prove that the books balance, rate again what is on them, look after the days they are kept by."""
 
 import sys
 from datetime import date
@@ -74,7 +74,9 @@ class Command(PrintingCommand):
             case "partitions":
                 self._list_partitions(is_json=options["json"])
             case "detach":
-                self._detach(before=calendar_day(options["before"]), is_applied=options["apply"], is_json=options["json"])
+                self._detach(
+                    before=calendar_day(options["before"]), is_applied=options["apply"], is_json=options["json"]
+                )
             case "attach":
                 self._attach(calendar_day(options["day"]), is_json=options["json"])
             case _:
