@@ -1,7 +1,8 @@
 """Taking old days of usage records off the books' table: what stands against it, and doing it.
 
-A day goes when every month that holds one of its records is closed, nothing of it is in suspense, and a proof that was
-kept after the last month was closed found nothing. What the books need of its records stays as sums.
+A day goes when every month that holds one of its records is closed, nothing of it is in suspense or in a journal that
+was not read, and a proof that was kept after the last month was closed found nothing. What the books need of its
+records stays as sums. A record is what keeps an outcome from counting twice: what could still come must have come.
 """
 
 from datetime import date, timedelta
@@ -15,7 +16,7 @@ from governance.ledger import operations as ledger
 from governance.ledger.detached import Day, last_close, open_months_of
 from governance.ledger.errors import DayRefused
 from governance.ledger.partitions import partitions
-from governance.metering.queries import count_suspense_of
+from governance.metering.queries import count_suspense_of, unrecovered_epochs_of
 
 
 class DayToDetach(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +75,11 @@ def _obstacle(day: date, today: date) -> str | None:
         return f"Records of {day} are booked in months that are still open ({', '.join(months)}): close them first."
     if attempts := count_suspense_of(day=day):
         return f"Calls of {day} are in suspense ({attempts}): resolve them first, `bursar suspense list` shows them."
+    if epochs := unrecovered_epochs_of(day=day):
+        return (
+            f"A gateway process that worked on {day} was not recovered (epoch {epochs[0]}), and its journal may hold "
+            "calls of that day: start its machine, use `bursar recover`, or release its leases by name."
+        )
     return None
 
 

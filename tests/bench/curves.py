@@ -143,11 +143,17 @@ def _render(name: str, points: dict[int, Figures]) -> str:
     first = next(iter(points.values()))
     lines = [f"{name:>12}{'CPU us':>12}{'ratio':>8}" + "".join(f"{head:>16}" for head in _COLUMNS.values())]
     for size, figures in points.items():
-        cells = [f"{figures[name]:>16,.4g}" if name in figures else f"{'-':>16}" for name in _COLUMNS]
+        cells = [_cell(figures.get(name)) for name in _COLUMNS]
         lines.append(
             f"{size:>12,}{figures['cpu_us']:>12,.1f}{figures['cpu_us'] / first['cpu_us']:>8.2f}" + "".join(cells)
         )
     return "\n".join([*lines, ""])
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return f"{'-':>16}"
+    return f"{value:>16,.1f}" if value >= 1 or value == 0 else f"{value:>16.4f}"
 
 
 def _tell(sentence: str) -> None:

@@ -20,12 +20,15 @@ from governance.chargeback.queries import monthly_report
 from governance.keys.models import VirtualKey
 from governance.ledger.detached import detached_days
 from governance.ledger.errors import DayDetached, DayRefused
+from governance.ledger.models import UsageRecord
 from governance.ledger.monthly import cost_centre_month
 from governance.ledger.proof import count_facts, prove_ledger
 from governance.ledger.queries import usage_totals
 from governance.ledger.rated import Span
 from governance.ledger.reach import Reach
+from governance.ledger.records import booking_of
 from governance.ledger.spending import spending
+from governance.metering.models import Worker
 from governance.metering.operations import release_suspense
 from governance.metering.proof import prove_accounts
 from governance.metering.rerating import apply_rerating, preview_rerating
@@ -206,6 +209,15 @@ def test_a_call_whose_entry_lost_a_part_of_its_records_is_still_corrected_to_the
         assert _is_proved()
 
 
+def test_an_entry_is_shown_with_all_it_booked(scene: Scene) -> None:
+    entry_id = UsageRecord.objects.get(admitted_at=EARLY, key=scene.keys[0]).entry_id
+    before = booking_of(entry_id=entry_id)
+    assert before is not None
+    assert before.record_count == 3
+    scene.detach()
+    assert booking_of(entry_id=entry_id) == before
+
+
 def test_an_outcome_that_comes_again_for_the_day_cannot_count_twice(scene: Scene) -> None:
     scene.detach()
     before = (_rows("ledger_usagerecord"), _rows("ledger_entry"), _rows("budgets_account"))
@@ -365,6 +377,25 @@ def test_a_day_with_a_call_in_suspense_stays_until_it_is_resolved(scene: Scene) 
     attach_day(day=FIFTH, actor=ADA)
     release_suspense(attempt_id=attempt.pk, actor=ADA, reason="the vendor says so")
     _run("DELETE FROM ledger_accountingperiod WHERE month > '2026-11-01'")
+
+
+@pytest.mark.parametrize("state", ["fenced", "lost", "alive"])
+def test_a_day_on_which_a_process_worked_that_nobody_recovered_stays(scene: Scene, state: str) -> None:
+    Worker.objects.filter(pk=scene.world.worker.pk).update(
+        state=state, started_at=LATE - timedelta(days=3), last_seen_at=LATE
+    )
+    with pytest.raises(
+        DayRefused, match=rf"was not recovered \(epoch {scene.world.worker.pk}\), and its journal may hold"
+    ):
+        scene.detach()
+    scene.detach(SIXTH)
+    Worker.objects.filter(pk=scene.world.worker.pk).update(state="dead")
+    scene.detach()
+
+
+def test_a_process_that_has_lived_since_then_is_no_obstacle(scene: Scene) -> None:
+    Worker.objects.filter(pk=scene.world.worker.pk).update(started_at=LATE - timedelta(days=3))
+    scene.detach()
 
 
 def test_nothing_goes_before_a_proof_that_found_nothing(scene: Scene) -> None:
