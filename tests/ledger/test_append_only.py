@@ -129,3 +129,14 @@ def test_no_limited_role_posts_anything_but_through_the_functions_of_its_work(
         with psycopg.connect(database_urls[role]) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute(statement)
     assert [_content(table) for table in _BOOKS] == before
+
+
+def test_the_check_at_commit_may_read_postings_whoever_commits(
+    world: FinanceWorld, database_urls: dict[DatabaseRole, str]
+) -> None:
+    # Before PostgreSQL 18 a deferred trigger runs in the name of the session, and a gateway cannot read postings.
+    with psycopg.connect(database_urls["gateway"]) as session:
+        row = session.execute("SELECT prosecdef FROM pg_proc WHERE proname = 'ledger_check_balance'").fetchone()
+        assert row == (True,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("SELECT FROM ledger_posting")
