@@ -39,7 +39,7 @@ migrations: $(STAMP)  ## Write the migrations that the models need
 bench: $(STAMP)  ## Measure the gateway beside nginx (BENCH_SECONDS per case, BENCH_OUT for the JSON)
 	@$(BIN)/python -m tests.bench
 
-bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budgets and usage rows
+bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budgets, usage rows and processes
 	@$(BIN)/python -m tests.bench.curves
 
 faults: $(STAMP)  ## Kill, freeze and restart a machine at work, and hold its books to the vendor's (FAULT_KILLS, FAULT_SEED)

@@ -1,6 +1,6 @@
 """Writing budgets. A changed limit reaches the current period's account in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from django.db import transaction
@@ -12,7 +12,7 @@ from governance.budgets import queries
 from governance.budgets.errors import BudgetNameTaken, BudgetRefused, BudgetRetired
 from governance.budgets.models import Account, Budget, Threshold
 from governance.budgets.narrowing import split_tag, tag_text
-from governance.budgets.thresholds import LARGEST_THRESHOLD, NewThreshold
+from governance.budgets.thresholds import LARGEST_THRESHOLD, Measure, NewThreshold
 from governance.catalog import queries as catalog
 from governance.catalog.names import is_alias_pattern
 from governance.connections.queries import connections_of
@@ -21,6 +21,7 @@ from governance.core.windows import WindowKind
 from governance.keys.scope import scope_of
 from governance.teams.models import Organisation
 from governance.teams.names import clean_name, clean_tags, clean_zone
+from governance.teams.taken import refusing_taken
 
 DEFAULT_THRESHOLDS = (NewThreshold(50), NewThreshold(80), NewThreshold(100))
 MONTHS_OF_A_YEAR = 12
@@ -69,11 +70,7 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
     _refuse_contradiction(new)
     _refuse_foreign(new, scope.organisation)
     tag_name, tag_value = _clean_tag(new.tag)
-    if scope.organisation.budgets.filter(name=name, retired_at__isnull=True).exists():
-        raise BudgetNameTaken(
-            f"{scope.organisation} has a budget {name!r} already: choose another name, or change its limit."
-        )
-    budget = Budget.objects.create(
+    budget = Budget(
         organisation=scope.organisation,
         unit=scope.unit,
         team=scope.team,
@@ -94,10 +91,10 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
         carry_cap_nano=new.carry_cap_nano,
         enforcement=Budget.Enforcement.HARD if new.is_hard else Budget.Enforcement.SOFT,
     )
-    Threshold.objects.bulk_create(
-        Threshold(budget=budget, percent=each.percent, measure=each.measure.value)
-        for each in sorted(set(new.thresholds))
-    )
+    taken = f"{scope.organisation} has a budget {name!r} already: choose another name, or change its limit."
+    with refusing_taken(BudgetNameTaken(taken)):
+        budget.save(force_insert=True)
+    _add_thresholds(budget, new.thresholds)
     audit.record(actor=actor, action="budget.created", subject=f"budget:{budget.id}", after=_facts(budget))
     return budget
 
@@ -127,6 +124,51 @@ def change_limit(*, actor: Actor, budget_id: int, limit_nano: int, reason: str =
         reason=reason,
     )
     return budget
+
+
+@transaction.atomic
+def change(
+    *,
+    actor: Actor,
+    budget_id: int,
+    limit_nano: int,
+    thresholds: Sequence[NewThreshold] | None = None,
+    reason: str = "",
+) -> Budget:
+    """Change the limit and, where they are given, the thresholds. Raises what the two below raise."""
+    budget = change_limit(actor=actor, budget_id=budget_id, limit_nano=limit_nano, reason=reason)
+    if thresholds is not None:
+        change_thresholds(actor=actor, budget_id=budget_id, thresholds=thresholds, reason=reason)
+    return budget
+
+
+@transaction.atomic
+def change_thresholds(
+    *, actor: Actor, budget_id: int, thresholds: Sequence[NewThreshold], reason: str = ""
+) -> list[Threshold]:
+    """Let a budget tell at these thresholds and no others. One that stays is not told again; one that goes takes what
+    it told along.
+
+    Raises BudgetNotFound, BudgetRetired, BudgetRefused.
+    """
+    _refuse_thresholds(thresholds)
+    budget = queries.budget(budget_id=budget_id, is_locked=True)
+    refuse_retired(budget)
+    wanted = set(thresholds)
+    there = {NewThreshold(each.percent, Measure(each.measure)): each for each in budget.thresholds.all()}
+    if there.keys() != wanted:
+        before = list(map(str, budget.thresholds.all()))
+        budget.thresholds.filter(pk__in=[row.pk for each, row in there.items() if each not in wanted]).delete()
+        _add_thresholds(budget, wanted - there.keys())
+        audit.record(
+            actor=actor,
+            action="budget.thresholds_changed",
+            subject=f"budget:{budget.id}",
+            before={"thresholds": before},
+            after={"thresholds": list(map(str, budget.thresholds.all()))},
+            reason=reason,
+        )
+    return list(budget.thresholds.all())
 
 
 @transaction.atomic
@@ -163,10 +205,20 @@ def _refuse_impossible(new: NewBudget) -> None:
     refuse_amount(new.limit_nano, what="limit")
     if not 1 <= new.first_month <= MONTHS_OF_A_YEAR:
         raise BudgetRefused("The first month of a fiscal year is a number from 1 to 12.")
-    if any(not 1 <= each.percent <= LARGEST_THRESHOLD for each in new.thresholds):
-        raise BudgetRefused(f"A threshold is a percentage from 1 to {LARGEST_THRESHOLD}.")
+    _refuse_thresholds(new.thresholds)
     if new.model_pattern and not is_alias_pattern(new.model_pattern):
         raise BudgetRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")
+
+
+def _refuse_thresholds(thresholds: Iterable[NewThreshold]) -> None:
+    if any(not 1 <= each.percent <= LARGEST_THRESHOLD for each in thresholds):
+        raise BudgetRefused(f"A threshold is a percentage from 1 to {LARGEST_THRESHOLD}.")
+
+
+def _add_thresholds(budget: Budget, thresholds: Iterable[NewThreshold]) -> None:
+    Threshold.objects.bulk_create(
+        Threshold(budget=budget, percent=each.percent, measure=each.measure.value) for each in sorted(set(thresholds))
+    )
 
 
 def _refuse_contradiction(new: NewBudget) -> None:

@@ -13,6 +13,7 @@ from governance.catalog.models import AccessGroup
 from governance.catalog.names import is_alias_pattern
 from governance.teams import queries as teams
 from governance.teams.names import clean_name
+from governance.teams.taken import refusing_taken
 
 
 @transaction.atomic
@@ -20,9 +21,10 @@ def create_group(*, actor: Actor, organisation_id: int, name: str, patterns: Ite
     """Make an access group. Raises GroupRefused, GroupNameTaken, OrganisationNotFound."""
     organisation = teams.organisation(organisation_id=organisation_id)
     name = clean_name(name, what="access group's name")
-    if organisation.access_groups.filter(name=name).exists():
-        raise GroupNameTaken(f"{organisation} has an access group {name!r} already: change its patterns instead.")
-    group = AccessGroup.objects.create(organisation=organisation, name=name, patterns=_clean(patterns))
+    cleaned = _clean(patterns)
+    taken = GroupNameTaken(f"{organisation} has an access group {name!r} already: change its patterns instead.")
+    with refusing_taken(taken):
+        group = AccessGroup.objects.create(organisation=organisation, name=name, patterns=cleaned)
     audit.record(
         actor=actor,
         action="access_group.created",

@@ -21,6 +21,7 @@ from governance.core.windows import END
 from governance.plugin.usage import MAX_COUNT, TokenClass
 from governance.teams import queries as teams
 from governance.teams.names import clean_name
+from governance.teams.taken import refusing_taken
 
 
 class NewModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +38,7 @@ class NewModel(msgspec.Struct, frozen=True, kw_only=True):
 def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
     """Put a model into the catalogue by hand. Raises ModelTaken, NameRefused, LimitRefused."""
     name = clean_name(new.name, what="model's name")
-    if LanguageModel.objects.filter(provider=new.provider, name=name).exists():
-        raise ModelTaken(f"The catalogue has {new.provider}/{name} already: set its prices, or use it as it is.")
-    model = LanguageModel.objects.create(
+    model = LanguageModel(
         provider=clean_name(new.provider, what="provider's name"),
         name=name,
         title=clean_name(new.title, what="model's title") if new.title else name,
@@ -47,6 +46,8 @@ def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
         max_output_tokens=_limit(new.max_output_tokens, None),
         source=MANUAL,
     )
+    with refusing_taken(ModelTaken(f"The catalogue has {model} already: set its prices, or use it as it is.")):
+        model.save(force_insert=True)
     audit.record(
         actor=actor, action="model.added", subject=f"model:{model.id}", after={"model": str(model), **_limits(model)}
     )
@@ -164,9 +165,9 @@ def add_alias(*, actor: Actor, organisation_id: int, name: str, deployment_ids: 
     """Give clients a name for these deployments, tried in order. Raises AliasTaken, AliasRefused."""
     organisation = teams.organisation(organisation_id=organisation_id)
     _refuse_alias_name(name)
-    if organisation.aliases.filter(name=name).exists():
-        raise AliasTaken(f"{organisation} has an alias {name!r} already: choose another, or change its targets.")
-    alias = ModelAlias.objects.create(organisation=organisation, name=name)
+    taken = AliasTaken(f"{organisation} has an alias {name!r} already: choose another, or change its targets.")
+    with refusing_taken(taken):
+        alias = ModelAlias.objects.create(organisation=organisation, name=name)
     targets = _write_targets(alias, deployment_ids)
     audit.record(
         actor=actor,

@@ -1,7 +1,7 @@
 """What commands read from their arguments: instants, pairs, values kept in variables. Pure."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from governance.core.errors import BadRequest
 
@@ -15,6 +15,14 @@ def instant(text: str | None) -> datetime | None:
     except ValueError as error:
         raise BadRequest(f"{text!r} is no date and time: give one such as 2026-12-31T23:59:00+01:00.") from error
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def calendar_day(text: str) -> date:
+    """Return the day that an ISO text names. Raises BadRequest."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise BadRequest(f"{text!r} is no day: give one such as 2026-12-31.") from error
 
 
 def pairs(texts: Iterable[str], *, what: str) -> dict[str, str]:

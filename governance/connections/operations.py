@@ -17,6 +17,7 @@ from governance.core.environment import SealingKey
 from governance.plugin.provider import ConnectionSettings, Provider
 from governance.teams import queries as teams
 from governance.teams.names import clean_name
+from governance.teams.taken import refusing_taken
 
 _UNREAD = "credential-not-read-for-this-check"
 
@@ -56,8 +57,6 @@ def add(
         raise ConnectionRefused(f"{provider.title} needs a credential: give the account's API key.")
     check_credential(new.credential)
     name = clean_name(new.name, what="connection's name")
-    if organisation.connections.filter(name=name).exists():
-        raise ConnectionNameTaken(f"{organisation} has a connection {name!r} already: choose another name.")
     connection = Connection(
         organisation=organisation,
         name=name,
@@ -66,7 +65,8 @@ def add(
         options=dict(new.options),
     )
     check_settings(provider, _settings(connection, credential=new.credential))
-    connection.save(force_insert=True)
+    with refusing_taken(ConnectionNameTaken(f"{organisation} has a connection {name!r} already: choose another name.")):
+        connection.save(force_insert=True)
     if new.credential:
         _write_credential(connection, new.credential, at=at, sealing_keys=sealing_keys)
     audit.record(

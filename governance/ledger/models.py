@@ -167,3 +167,116 @@ class UsageRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt_id} revision {self.revision}"
+
+
+class DetachedDay(models.Model):
+    """A day (UTC) of usage records that was taken out of the books' table, and what tells whether it comes back whole.
+
+    `digest` is that of its sums below, which stand for the records until the day is attached again. Written by
+    `ledger_detach_day` alone (migration 0004), as the sums are.
+    """
+
+    day = models.DateField()
+    detached_at = models.DateTimeField()
+    records = models.BigIntegerField()
+    fingerprint = models.DecimalField(max_digits=60, decimal_places=0)
+    digest = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "ledger_detachedday"
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
+class ReattachedDay(models.Model):
+    """The end of a detachment: its sums count no more, the records do again."""
+
+    detachment = models.OneToOneField(DetachedDay, on_delete=models.DO_NOTHING, primary_key=True, related_name="end")
+    attached_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "ledger_reattachedday"
+
+    def __str__(self) -> str:
+        return f"{self.detachment_id}"
+
+
+class DayAccountSum(models.Model):
+    """What the records of a detached day charged to one budget account."""
+
+    pk = models.CompositePrimaryKey("detachment_id", "account_id")
+    detachment = models.ForeignKey(DetachedDay, on_delete=models.DO_NOTHING, related_name="account_sums")
+    account_id = models.BigIntegerField()
+    charge_nano = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "ledger_dayaccountsum"
+
+    def __str__(self) -> str:
+        return f"{self.charge_nano} on {self.account_id}"
+
+
+class DayEntrySum(models.Model):
+    """What the records of a detached day add to one entry: its postings follow from it."""
+
+    pk = models.CompositePrimaryKey("detachment_id", "entry_id", "organisation_id", "cost_centre_id", "connection_id")
+    detachment = models.ForeignKey(DetachedDay, on_delete=models.DO_NOTHING, related_name="entry_sums")
+    entry_id = models.BigIntegerField()
+    organisation_id = models.BigIntegerField()
+    cost_centre_id = models.BigIntegerField()
+    connection_id = models.BigIntegerField()
+    records = models.BigIntegerField()
+    charge_nano = models.BigIntegerField()
+    cost_nano = models.DecimalField(max_digits=60, decimal_places=18)
+
+    class Meta:
+        managed = False
+        db_table = "ledger_dayentrysum"
+
+    def __str__(self) -> str:
+        return f"{self.charge_nano} in {self.entry_id}"
+
+
+class DayUsageSum(models.Model):
+    """What one key used of one model on a detached day, by the month it was booked in. The arrays run in parallel.
+
+    `is_correction`: the sum of revisions above 1. Of the others, `records` are calls.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "detachment_id",
+        "organisation_id",
+        "cost_centre_id",
+        "month",
+        "team_id",
+        "key_id",
+        "model_id",
+        "is_correction",
+    )
+    detachment = models.ForeignKey(DetachedDay, on_delete=models.DO_NOTHING, related_name="usage_sums")
+    organisation_id = models.BigIntegerField()
+    cost_centre_id = models.BigIntegerField()
+    month = models.DateField()
+    team_id = models.BigIntegerField()
+    key_id = models.BigIntegerField()
+    model_id = models.BigIntegerField()
+    is_correction = models.BooleanField()
+    records = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    classes = ArrayField(models.TextField())
+    quantities = ArrayField(models.BigIntegerField())
+    costs_nano = ArrayField(models.DecimalField(max_digits=60, decimal_places=18))
+    cost_nano = models.DecimalField(max_digits=60, decimal_places=18)
+    charge_nano = models.BigIntegerField()
+
+    class Meta:
+        managed = False
+        db_table = "ledger_dayusagesum"
+
+    def __str__(self) -> str:
+        return f"{self.charge_nano} of {self.key_id}"

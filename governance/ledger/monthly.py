@@ -1,6 +1,7 @@
 """Reads of one accounting month, by the month in which facts were booked (`entry.month`), not by admission.
 
 Each function is one SQL statement, so that what it returns belongs together: facts and postings of the same instant.
+For days that are detached their sums are read, which say the same.
 """
 
 from datetime import date
@@ -65,15 +66,24 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
 # The element appended to the parallel arrays carries the record's whole charge, so that one scan reads both.
 _COST_CENTRE_MONTH = """
-WITH usage AS (
-    SELECT r.team_id, r.key_id, r.model_id, line.class, r.revision > 1 AS is_correction,
-           sum(line.quantity) AS quantity, sum(line.nano) AS nano
+WITH booked AS (
+    SELECT r.team_id, r.key_id, r.model_id, r.revision > 1 AS is_correction, r.classes, r.quantities, r.costs_nano,
+           r.charge_nano
       FROM ledger_entry e
       JOIN ledger_usagerecord r ON r.entry_id = e.id
+     WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s AND r.cost_centre_id = %(cost_centre)s
+    UNION ALL
+    SELECT s.team_id, s.key_id, s.model_id, s.is_correction, s.classes, s.quantities, s.costs_nano, s.charge_nano
+      FROM ledger_dayusagesum s
+      JOIN ledger_detached_now d ON d.id = s.detachment_id
+     WHERE s.organisation_id = %(organisation)s AND s.month = %(month)s AND s.cost_centre_id = %(cost_centre)s
+), usage AS (
+    SELECT r.team_id, r.key_id, r.model_id, line.class, r.is_correction, sum(line.quantity) AS quantity,
+           sum(line.nano) AS nano
+      FROM booked r
      CROSS JOIN LATERAL unnest(r.classes || ''::text, r.quantities || 0::bigint, r.costs_nano || r.charge_nano::numeric)
            AS line (class, quantity, nano)
-     WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s AND r.cost_centre_id = %(cost_centre)s
-     GROUP BY r.team_id, r.key_id, r.model_id, line.class, r.revision > 1
+     GROUP BY r.team_id, r.key_id, r.model_id, line.class, r.is_correction
 ), postings AS (
     SELECT e.id, e.kind, e.reason, sum(p.amount_nano) AS nano
       FROM ledger_entry e
@@ -94,6 +104,8 @@ UNION ALL
 SELECT 'adjustment', p.id, p.kind, 0, p.reason, '', 0, '', '', false, 0, p.nano
   FROM postings p
  WHERE p.kind <> 'usage' AND NOT EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = p.id)
+   AND NOT EXISTS (SELECT FROM ledger_dayentrysum s JOIN ledger_detached_now d ON d.id = s.detachment_id
+                    WHERE s.entry_id = p.id)
 UNION ALL
 SELECT 'charged', 0, '', 0, '', '', 0, '', '', false, 0, coalesce(sum(nano), 0) FROM usage WHERE class = ''
 UNION ALL
@@ -104,13 +116,20 @@ _SPEND = """
 SELECT r.team_id, coalesce(t.name, ''), r.key_id, coalesce(k.name, ''), r.model_id,
        coalesce(m.provider || '/' || m.name, ''),
        r.requests, r.input_tokens::bigint, r.output_tokens::bigint, r.cost_nano, r.charge_nano::bigint
-  FROM (SELECT r.team_id, r.key_id, r.model_id, count(*) FILTER (WHERE r.revision = 1) AS requests,
-               sum(r.input_tokens) AS input_tokens, sum(r.output_tokens) AS output_tokens,
-               sum(r.cost_nano) AS cost_nano, sum(r.charge_nano) AS charge_nano
-          FROM ledger_entry e
-          JOIN ledger_usagerecord r ON r.entry_id = e.id
-         WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s
-         GROUP BY r.team_id, r.key_id, r.model_id) r
+  FROM (SELECT team_id, key_id, model_id, sum(requests)::bigint AS requests, sum(input_tokens) AS input_tokens,
+               sum(output_tokens) AS output_tokens, sum(cost_nano) AS cost_nano, sum(charge_nano) AS charge_nano
+          FROM (SELECT r.team_id, r.key_id, r.model_id, (r.revision = 1)::int AS requests, r.input_tokens,
+                       r.output_tokens, r.cost_nano, r.charge_nano
+                  FROM ledger_entry e
+                  JOIN ledger_usagerecord r ON r.entry_id = e.id
+                 WHERE e.organisation_id = %(organisation)s AND e.month = %(month)s
+                UNION ALL
+                SELECT s.team_id, s.key_id, s.model_id, CASE WHEN s.is_correction THEN 0 ELSE s.records END,
+                       s.input_tokens, s.output_tokens, s.cost_nano, s.charge_nano
+                  FROM ledger_dayusagesum s
+                  JOIN ledger_detached_now d ON d.id = s.detachment_id
+                 WHERE s.organisation_id = %(organisation)s AND s.month = %(month)s) booked
+         GROUP BY team_id, key_id, model_id) r
   LEFT JOIN teams_team t ON t.id = r.team_id
   LEFT JOIN keys_virtualkey k ON k.id = r.key_id
   LEFT JOIN catalog_languagemodel m ON m.id = r.model_id

@@ -1,6 +1,13 @@
 """Writing to the books beside the request path, which writes through metering's SQL functions."""
 
-from django.db import connection
+from datetime import date
+
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from governance.ledger.errors import BooksBusy, DayRefused
+from governance.ledger.models import DetachedDay
+
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def make_partitions(*, days_ahead: int) -> int:
@@ -12,3 +19,41 @@ def make_partitions(*, days_ahead: int) -> int:
         cursor.execute("SELECT ledger_make_partitions(%s)", [days_ahead])
         (made,) = cursor.fetchone()
     return int(made)
+
+
+def detach_day(*, day: date) -> DetachedDay:
+    """Take a day (UTC) of usage records out of the books' table and leave sums in its place.
+
+    Raises DayRefused when a month of its records is open, BooksBusy; then nothing was changed.
+    """
+    return _exchange("SELECT ledger_detach_day(%s)", day)
+
+
+def attach_day(*, day: date) -> DetachedDay:
+    """Put a detached day back: its records count again, its sums no more.
+
+    Raises DayRefused when it is not detached, or its table is missing or not what it was; BooksBusy.
+    """
+    return _exchange("SELECT ledger_attach_day(%s)", day)
+
+
+def _exchange(statement: str, day: date) -> DetachedDay:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, [day])
+            (detachment_id,) = cursor.fetchone()
+    except IntegrityError as error:
+        raise DayRefused(_sentence(error)) from error
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+            raise BooksBusy(
+                f"The usage records are in use, so {day} could not be exchanged; nothing was changed. "
+                "Try again when no long report or proof runs."
+            ) from error
+        raise
+    return DetachedDay.objects.get(pk=detachment_id)
+
+
+def _sentence(error: DatabaseError) -> str:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return str(diagnosis.message_primary) if diagnosis is not None else str(error)

@@ -1,6 +1,7 @@
 """Proves from the records that the ledger is right: every check names the rows that do not balance.
 
 Each check is one SQL aggregate; whoever wants all of them to speak of the same instant runs them in one snapshot.
+For days that are detached the sums stand that were taken of their records, proved against each other and their digest.
 """
 
 from collections.abc import Mapping
@@ -41,7 +42,11 @@ WITH booked AS (
            r.connection_id, r.charged, r.cost
       FROM (SELECT entry_id, organisation_id, cost_centre_id, connection_id,
                    sum(charge_nano) AS charged, sum(cost_nano) AS cost
-              FROM ledger_usagerecord WHERE entry_id IS NOT NULL
+              FROM (SELECT entry_id, organisation_id, cost_centre_id, connection_id, charge_nano, cost_nano
+                      FROM ledger_usagerecord WHERE entry_id IS NOT NULL
+                    UNION ALL
+                    SELECT entry_id, organisation_id, cost_centre_id, connection_id, charge_nano, cost_nano
+                      FROM ledger_dayentrysum s JOIN ledger_detached_now d ON d.id = s.detachment_id) facts
              GROUP BY entry_id, organisation_id, cost_centre_id, connection_id) r
       LEFT JOIN ledger_entry e ON e.id = r.entry_id
 ), expected AS (
@@ -63,6 +68,8 @@ WITH booked AS (
       JOIN ledger_entry e ON e.id = p.entry_id
       JOIN ledger_ledgeraccount a ON a.id = p.account_id
      WHERE e.kind IN ('usage', 'rerate') OR EXISTS (SELECT FROM ledger_usagerecord r WHERE r.entry_id = e.id)
+        OR EXISTS (SELECT FROM ledger_dayentrysum s JOIN ledger_detached_now d ON d.id = s.detachment_id
+                    WHERE s.entry_id = e.id)
 )
 SELECT concat_ws(', ', 'entry ' || entry_id, 'organisation ' || organisation_id, kind,
                  'cost centre ' || cost_centre_id, 'connection ' || connection_id),
@@ -121,6 +128,36 @@ SELECT 'attempt ' || r.attempt_id || ' revision ' || r.revision, first.entry_id,
  WHERE r.revision > 1 AND e.corrects_id IS DISTINCT FROM first.entry_id
 """
 
+_DETACHED_ALTERED = """
+SELECT 'detached day ' || d.day, d.digest, ledger_digest_of_day(d.id)
+  FROM ledger_detached_now d WHERE d.digest <> ledger_digest_of_day(d.id)
+"""
+
+# What reports add up of a detached day, beside what its entries hold and how many records it had.
+_DETACHED_DISAGREE = """
+WITH usage AS (
+    SELECT detachment_id, organisation_id, cost_centre_id, month, sum(records) AS records, sum(charge_nano) AS charged,
+           sum(cost_nano) AS cost
+      FROM ledger_dayusagesum GROUP BY detachment_id, organisation_id, cost_centre_id, month
+), booked AS (
+    SELECT s.detachment_id, s.organisation_id, s.cost_centre_id, e.month, sum(s.records) AS records,
+           sum(s.charge_nano) AS charged, sum(s.cost_nano) AS cost
+      FROM ledger_dayentrysum s LEFT JOIN ledger_entry e ON e.id = s.entry_id
+     GROUP BY s.detachment_id, s.organisation_id, s.cost_centre_id, e.month
+)
+SELECT concat_ws(', ', 'detached day ' || d.day, 'organisation ' || organisation_id, 'cost centre ' || cost_centre_id,
+                 to_char(month, 'YYYY-MM')),
+       concat_ws(' ', b.records, trim_scale(b.charged), trim_scale(b.cost)),
+       concat_ws(' ', u.records, trim_scale(u.charged), trim_scale(u.cost))
+  FROM booked b FULL JOIN usage u USING (detachment_id, organisation_id, cost_centre_id, month)
+  JOIN ledger_detached_now d ON d.id = detachment_id
+ WHERE (b.records, b.charged, b.cost) IS DISTINCT FROM (u.records, u.charged, u.cost)
+UNION ALL
+SELECT 'detached day ' || d.day, d.records::text, coalesce(sum(s.records), 0)::text
+  FROM ledger_detached_now d LEFT JOIN ledger_dayentrysum s ON s.detachment_id = d.id
+ GROUP BY d.id, d.day, d.records HAVING d.records <> coalesce(sum(s.records), 0)
+"""
+
 CHECKS = {
     "entry_unbalanced": _ENTRY_UNBALANCED,
     "postings_differ_from_records": _POSTINGS_DIFFER,
@@ -130,6 +167,8 @@ CHECKS = {
     "charge_is_not_the_ceiling_of_its_cost": _CHARGE_DIFFERS,
     "revision_does_not_follow": _REVISION_DOES_NOT_FOLLOW,
     "revision_corrects_another_entry": _REVISION_CORRECTS_ANOTHER,
+    "detached_day_was_altered": _DETACHED_ALTERED,
+    "detached_day_does_not_add_up": _DETACHED_DISAGREE,
 }
 
 
@@ -157,8 +196,12 @@ def prove_ledger() -> Finding:
 
 
 def count_facts() -> tuple[int, int]:
-    """Return how many usage records and entries there are."""
+    """Return how many usage records and entries there are, with the records of detached days."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT (SELECT count(*) FROM ledger_usagerecord), (SELECT count(*) FROM ledger_entry)")
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM ledger_usagerecord)"
+            " + (SELECT coalesce(sum(records), 0) FROM ledger_detached_now)::bigint,"
+            " (SELECT count(*) FROM ledger_entry)"
+        )
         records, entries = cursor.fetchone()
     return records, entries

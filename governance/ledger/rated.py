@@ -10,6 +10,7 @@ import msgspec
 from django.db import connection
 
 from governance.core.money import EXACT, exact_sum
+from governance.ledger.detached import refuse_detached
 from governance.plugin.usage import TokenClass
 
 RERATED = "rerated"
@@ -106,7 +107,11 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 def standing_attempts(*, span: Span, after: Place | None, limit: int) -> list[StandingAttempt]:
-    """Return up to `limit` attempts of the span in order of admission, after the place where the last batch ended."""
+    """Return up to `limit` attempts of the span in order of admission, after the place where the last batch ended.
+
+    Raises DayDetached when a detached day has a part in the span.
+    """
+    refuse_detached(since=span.since, until=span.until, what="This span")
     values: dict[str, Any] = {
         **msgspec.structs.asdict(span),
         "after_at": after.admitted_at if after is not None else None,

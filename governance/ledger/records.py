@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
-from governance.ledger.models import Posting, UsageRecord
+from governance.ledger.detached import detached_days
+from governance.ledger.models import DayEntrySum, Posting, UsageRecord
 from governance.ledger.reach import Reach
 
 Record = UsageRecord
@@ -36,7 +37,8 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Booking:
-    """The entry that a record is part of: its postings, what they sum to, and what its records were charged.
+    """The entry that a record is part of: its postings, what they sum to, and what its records were charged, with those
+    of days that are detached.
 
     `corrects_id` and `reason` are those of an entry that corrects an earlier one.
     """
@@ -95,6 +97,9 @@ def booking_of(*, entry_id: int) -> Booking | None:
     if not postings:
         return None
     records = UsageRecord.objects.filter(entry_id=entry_id)
+    away = DayEntrySum.objects.filter(entry_id=entry_id, detachment__in=detached_days()).aggregate(
+        records=Sum("records", default=0), charge_nano=Sum("charge_nano", default=0)
+    )
     return Booking(
         entry_id=entry_id,
         kind=postings[0].entry.kind,
@@ -103,8 +108,8 @@ def booking_of(*, entry_id: int) -> Booking | None:
         corrects_id=postings[0].entry.corrects_id,
         postings=postings,
         balance_nano=sum(posting.amount_nano for posting in postings),
-        record_count=records.count(),
-        charge_nano=records.aggregate(total=Sum("charge_nano", default=0))["total"],
+        record_count=records.count() + away["records"],
+        charge_nano=records.aggregate(total=Sum("charge_nano", default=0))["total"] + away["charge_nano"],
     )
 
 

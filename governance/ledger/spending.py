@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import connection
 
+from governance.ledger.detached import refuse_detached
 from governance.ledger.reach import SQL_CONDITION, Reach
 
 
@@ -48,7 +49,11 @@ _TOTAL, _DAY, _TEAM, _MODEL, _KEY = 0b1111, 0b0111, 0b1011, 0b1101, 0b1110
 
 
 def spending(*, reach: Reach, since: datetime, until: datetime, zone: str) -> Spending:
-    """Return what was spent in `[since, until)` within this reach. Days are those of the IANA zone."""
+    """Return what was spent in `[since, until)` within this reach. Days are those of the IANA zone.
+
+    Raises DayDetached when a detached day has a part in it: its sums know neither local days nor people.
+    """
+    refuse_detached(since=since, until=until, what="This overview")
     values: dict[str, Any] = {"since": since, "until": until, "zone": zone, **reach.sql_values()}
     groups: dict[int, dict[object, Sum]] = {kind: {} for kind in (_TOTAL, _DAY, _TEAM, _MODEL, _KEY)}
     with connection.cursor() as cursor:

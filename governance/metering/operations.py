@@ -1,5 +1,6 @@
 """Resolving suspense by name: the one way in which a person, not a proof, decides what an attempt cost."""
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +12,7 @@ from governance.audit.operations import Actor, record
 from governance.catalog.rating import Rated, RatedLine
 from governance.core.errors import BadRequest
 from governance.core.money import usd_text
+from governance.ledger.detached import refuse_detached
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.epoch import LifeLock
 from governance.metering.errors import NoSuchSuspense
@@ -23,6 +25,7 @@ from governance.plugin.usage import TokenClass
 
 log = structlog.get_logger("metering")
 
+_INSTANT = timedelta(microseconds=1)
 RELEASED_REASON = "suspense_released"
 SETTLED_REASON = "suspense_settled"
 
@@ -32,7 +35,7 @@ def release_suspense(*, attempt_id: UUID, actor: Actor, reason: str) -> None:
 
     What was settled of it as an estimate is taken back too. A record with zero cost remains.
 
-    Raises BadRequest without a reason, NoSuchSuspense.
+    Raises BadRequest without a reason, NoSuchSuspense, DayDetached.
     """
     _resolve(attempt_id=attempt_id, cost_nano=0, outcome_reason=RELEASED_REASON, actor=actor, reason=reason)
 
@@ -41,7 +44,8 @@ def settle_suspense(*, attempt_id: UUID, cost_nano: int | None, actor: Actor, re
     """Charge an attempt with what the vendor billed for it in all, in nano-USD; None: with everything that is held,
     beside what was settled of it as an estimate.
 
-    The record is marked estimated. Raises BadRequest without a reason or with a negative cost, NoSuchSuspense.
+    The record is marked estimated. Raises BadRequest without a reason or with a negative cost, NoSuchSuspense,
+    DayDetached.
     """
     if cost_nano is not None and cost_nano < 0:
         raise BadRequest("A cost is not negative: give what the vendor billed, or release the attempt.")
@@ -112,6 +116,9 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
         attempt = Attempt.objects.filter(id=attempt_id).first()
         if attempt is None:
             raise _missing(attempt_id)
+        refuse_detached(
+            since=attempt.admitted_at, until=attempt.admitted_at + _INSTANT, what=f"Booking attempt {attempt_id}"
+        )
         estimate = estimate_of(attempt)
         estimated_nano = estimate.charge_nano if estimate is not None else 0
         charge = attempt.held_nano + estimated_nano if cost_nano is None else cost_nano

@@ -7,8 +7,12 @@ from governance.ledger.proof import Finding, run_checks
 _SETTLED_DIFFERS = """
 SELECT 'budget account ' || coalesce(a.id, truth.account_id), coalesce(truth.nano, 0), coalesce(a.settled_nano, 0)
   FROM budgets_account a
-  FULL JOIN (SELECT account_id, sum(r.charge_nano) AS nano
-               FROM ledger_usagerecord r CROSS JOIN LATERAL unnest(r.account_ids) AS account_id
+  FULL JOIN (SELECT account_id, sum(nano) AS nano
+               FROM (SELECT account_id, r.charge_nano AS nano
+                       FROM ledger_usagerecord r CROSS JOIN LATERAL unnest(r.account_ids) AS account_id
+                      UNION ALL
+                     SELECT s.account_id, s.charge_nano
+                       FROM ledger_dayaccountsum s JOIN ledger_detached_now d ON d.id = s.detachment_id) charged
               GROUP BY account_id) truth ON truth.account_id = a.id
  WHERE coalesce(a.settled_nano, 0) <> coalesce(truth.nano, 0)
 """

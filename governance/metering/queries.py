@@ -1,13 +1,16 @@
 """Reading what is not booked: attempts in suspense, and what is leased to gateway processes. Amounts are nano-USD."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Now
 
 from governance.ledger.reach import Reach
 from governance.metering.models import Attempt, Lease, Worker
+
+_SILENCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,22 @@ def suspense(*, organisation_id: int, since: datetime | None = None) -> QuerySet
     if since is not None:
         attempts = attempts.filter(admitted_at__gte=since)
     return attempts.order_by("admitted_at", "id")
+
+
+def count_suspense_of(*, day: date) -> int:
+    """Return how many attempts in suspense, whosever, were admitted on this day (UTC)."""
+    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return Attempt.objects.filter(admitted_at__gte=since, admitted_at__lt=since + timedelta(days=1)).count()
+
+
+def unrecovered_epochs_of(*, day: date) -> list[int]:
+    """Return the epochs that lived on this day (UTC) and whose journals nobody has read: fenced, lost, or silent."""
+    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    lived = Worker.objects.filter(started_at__lt=since + timedelta(days=1), last_seen_at__gte=since)
+    gone = Q(state__in=(Worker.State.FENCED, Worker.State.LOST)) | Q(
+        state=Worker.State.ALIVE, last_seen_at__lt=Now() - _SILENCE
+    )
+    return list(lived.filter(gone).order_by("epoch").values_list("epoch", flat=True))
 
 
 def suspense_total(*, reach: Reach) -> Suspense:

@@ -12,6 +12,7 @@ from governance.teams import queries
 from governance.teams.errors import NameTaken, TenancyRefused
 from governance.teams.models import BusinessUnit, CostCentre, Organisation, Team
 from governance.teams.names import clean_name, clean_tag, clean_zone
+from governance.teams.taken import refusing_taken
 
 
 class NewTeam(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +29,9 @@ class NewTeam(msgspec.Struct, frozen=True, kw_only=True):
 def create_organisation(*, actor: Actor, name: str, zone: str = "UTC") -> Organisation:
     """Make an organisation whose accounting months begin in this IANA zone. Raises NameTaken, ZoneUnknown."""
     name = clean_name(name, what="organisation's name")
-    if Organisation.objects.filter(name=name).exists():
-        raise NameTaken(f"There is an organisation {name!r} already: choose another name.")
-    organisation = Organisation.objects.create(name=name, zone=clean_zone(zone))
+    zone = clean_zone(zone)
+    with refusing_taken(NameTaken(f"There is an organisation {name!r} already: choose another name.")):
+        organisation = Organisation.objects.create(name=name, zone=zone)
     audit.record(
         actor=actor,
         action="organisation.created",
@@ -45,9 +46,8 @@ def create_unit(*, actor: Actor, organisation_id: int, name: str) -> BusinessUni
     """Make a business unit. Raises OrganisationNotFound, NameTaken."""
     organisation = queries.organisation(organisation_id=organisation_id)
     name = clean_name(name, what="business unit's name")
-    if organisation.units.filter(name=name).exists():
-        raise NameTaken(f"{organisation} has a business unit {name!r} already: choose another name.")
-    unit = BusinessUnit.objects.create(organisation=organisation, name=name)
+    with refusing_taken(NameTaken(f"{organisation} has a business unit {name!r} already: choose another name.")):
+        unit = BusinessUnit.objects.create(organisation=organisation, name=name)
     audit.record(
         actor=actor,
         action="unit.created",
@@ -62,10 +62,9 @@ def create_cost_centre(*, actor: Actor, organisation_id: int, code: str, name: s
     """Make a cost centre. Raises OrganisationNotFound, NameTaken."""
     organisation = queries.organisation(organisation_id=organisation_id)
     code = clean_name(code, what="cost centre's code")
-    if organisation.cost_centres.filter(code=code).exists():
-        raise NameTaken(f"{organisation} has a cost centre {code!r} already: choose another code.")
     name = clean_name(name, what="cost centre's name") if name else ""
-    centre = CostCentre.objects.create(organisation=organisation, code=code, name=name)
+    with refusing_taken(NameTaken(f"{organisation} has a cost centre {code!r} already: choose another code.")):
+        centre = CostCentre.objects.create(organisation=organisation, code=code, name=name)
     audit.record(
         actor=actor,
         action="cost_centre.created",
@@ -84,10 +83,11 @@ def create_team(*, actor: Actor, new: NewTeam) -> Team:
     if {unit.organisation_id, centre.organisation_id} != {organisation.id}:
         raise TenancyRefused(f"The unit and the cost centre of a team of {organisation} must belong to it.")
     name = clean_name(new.name, what="team's name")
-    if organisation.teams.filter(name=name).exists():
-        raise NameTaken(f"{organisation} has a team {name!r} already: choose another name.")
     tags = _clean_tag_names(new.required_tags)
-    team = Team.objects.create(organisation=organisation, unit=unit, cost_centre=centre, name=name, required_tags=tags)
+    with refusing_taken(NameTaken(f"{organisation} has a team {name!r} already: choose another name.")):
+        team = Team.objects.create(
+            organisation=organisation, unit=unit, cost_centre=centre, name=name, required_tags=tags
+        )
     audit.record(actor=actor, action="team.created", subject=f"team:{team.id}", after=_team_facts(team))
     return team
 

@@ -10,6 +10,7 @@ from governance.audit.operations import Actor
 from governance.teams import queries
 from governance.teams.errors import LastAdministrator, NameRefused, NameTaken
 from governance.teams.models import Membership, OrganisationRole, User
+from governance.teams.taken import refusing_taken
 
 Part = Membership.Part
 Role = OrganisationRole.Role
@@ -24,9 +25,8 @@ def create_person(*, actor: Actor, email: str, password: str) -> User:
         validate_password(password, User(username=address, email=address))
     except ValidationError as error:
         raise NameRefused(" ".join(str(message) for message in error.messages)) from error
-    if User.objects.filter(email=address).exists():
-        raise NameTaken(f"Somebody with the address {address} is there already.")
-    person = User.objects.create_user(username=address, email=address, password=password)
+    with refusing_taken(NameTaken(f"Somebody with the address {address} is there already.")):
+        person = User.objects.create_user(username=address, email=address, password=password)
     audit.record(actor=actor, action="person.created", subject=f"person:{person.id}", after={"email": address})
     return person
 

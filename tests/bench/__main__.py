@@ -1,15 +1,19 @@
 """`python -m tests.bench`: measure the gateway, nginx and a direct call in one run, print a table, write BENCH_OUT."""
 
+import contextlib
 import json
 import os
 import sys
 
+from tests.bench.admission import ALIAS
 from tests.bench.cases import Case, Meters, run_rounds
-from tests.bench.gateway import open_gateway
+from tests.bench.gateway import Gateway, open_gateway
+from tests.bench.levels import measure_admission
 from tests.bench.nginx import find_nginx
 from tests.bench.ours import Ours, prepare
 from tests.bench.report import Figures, figures_of, render
 from tests.bench.scene import Scene, open_scene
+from tests.bench.seeding import Seeding
 from tests.bench.settings import BenchSettings, read_settings
 
 
@@ -26,6 +30,8 @@ def main() -> int:
             run_rounds(cases, rounds=settings.rounds, seconds=settings.round_seconds, tell=tell)
             results = {case.name: figures_of(case) for case in cases}
             _add_ours(results, ours)
+            tell("measuring admission and settlement alone")
+            results["admission"] = _admission(gateway, settings)
     print(render(results))
     _write(settings, results)
     return 0 if _is_every_call_booked(results) else 1
@@ -46,6 +52,13 @@ def _add_ours(results: dict[str, Figures], ours: Ours) -> None:
     for case in ours.cases:
         tell(f"counting the usage rows of {case.name}")
         results[case.name] |= ours.accounts_of(case)
+
+
+def _admission(gateway: Gateway, settings: BenchSettings) -> Figures:
+    with contextlib.closing(Seeding(gateway.home)) as seeding:
+        seeding.add_model(ALIAS, gateway.scene.json_port)
+        payer = seeding.payer(seeding.add_team("admission", budgets=4))
+    return measure_admission(gateway, payer, settings.seconds)
 
 
 def _is_every_call_booked(results: dict[str, Figures]) -> bool:

@@ -1,26 +1,39 @@
-"""`python -m tests.bench.curves`: how the cost of a call grows with keys, budgets on its path, and usage rows.
+"""`python -m tests.bench.curves`: how the cost of a call grows with keys, budgets on its path, usage rows and
+gateway processes; and what admission and settlement cost alone.
 
 BENCH_SECONDS (default 5) is the time of one point, BENCH_OUT the JSON. Each point is measured twice, in opposite order.
 """
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Callable
 
+import msgspec
+
 from tests.bench.cases import Case
 from tests.bench.gateway import Gateway, open_gateway
+from tests.bench.levels import measure_admission
 from tests.bench.nginx import find_nginx
 from tests.bench.report import Figures, figures_of
-from tests.bench.scene import open_scene
+from tests.bench.scene import Scene, open_scene
 from tests.bench.seeding import Seeding
 from tests.bench.settings import BenchSettings, read_settings
 
 _MODEL = "bench-curve"
-_KEYS = (100, 10_000, 100_000)
-_BUDGETS = (1, 4, 16)
+_KEYS = (100, 1_000, 10_000, 100_000, 1_000_000)
+_BUDGETS = (1, 2, 4, 8, 16)
+_PROCESSES = (1, 2, 4, 8)
 _USAGE_ROWS = (0, 1_000_000)
 _KEYS_IN_USE = 64
+_COLUMNS = {
+    "requests_per_second": "calls/s",
+    "database_cpu_us": "database us",
+    "database_round_trips": "round trips",
+    "p50_us": "p50 us",
+    "rss_mib": "RSS MiB",
+}
 
 
 def main() -> int:
@@ -29,20 +42,42 @@ def main() -> int:
     find_nginx()
     with open_scene() as scene:
         _tell(f"Pinned: {scene.cores}.")
-        with open_gateway(scene, settings, tell=_tell) as gateway:
-            seeding = Seeding(gateway.home)
+        with open_gateway(scene, settings, tell=_tell) as gateway, contextlib.closing(Seeding(gateway.home)) as seeding:
             seeding.add_model(_MODEL, scene.json_port)
+            in_use = seeding.add_keys(seeding.add_team("processes", budgets=4), _KEYS_IN_USE)
             curves = {
+                "admission": _admission(gateway, seeding, settings),
                 "budgets": _budgets(gateway, seeding, settings),
                 "keys": _keys(gateway, seeding, settings),
                 "usage_rows": _usage_rows(gateway, seeding, settings),
             }
-            seeding.close()
+        curves["processes"] = _processes(scene, in_use, settings)
     for name, points in curves.items():
         print(_render(name, points))
     if settings.output is not None:
         settings.output.write_text(json.dumps({"curves": curves}, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _admission(gateway: Gateway, seeding: Seeding, settings: BenchSettings) -> dict[int, Figures]:
+    points = {}
+    for count in _BUDGETS:
+        _tell(f"measuring admission and settlement alone, {count} budgets")
+        payer = seeding.payer(seeding.add_team(f"admission {count}", budgets=count))
+        points[count] = measure_admission(gateway, payer, settings.seconds)
+    return points
+
+
+def _processes(scene: Scene, keys: list[str], settings: BenchSettings) -> dict[int, Figures]:
+    """Start the same installation again with so many gateway processes, which share the proxy's core."""
+    points = {}
+    for count in _PROCESSES:
+        with open_gateway(scene, msgspec.structs.replace(settings, gateway_workers=count), tell=_tell) as gateway:
+            case = _case(gateway, f"{count} processes", keys)
+            _measure(case, settings)
+            _measure(case, settings)
+            points[count] = figures_of(case)
+    return points
 
 
 def _budgets(gateway: Gateway, seeding: Seeding, settings: BenchSettings) -> dict[int, Figures]:
@@ -106,13 +141,19 @@ def _measure(case: Case, settings: BenchSettings) -> None:
 
 def _render(name: str, points: dict[int, Figures]) -> str:
     first = next(iter(points.values()))
-    lines = [f"{name:>12}{'CPU us':>12}{'ratio':>8}{'database us':>14}{'p50 us':>10}{'RSS MiB':>10}"]
+    lines = [f"{name:>12}{'CPU us':>12}{'ratio':>8}" + "".join(f"{head:>16}" for head in _COLUMNS.values())]
     for size, figures in points.items():
+        cells = [_cell(figures.get(name)) for name in _COLUMNS]
         lines.append(
-            f"{size:>12,}{figures['cpu_us']:>12,.1f}{figures['cpu_us'] / first['cpu_us']:>8.2f}"
-            f"{figures['database_cpu_us']:>14,.1f}{figures['p50_us']:>10,.1f}{figures['rss_mib']:>10,.1f}"
+            f"{size:>12,}{figures['cpu_us']:>12,.1f}{figures['cpu_us'] / first['cpu_us']:>8.2f}" + "".join(cells)
         )
     return "\n".join([*lines, ""])
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return f"{'-':>16}"
+    return f"{value:>16,.1f}" if value >= 1 or value == 0 else f"{value:>16.4f}"
 
 
 def _tell(sentence: str) -> None:

@@ -56,7 +56,7 @@ class Gateway:
         return Meters(
             processes=self.processes,
             database=self.database.read,
-            database_idle=_idle_rate(self.database),
+            database_idle=idle_rate(self.database),
             settle_seconds=_SETTLE_SECONDS,
         )
 
@@ -89,7 +89,7 @@ def open_gateway(scene: Scene, settings: BenchSettings, *, tell: Callable[[str],
             yield gateway
 
 
-def _idle_rate(database: Database) -> DatabaseReading:
+def idle_rate(database: Database) -> DatabaseReading:
     """Return what the database does per second without a call (the task queue asks it all the time)."""
     before, started = database.read(), time.monotonic()
     time.sleep(_IDLE_SECONDS)

@@ -10,6 +10,7 @@ import time_machine
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from governance.audit.models import AuditEvent
 from governance.budgets.models import Budget, Threshold
 from tests.support.broken_books import damage
 from tests.support.finance_world import make_world
@@ -56,3 +57,37 @@ def test_the_list_says_on_which_day_a_budget_runs_out_at_its_pace_so_far() -> No
     damage("UPDATE budgets_account SET settled_nano = 10 WHERE id = %s", account.pk)
     (row,) = _run("list")
     assert row["runs_out_on"] is None
+
+
+def test_given_thresholds_replace_those_of_a_budget_that_is_there_and_the_answer_says_so() -> None:
+    make_world()
+    made = _run("set", "Search", "--limit", "10")
+    kept = Threshold.objects.get(percent=80)
+    changed = _run(
+        "set", "Search", "--limit", "20", "--threshold", "80", "--threshold", "90 committed", "--reason", "x"
+    )
+    assert (made["thresholds"], changed["thresholds"]) == (["50 %", "80 %", "100 %"], ["80 %", "90 % committed"])
+    assert (changed["limit_usd"], Threshold.objects.get(percent=80)) == ("20.00", kept)
+    event = AuditEvent.objects.get(action="budget.thresholds_changed")
+    assert (event.before, event.after, event.reason) == (
+        {"thresholds": ["50 %", "80 %", "100 %"]},
+        {"thresholds": ["80 %", "90 % committed"]},
+        "x",
+    )
+
+
+def test_without_thresholds_those_of_a_budget_that_is_there_stay() -> None:
+    make_world()
+    _run("set", "Search", "--limit", "10", "--threshold", "70")
+    for _ in range(2):
+        assert _run("set", "Search", "--limit", "20")["thresholds"] == ["70 %"]
+        assert _run("set", "Search", "--limit", "20", "--threshold", "70")["thresholds"] == ["70 %"]
+    assert not AuditEvent.objects.filter(action="budget.thresholds_changed").exists()
+
+
+def test_a_threshold_that_cannot_be_read_changes_nothing_of_a_budget_that_is_there() -> None:
+    make_world()
+    _run("set", "Search", "--limit", "10")
+    with pytest.raises(CommandError, match="is no threshold"):
+        _run("set", "Search", "--limit", "20", "--threshold", "0")
+    assert _run("list")[0]["limit_usd"] == "10.00"

@@ -81,3 +81,62 @@ def test_the_gateway_writes_to_no_table_directly(database_urls: dict[DatabaseRol
             " AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
         ).fetchall()
     assert writable == []
+
+
+_FUNCTIONS = {
+    "gateway": {
+        "budgets_open_account",
+        "metering_fence",
+        "metering_flush",
+        "metering_grant",
+        "metering_lose",
+        "metering_recover",
+        "metering_register",
+        "metering_standing",
+        "metering_succeed",
+    },
+    "console": {
+        "budgets_carried_over",
+        "budgets_increased_by",
+        "budgets_limit_at",
+        "budgets_limit_unopened",
+        "budgets_open_account",
+        "ledger_attach_day",
+        "ledger_detach_day",
+        "ledger_digest_of_day",
+        "ledger_fingerprint",
+        "ledger_make_partitions",
+        "ledger_open_month",
+        "metering_lock_revisions",
+        "metering_recover",
+        "metering_release_lost",
+        "metering_resolve",
+        "metering_revise",
+    },
+}
+
+
+@pytest.mark.parametrize("role", ["gateway", "console", "worker"])
+def test_of_the_functions_of_money_each_role_may_call_those_of_its_work(
+    database_urls: dict[DatabaseRole, str], role: DatabaseRole
+) -> None:
+    with psycopg.connect(database_urls[role]) as session:
+        rows = session.execute(
+            "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            " AND proname ~ '^(budgets|ledger|metering)_' AND prorettype <> 'trigger'::regtype"
+            " AND has_function_privilege(oid, 'EXECUTE')"
+        ).fetchall()
+    expected = _FUNCTIONS["gateway" if role == "gateway" else "console"]
+    assert {name for (name,) in rows} == expected
+
+
+@pytest.mark.parametrize("role", ["console", "worker"])
+def test_console_and_worker_only_read_what_functions_write(
+    database_urls: dict[DatabaseRole, str], role: DatabaseRole
+) -> None:
+    with psycopg.connect(database_urls[role]) as session:
+        rows = session.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')"
+            " AND relname ~ '^(ledger|metering)_' AND has_table_privilege(oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+        ).fetchall()
+    assert rows == [("ledger_accountingperiod",)]

@@ -220,3 +220,20 @@ async def test_logs_say_what_happened_and_hold_no_secret_and_no_prompt(
     first = next(line for line in requests if line["status"] == 200)
     assert {"request_id", "key_id", "team_id", "alias", "attempt_id", "milliseconds"} <= set(first)
     assert (first["cost_usd"], first["input_tokens"], first["outcome"]) == ("0.000015", 9, "settled:completed")
+
+
+async def test_a_process_told_to_stop_while_it_still_imports_ends_with_exit_code_0(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "governance.gateway", "--port", "0",
+        env={**os.environ, "BURSAR_HOME": str(tmp_path)},
+    )  # fmt: skip
+    status = Path(f"/proc/{process.pid}/status")
+    # Python's signals are caught from the first line of the program on, long before anything listens.
+    while not _caught_signals(status) & (1 << (signal.SIGTERM - 1)):  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+
+
+def _caught_signals(status: Path) -> int:
+    return int(re.search(r"^SigCgt:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)[1], 16)  # type: ignore[index]

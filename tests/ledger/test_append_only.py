@@ -64,14 +64,13 @@ def test_not_even_the_owner_empties_a_partition(world: FinanceWorld, database_ur
                 session.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(partition)))
 
 
-@pytest.mark.parametrize("role", ["owner", "console", "worker"])
-def test_postings_that_do_not_sum_to_zero_are_refused_at_commit_to_every_role_that_may_post(
-    world: FinanceWorld, database_urls: dict[DatabaseRole, str], role: DatabaseRole
+def test_postings_that_do_not_sum_to_zero_are_refused_at_commit_even_to_the_owner(
+    world: FinanceWorld, database_urls: dict[DatabaseRole, str]
 ) -> None:
     expense, payable = (LedgerAccount.objects.get(kind=kind) for kind in ("cost_centre_expense", "provider_payable"))
     before = (_content("ledger_entry"), _content("ledger_posting"))
     for amounts in ((5, -4), (5,), (-1, -1)):
-        with psycopg.connect(database_urls[role]) as session:
+        with psycopg.connect(database_urls["owner"]) as session:
             row = session.execute(
                 "INSERT INTO ledger_entry (organisation_id, kind, month, reason) VALUES (%s, 'credit', %s, 'gift')"
                 " RETURNING id",
@@ -88,12 +87,11 @@ def test_postings_that_do_not_sum_to_zero_are_refused_at_commit_to_every_role_th
     assert (_content("ledger_entry"), _content("ledger_posting")) == before
 
 
-@pytest.mark.parametrize("role", ["console", "worker"])
 def test_a_posting_added_to_a_balanced_entry_is_refused(
-    world: FinanceWorld, database_urls: dict[DatabaseRole, str], role: DatabaseRole
+    world: FinanceWorld, database_urls: dict[DatabaseRole, str]
 ) -> None:
     entry, account = Entry.objects.get(), LedgerAccount.objects.get(kind="rounding")
-    with psycopg.connect(database_urls[role]) as session:
+    with psycopg.connect(database_urls["owner"]) as session:
         session.execute(
             "INSERT INTO ledger_posting (entry_id, account_id, amount_nano) VALUES (%s, %s, 1)", [entry.pk, account.pk]
         )
@@ -101,17 +99,44 @@ def test_a_posting_added_to_a_balanced_entry_is_refused(
             session.commit()
 
 
-def test_the_gateway_posts_nothing_but_through_its_functions(
+_DIRECT = (
+    "INSERT INTO ledger_entry (organisation_id, kind, month, reason) VALUES (1, 'credit', '2026-11-01', 'gift')",
+    "INSERT INTO ledger_posting (entry_id, account_id, amount_nano) VALUES (1, 1, 0)",
+    "INSERT INTO ledger_ledgeraccount (organisation_id, kind) VALUES (1, 'credits')",
+    "INSERT INTO ledger_usagerecord SELECT * FROM ledger_usagerecord",
+    "INSERT INTO ledger_dayaccountsum VALUES (1, 1, 1)",
+    "INSERT INTO ledger_detached_now SELECT * FROM ledger_detachedday",
+    "SELECT metering_book(1, 1, '[]')",
+    "SELECT metering_book_late(1, 1, '{}')",
+    "SELECT metering_give_back(1, '{1}', '{1}')",
+    "SELECT ledger_post('{}', 'usage', '', 1, 1)",
+    "SELECT ledger_sum_up_day(1, '2026-11-01')",
+)
+_OF_DJANGO_ALONE = (
+    "SELECT metering_revise('rerate', 'because', '[]')",
+    "SELECT metering_lock_revisions()",
+    "SELECT ledger_detach_day('2026-01-01')",
+    "SELECT ledger_attach_day('2026-01-01')",
+)
+
+
+@pytest.mark.parametrize("role", ["gateway", "console", "worker"])
+def test_no_limited_role_posts_anything_but_through_the_functions_of_its_work(
+    world: FinanceWorld, database_urls: dict[DatabaseRole, str], role: DatabaseRole
+) -> None:
+    before = [_content(table) for table in _BOOKS]
+    for statement in (*_DIRECT, *(_OF_DJANGO_ALONE if role == "gateway" else ())):
+        with psycopg.connect(database_urls[role]) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute(statement)
+    assert [_content(table) for table in _BOOKS] == before
+
+
+def test_the_check_at_commit_may_read_postings_whoever_commits(
     world: FinanceWorld, database_urls: dict[DatabaseRole, str]
 ) -> None:
-    for statement in (
-        "INSERT INTO ledger_entry (organisation_id, kind, month, reason) VALUES (1, 'credit', '2026-11-01', 'gift')",
-        "INSERT INTO ledger_posting (entry_id, account_id, amount_nano) VALUES (1, 1, 0)",
-        "SELECT metering_revise('rerate', 'because', '[]')",
-        "SELECT metering_lock_revisions()",
-    ):
-        with (
-            psycopg.connect(database_urls["gateway"]) as session,
-            pytest.raises(psycopg.errors.InsufficientPrivilege),
-        ):
-            session.execute(statement)
+    # Before PostgreSQL 18 a deferred trigger runs in the name of the session, and a gateway cannot read postings.
+    with psycopg.connect(database_urls["gateway"]) as session:
+        row = session.execute("SELECT prosecdef FROM pg_proc WHERE proname = 'ledger_check_balance'").fetchone()
+        assert row == (True,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("SELECT FROM ledger_posting")

@@ -4,7 +4,8 @@
 -- gateway: only the tables and functions of the hot path; no log-in tables.
 -- console: reads and writes what pages change; writes sealed credentials and cannot read them.
 -- worker:  background work; no log-in tables.
--- Nobody but the owner updates, deletes or truncates the append-only tables.
+-- Nobody but the owner updates, deletes or truncates the append-only tables; usage records, entries and postings are
+-- written by SQL functions alone, and of those each role may call what its own work needs.
 
 DO $grants$
 DECLARE
@@ -12,9 +13,7 @@ DECLARE
     console text := current_database() || '_console';
     worker text := current_database() || '_worker';
     -- Append-only: rows are added and read.
-    append_only text[] := ARRAY[
-        'audit_auditevent', 'ledger_entry', 'ledger_posting', 'ledger_usagerecord'
-    ];
+    append_only text[] := ARRAY['audit_auditevent'];
     -- Who logs in, and how: the console's alone.
     log_in text := '^(account_|mfa_|django_session$)';
     -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
@@ -22,13 +21,21 @@ DECLARE
         '|budgets_)';
     gateway_functions text := '^(budgets_open_account'
         '|metering_(fence|flush|grant|lose|recover|register|standing|succeed))$';
+    -- In the name of a gateway process, which the others are not.
+    gateway_alone text := '^metering_(fence|flush|grant|lose|register|standing|succeed)$';
+    -- Parts of other functions: called by themselves they could post what nothing stands behind.
+    inner_functions text := '^(ledger_(make_partition|post|sum_up_day)'
+        '|metering_(book|book_late|give_back|open_ledger_accounts))$';
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
-        'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_lease', 'metering_overrun',
-        'metering_worker'
+        'budgets_account', 'ledger_dayaccountsum', 'ledger_dayentrysum', 'ledger_dayusagesum', 'ledger_detached_now',
+        'ledger_detachedday', 'ledger_entry', 'ledger_ledgeraccount', 'ledger_posting', 'ledger_reattachedday',
+        'ledger_usagerecord', 'metering_attempt', 'metering_lease', 'metering_overrun', 'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
+    -- Days of usage records that were taken off the books' table: the owner's, to dump and drop.
+    detached text := '^ledger_detached_[0-9]{8}$';
     relation record;
     columns text;
 BEGIN
@@ -47,7 +54,9 @@ BEGIN
           AND NOT class.relispartition  -- rights on a partition would go round those on its table
         ORDER BY class.relname
     LOOP
-        IF relation.name = 'django_migrations' OR relation.name = 'bursar_preparation' THEN
+        IF relation.name ~ detached THEN
+            CONTINUE;
+        ELSIF relation.name = 'django_migrations' OR relation.name = 'bursar_preparation' THEN
             EXECUTE format('GRANT SELECT ON %I TO %I, %I', relation.name, console, worker);
         ELSIF relation.name = sealed THEN
             -- A row can be found, written and removed; what is sealed in it cannot be read.
@@ -81,13 +90,16 @@ BEGIN
     END LOOP;
 
     FOR relation IN
-        SELECT routine.oid::regprocedure::text AS name, routine.proname ~ gateway_functions AS is_the_gateways
+        SELECT routine.oid::regprocedure::text AS name, routine.proname ~ gateway_functions AS is_the_gateways,
+               routine.proname ~ gateway_alone OR routine.proname ~ inner_functions AS is_kept_from_django
         FROM pg_proc AS routine
         WHERE routine.pronamespace = 'public'::regnamespace
           AND pg_get_userbyid(routine.proowner) = current_user  -- not what belongs to extensions
     LOOP
         EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC, %I, %I, %I', relation.name, gateway, console, worker);
-        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I, %I', relation.name, console, worker);
+        IF NOT relation.is_kept_from_django THEN
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I, %I', relation.name, console, worker);
+        END IF;
         IF relation.is_the_gateways THEN
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', relation.name, gateway);
         END IF;

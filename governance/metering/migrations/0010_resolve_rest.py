@@ -6,7 +6,7 @@ _SQL = Path(__file__).parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0006_revise"), ("ledger", "0003_revisions")]
+    dependencies = [("metering", "0009_one_posting")]
 
     operations = [
         migrations.RunSQL(

@@ -10,7 +10,7 @@ from bursar_plugin_price_catalogue.handkept import HandKept
 from governance.plugin import PriceSource, TokenClass
 
 VENDORS = {"openai", "anthropic", "gemini", "qwen", "glm", "deepseek", "xai"}
-SOURCES = [GenaiPrices(), HandKept()]
+SOURCES: list[PriceSource] = [GenaiPrices(), HandKept()]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

@@ -32,10 +32,10 @@ class Command(VerbCommand):
         """Declare the verbs."""
         super().add_arguments(parser)
         verb = self.add_verb(
-            "set", _set, words="Make a budget, or change the limit of the live budget with that name.",
+            "set", _set, words="Make a budget, or change limit and thresholds of the live budget with that name.",
             example="bursar budgets set 'Team search' --limit 250.00 --team search --window month",
         )  # fmt: skip
-        verb.add_argument("name", help="what to call it; the name of a live budget changes that budget's limit")
+        verb.add_argument("name", help="what to call it; the name of a live budget changes that budget")
         verb.add_argument("--limit", required=True, metavar="USD", help="exact: 250.00")
         verb.add_argument("--window", choices=[kind.value for kind in WindowKind], help="default: month")
         verb.add_argument("--zone", help="the IANA zone in which periods begin (default: the organisation's)")
@@ -56,7 +56,7 @@ class Command(VerbCommand):
         verb.add_argument(
             "--threshold", action="append", metavar="PERCENT",
             help="tell at this share of the limit; '90 committed' counts what is held too; any number of them "
-                 "(default: 50, 80 and 100)",
+                 "(default: 50, 80 and 100). For a budget that is there, these replace the ones it has",
         )  # fmt: skip
         verb.add_argument("--soft", action="store_true", help="count and tell, but never refuse")
         verb.add_argument("--reason", default="", help="kept in the audit trail")
@@ -102,11 +102,18 @@ class Command(VerbCommand):
 def _set(options: dict[str, Any]) -> Answer:
     organisation = chosen_organisation(options)
     limit = parse_usd(options["limit"])
+    thresholds = [parse_threshold(text) for text in options["threshold"] or ()]
     existing = queries.live_budgets(organisation_id=organisation.pk).filter(name=options["name"]).first()
     if existing is not None:
         _refuse_other_than_limit(existing, options)
         return _facts(
-            operations.change_limit(actor=actor(), budget_id=existing.pk, limit_nano=limit, reason=options["reason"])
+            operations.change(
+                actor=actor(),
+                budget_id=existing.pk,
+                limit_nano=limit,
+                thresholds=thresholds or None,
+                reason=options["reason"],
+            )
         )
     new = operations.NewBudget(
         organisation_id=organisation.pk,
@@ -123,7 +130,7 @@ def _set(options: dict[str, Any]) -> Answer:
         is_per_member=options["per_member"],
         carries_over=options["carry_over"],
         carry_cap_nano=_cap(options),
-        thresholds=[parse_threshold(text) for text in options["threshold"] or ()] or operations.DEFAULT_THRESHOLDS,
+        thresholds=thresholds or operations.DEFAULT_THRESHOLDS,
         **_scope(organisation, options),
     )
     return _facts(operations.create(actor=actor(), new=new))
@@ -233,7 +240,7 @@ def _retire(options: dict[str, Any]) -> Answer:
 def _facts(budget: Budget) -> dict[str, Any]:
     at = utc_now()
     (standing,) = queries.standings(budgets=[budget], at=at)
-    return _standing_facts(standing, at)
+    return {**_standing_facts(standing, at), "thresholds": [str(each) for each in budget.thresholds.all()]}
 
 
 def _standing_facts(standing: queries.Standing, at: datetime) -> dict[str, Any]:

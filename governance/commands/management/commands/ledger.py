@@ -1,18 +1,22 @@
-"""`bursar ledger`: prove that the books balance, rate again what is on them, and list the days they are kept by."""
+"""`bursar ledger`: prove that the books balance, rate again what is on them, look after the days they are kept by."""
 
 import sys
+from datetime import date
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from governance.catalog.queries import model_named
+from governance.chargeback.detaching import DayToDetach, attach_day, days_to_detach, detach_day
 from governance.chargeback.operations import Proof, prove_books
 from governance.commands.base import actor
-from governance.commands.parsing import instant
+from governance.commands.parsing import calendar_day, instant
 from governance.commands.printing import PrintingCommand
 from governance.connections.queries import connection_named
+from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import usd_text
+from governance.ledger.detached import table_of
 from governance.ledger.partitions import partitions
 from governance.ledger.rated import Span
 from governance.metering.rerating import Rerating, apply_rerating, preview_rerating
@@ -22,23 +26,26 @@ _EXIT_UNBALANCED = 1
 
 
 class Command(PrintingCommand):
-    """Prove the books, rate again what is on them, or list their partitions."""
+    """Prove the books, rate again what is on them, list their partitions, detach old ones and attach them again."""
 
     help = (
         "prove: derive every balance anew from usage records, postings and attempts in flight, compare it with what is "
         "stored, and verify the audit trail. Exit code 0: everything balances. Exit code 1: the rows that do not. "
         "rerate: show what the calls of a span would cost with the prices that the catalogue has now for the time of "
         "each call; with --apply, book the differences as corrections. partitions: list the days that usage records "
-        "are kept by."
+        "are kept by. detach: show which days of closed months can be taken off the books' table; with --apply, take "
+        "them off and leave their sums. attach: put such a day back."
     )
     example = (
         "  bursar ledger prove\n"
         "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --model openai/gpt-5\n"
-        "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --apply --reason 'a price was missing'"
+        "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --apply --reason 'a price was missing'\n"
+        "  bursar ledger detach --before 2026-01-01\n"
+        "  bursar ledger attach 2025-12-31"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare `prove`, `rerate` and `partitions`."""
+        """Declare the actions."""
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         prove = actions.add_parser("prove", help="prove that the books balance")
         rerate = actions.add_parser("rerate", help="rate calls of the past with the prices of today's catalogue")
@@ -51,7 +58,12 @@ class Command(PrintingCommand):
         rerate.add_argument("--apply", action="store_true", help="book the differences; without it nothing changes")
         rerate.add_argument("--reason", help="needed with --apply; stands on the entries and in the audit trail")
         listing = actions.add_parser("partitions", help="list the days by which usage records are kept")
-        for action in (prove, rerate, listing):
+        detach = actions.add_parser("detach", help="take old days off the books' table; their sums stay")
+        detach.add_argument("--before", metavar="DATE", required=True, help="days (UTC) before this one: 2026-01-01")
+        detach.add_argument("--apply", action="store_true", help="do it; without it nothing changes")
+        attach = actions.add_parser("attach", help="put a detached day back")
+        attach.add_argument("day", metavar="DAY", help="the day (UTC): 2025-12-31")
+        for action in (prove, rerate, listing, detach, attach):
             action.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -61,6 +73,12 @@ class Command(PrintingCommand):
                 self._rerate(options)
             case "partitions":
                 self._list_partitions(is_json=options["json"])
+            case "detach":
+                self._detach(
+                    before=calendar_day(options["before"]), is_applied=options["apply"], is_json=options["json"]
+                )
+            case "attach":
+                self._attach(calendar_day(options["day"]), is_json=options["json"])
             case _:
                 self._prove(is_json=options["json"])
 
@@ -98,12 +116,40 @@ class Command(PrintingCommand):
         rows: list[tuple[str | int, ...]] = [
             (
                 f"{each.day}" if each.day else "any other",
-                "not known" if each.estimated_rows is None else f"{each.estimated_rows}",
+                _rows_text(is_detached=each.is_detached, estimated=each.estimated_rows),
                 each.bytes,
             )
             for each in found
         ]
         self.print_table(("DAY (UTC)", "ROWS, ESTIMATED", "BYTES"), rows)
+
+    def _detach(self, *, before: date, is_applied: bool, is_json: bool) -> None:
+        today = utc_now().date()
+        found = days_to_detach(before=before, today=today)
+        ready = [each.day for each in found if each.obstacle is None]
+        if is_applied:
+            for day in ready:
+                detach_day(day=day, today=today, actor=actor())
+        if is_json:
+            self.print_json({"applied": is_applied, "days": [_day_facts(each) for each in found]})
+            return
+        if found:
+            rows: list[tuple[str | int, ...]] = [(f"{each.day}", each.bytes, each.obstacle or "-") for each in found]
+            self.print_table(("DAY (UTC)", "BYTES", "WHAT STANDS AGAINST IT"), rows)
+        self.stdout.write(f"Days before {before}: {len(found)}. Days that can be detached: {len(ready)}.")
+        if ready and is_applied:
+            self.stdout.write(
+                f"Detached: each is a table of its own now, such as {table_of(ready[0])}. Dump it before you drop it."
+            )
+        elif ready:
+            self.stdout.write("Nothing was changed: --apply detaches them.")
+
+    def _attach(self, day: date, *, is_json: bool) -> None:
+        attached = attach_day(day=day, actor=actor())
+        if is_json:
+            self.print_json({"day": f"{day}", "records": attached.records})
+        else:
+            self.stdout.write(f"{day} is attached again: its {attached.records} usage records count, its sums no more.")
 
     def _rerate(self, options: dict[str, Any]) -> None:
         span = _span(options)
@@ -137,6 +183,16 @@ class Command(PrintingCommand):
             self.stdout.write(f"Calls that were not billed, or were settled by name: {rerating.decided}. They stay so.")
         if rerating.changed:
             self.stdout.write("Booked, as corrections." if is_applied else "Nothing was changed: --apply books it.")
+
+
+def _rows_text(*, is_detached: bool, estimated: int | None) -> str:
+    if is_detached:
+        return "detached"
+    return "not known" if estimated is None else f"{estimated}"
+
+
+def _day_facts(found: DayToDetach) -> dict[str, object]:
+    return {"day": f"{found.day}", "bytes": found.bytes, "table": table_of(found.day), "obstacle": found.obstacle}
 
 
 def _span(options: dict[str, Any]) -> Span:

@@ -1,0 +1,21 @@
+"""Errors of the ledger.
+
+Conflict
+└── DayDetached, DayRefused, BooksBusy
+"""
+
+from governance.core.errors import Conflict
+
+
+class DayDetached(Conflict):
+    """What was asked needs single records of a day that is detached."""
+
+
+class DayRefused(Conflict):
+    """The day may not be detached, or not be attached, now."""
+
+
+class BooksBusy(Conflict):
+    """The table of usage records is in use and could not be exchanged in time; nothing was changed."""
+
+    is_retryable = True
