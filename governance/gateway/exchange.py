@@ -90,6 +90,7 @@ class Exchange:
         "has_started",
         "headers",
         "is_whole",
+        "limit_headers",
         "request_id",
         "scope",
     )
@@ -104,6 +105,8 @@ class Exchange:
         self.facts = Facts()
         self.has_started = False
         self.is_whole = False
+        self.limit_headers: Headers = []
+        """What rate limits leave this client. They stand in for the vendor's, which are about Bursar's own account."""
         for name, value in scope["headers"]:
             # A header that stands twice is joined, so that a credential or a length given twice fits nothing.
             self.headers[name] = self.headers[name] + b", " + value if name in self.headers else value
@@ -144,6 +147,8 @@ class Exchange:
         self.has_started = True
         self.facts.status = status
         headers.append((b"x-request-id", str(self.request_id).encode()))
+        if self.limit_headers:
+            headers = [each for each in headers if not each[0].startswith(b"x-ratelimit-")] + self.limit_headers
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, body: bytes, *, is_last: bool) -> None:

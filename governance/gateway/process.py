@@ -86,7 +86,9 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
         )
         gateway = Gateway(
             keeper=keeper,
-            vendors=Vendors(books=books, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now),
+            vendors=Vendors(
+                books=books, rates=books.rates, transport=transport, watchdog=watchdog, limits=limits, clock=utc_now
+            ),
             metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),
             pepper=environment.key_pepper,
             routes=ROUTES,

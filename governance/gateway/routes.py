@@ -7,6 +7,7 @@ import msgspec
 from governance.core.errors import ModelUnknown
 from governance.core.ids import uuid7
 from governance.gateway import openai_wire
+from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
 from governance.gateway.attempt import Attempt
 from governance.gateway.exchange import JSON, Exchange
@@ -40,7 +41,11 @@ async def chat_completions(gateway: Gateway, exchange: Exchange) -> None:
         default_maximum=policy.default_max_output_tokens,
         at=at,
     )
-    await _attempt(gateway, exchange, quoted=quoted, members=members, policy=policy, tags=tags)
+    if not policy.rate_limits:
+        await _attempt(gateway, exchange, quoted=quoted, members=members, policy=policy, tags=tags)
+        return
+    async with rated(gateway, exchange, policy=policy, quotes=(quoted,)) as allowed:
+        await _attempt(gateway, exchange, quoted=allowed.lowered(quoted), members=members, policy=policy, tags=tags)
 
 
 async def _attempt(

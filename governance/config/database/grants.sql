@@ -21,12 +21,12 @@ DECLARE
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
         '|budgets_)';
     gateway_functions text := '^(budgets_open_account'
-        '|metering_(fence|flush|grant|lose|recover|register|standing|succeed))$';
+        '|metering_(fence|flush|grant|lose|open_allowance|recover|register|standing|succeed|take))$';
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
-        'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_lease', 'metering_overrun',
-        'metering_worker'
+        'budgets_account', 'ledger_ledgeraccount', 'metering_allotment', 'metering_allowance', 'metering_attempt',
+        'metering_lease', 'metering_overrun', 'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
     relation record;
