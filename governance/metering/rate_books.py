@@ -21,6 +21,7 @@ from governance.metering.session import Session, unavailable
 from governance.policy.rate_limit import Counts
 
 CLAIMS_AT_ONCE: Final = 64
+LINES_AT_ONCE: Final = 256
 ANSWER_SECONDS: Final = 1.4
 """A claim that the database has not answered by then is refused: nothing piles up behind one that hangs."""
 TEND_SECONDS: Final = 0.5
@@ -112,9 +113,8 @@ class RateBooks:
             window = share.window
             back, keeps = share.hand_over()
             lines.append(Line(allowance_id=share.allowance_id, back=back, window=window, keeps=keeps))
+        await self._give_back(lines)
         self._shares.clear()
-        if lines:
-            await self._ask(list(enumerate(lines)))
 
     def _path(self, claim: RateClaim) -> list[Share] | None:
         """Return the shares of the claim's limits; None when one of them is not known yet."""
@@ -188,7 +188,10 @@ class RateBooks:
             at = self._session.clock.now()
             asking: list[tuple[_Waiter, list[Share]]] = []
             for waiter in waiters:
-                path = self._path(waiter.claim) or []
+                path = self._path(waiter.claim)
+                if path is None:  # the process goes on under another epoch since its shares were opened
+                    waiter.refuse(unavailable())
+                    continue
                 admission = rates.admit(path, waiter.claim, at=at)
                 if admission is None:
                     asking.append((waiter, path))
@@ -277,6 +280,9 @@ class RateBooks:
         async with self._asking:
             at = session.clock.now()
             self._shares = {key: share for key, share in self._shares.items() if not share.is_over(at)}
-            lines = [line for _, line in rates.put_away(self._shares.values(), at=at)]
-            if lines:
-                await self._ask(list(enumerate(lines)))
+            await self._give_back([line for _, line in rates.put_away(self._shares.values(), at=at)])
+
+    async def _give_back(self, lines: Sequence[Line]) -> None:
+        """Tell the database, as one claim that wants nothing; it locks the allowances, so not for too many at once."""
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            await self._ask([(0, line) for line in lines[start : start + LINES_AT_ONCE]])

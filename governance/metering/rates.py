@@ -61,8 +61,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Share:
     """What this process has of one allowance.
 
-    `available` can be admitted from; `in_use` counts requests that run (of a limit of concurrent ones); `left` is what
-    the database had left for everybody when it last answered.
+    `available` can be admitted from; `in_use` counts requests that run; `left` is what the database had left for
+    everybody when it last answered.
     """
 
     __slots__ = (
@@ -228,8 +228,8 @@ def settle(admission: Admission, *, tokens: int | None, was_sent: bool) -> bool:
     """
     is_awaited = False
     for share, window, amount in admission.parts:
+        share.in_use -= 1
         if not share.is_windowed:
-            share.in_use -= amount
             share.available += amount
             if share.is_exact:
                 share.unneeded = share.available
@@ -261,10 +261,10 @@ def _take(path: Sequence[Share], claim: RateClaim, *, tokens: int, at: float) ->
         if share.limit.counts is Counts.TOKENS:
             amount, has_tokens = tokens, True
         share.available -= amount
+        share.in_use += 1
         if share.is_windowed:
             share.pace.add(amount, at=at)
         else:
-            share.in_use += amount
             share.unneeded = min(share.unneeded, share.available)
         share.used_at = at
         share.typical = share.typical + ((amount - share.typical) >> 3) if share.typical else amount

@@ -320,7 +320,7 @@ def _fields(line: Line) -> dict[str, object]:
 
 
 Worlds.TestCase.settings = settings(max_examples=100, stateful_step_count=80, deadline=None)
-TestWorlds = pytest.mark.filterwarnings("default")(Worlds.TestCase)
+TestWorlds = Worlds.TestCase
 
 
 def share(limit: RateLimitPolicy, *, available: int = 0) -> Share:
@@ -395,3 +395,12 @@ def test_what_is_left_of_a_window_lapses_when_another_has_begun() -> None:
     requests = share(REQUESTS, available=9)
     requests.receive(3, window=_instant(60), ends_at=120, left=0)
     assert requests.available == 3
+
+
+def test_a_share_is_remembered_as_long_as_a_request_that_took_from_it_runs() -> None:
+    tokens = share(TOKENS, available=100)
+    admission = rates.admit([tokens], claim(TOKENS), at=1)
+    assert admission is not None
+    assert not tokens.is_over(10**6)
+    rates.settle(admission, tokens=100, was_sent=True)
+    assert tokens.is_over(10**6)
