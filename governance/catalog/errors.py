@@ -64,7 +64,7 @@ class GroupNameTaken(Conflict):
 
 
 class GroupInUse(Conflict):
-    """An allow-list or a budget still names the access group."""
+    """An allow-list, a budget or a rate limit still names the access group."""
 
 
 class GroupRefused(BadRequest):

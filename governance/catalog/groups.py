@@ -65,8 +65,8 @@ def remove_group(*, actor: Actor, group_id: int) -> None:
         group.delete()
     except ProtectedError as error:
         raise GroupInUse(
-            f"An allow-list or a budget names the access group {group}: take it off the list, or retire the budget and "
-            "keep the group for its history."
+            f"An allow-list, a budget or a rate limit names the access group {group}: take it off the list; budgets "
+            "and rate limits keep it for their history, even when they are retired."
         ) from error
     audit.record(actor=actor, action="access_group.removed", subject=f"access_group:{group_id}", before=before)
 

@@ -30,7 +30,10 @@ class Section:
 _SECTIONS = (
     ("", (("Overview", "overview", "overview"),)),
     ("Spend", (("Requests", "requests", "requests"), ("Statements", "statements", "statements"))),
-    ("Governance", (("Budgets", "budgets", "budgets"), ("Keys", "keys", "keys"))),
+    (
+        "Governance",
+        (("Budgets", "budgets", "budgets"), ("Rate limits", "rate_limits", "limits"), ("Keys", "keys", "keys")),
+    ),
     ("Catalogue", (("Models & prices", "models", "models"),)),
 )
 

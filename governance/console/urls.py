@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from governance.console.views import budgets, increases, keys, models, overview, requests, statements
+from governance.console.views import budgets, increases, keys, limits, models, overview, requests, statements
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.show, name="overview"),
@@ -24,6 +24,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("budgets/<int:budget_id>/ask/", increases.ask, name="budget_ask"),
     path("budgets/requests/<int:request_id>/", increases.decide, name="budget_request"),
     path("budgets/requests/<int:request_id>/withdraw/", increases.take_back, name="budget_request_withdraw"),
+    path("limits/", limits.index, name="rate_limits"),
+    path("limits/new/", limits.create, name="rate_limit_create"),
+    path("limits/<int:limit_id>/amount/", limits.change_amount, name="rate_limit_amount"),
+    path("limits/<int:limit_id>/retire/", limits.retire, name="rate_limit_retire"),
     path("keys/", keys.index, name="keys"),
     path("keys/new/", keys.issue, name="key_issue"),
     path("keys/<int:key_id>/", keys.show, name="key"),

@@ -15,6 +15,8 @@ from governance.budgets.queries import increase_requests
 from governance.keys.models import VirtualKey
 from governance.keys.queries import visible_keys as keys_visible_to
 from governance.ledger.reach import Reach
+from governance.metering.models import Allowance
+from governance.policy.models import RateLimit
 from governance.teams.access import Access, access_of
 from governance.teams.access import visible_teams as teams_visible_to
 from governance.teams.models import Organisation, Team, User
@@ -47,7 +49,7 @@ class Viewer:
 
     @property
     def may_change_budgets(self) -> bool:
-        """Whether budgets can be made, changed and retired."""
+        """Whether budgets and rate limits can be made, changed and retired."""
         return self.access.may_change_budgets(self.organisation.pk)
 
     @property
@@ -82,12 +84,27 @@ class Viewer:
     def visible_budgets(self) -> QuerySet[Budget]:
         """Return the budgets this person sees, retired ones included."""
         budgets = Budget.objects.filter(organisation=self.organisation)
+        return budgets if self.sees_all else budgets.filter(self._own_scopes())
+
+    def visible_rate_limits(self) -> QuerySet[RateLimit]:
+        """Return the rate limits this person sees, retired ones included."""
+        limits = RateLimit.objects.filter(organisation=self.organisation)
+        return limits if self.sees_all else limits.filter(self._own_scopes())
+
+    def visible_allowances(self) -> QuerySet[Allowance]:
+        """Return what of rate limits this person sees taken: of members' shares, a developer only their own."""
+        allowances = Allowance.objects.filter(rate_limit__in=self.visible_rate_limits())
         if self.sees_all:
-            return budgets
+            return allowances
+        owned = Q(rate_limit__team_id__in=self.access.owned_team_ids())
+        own = Q(user=self.user) | Q(key__in=self.visible_keys())
+        return allowances.filter(Q(rate_limit__sharing=RateLimit.Sharing.POOLED) | owned | own)
+
+    def _own_scopes(self) -> Q:
+        """Whose budgets and rate limits somebody sees who does not see all."""
         owned, parts = self.access.owned_team_ids(), self.access.team_ids()
         of_team = Q(team_id__in=owned) | Q(team_id__in=parts, user=None) | Q(team_id__in=parts, user=self.user)
-        of_key = Q(key__in=self.visible_keys())
-        return budgets.filter(of_team | of_key | Q(user=self.user))
+        return of_team | Q(key__in=self.visible_keys()) | Q(user=self.user)
 
     def visible_accounts(self) -> QuerySet[Account]:
         """Return the accounts whose figures this person sees: of members' shares, a developer only their own."""

@@ -5,7 +5,8 @@ BursarError                      code                      status  retry
 │   ├── RequestTooLarge          request_too_large         413
 │   ├── ModelUnknown             model_unknown             404
 │   ├── RequestUnpriced          request_unpriced          400     nothing bounds its cost
-│   └── TagsMissing              tags_missing              400
+│   ├── TagsMissing              tags_missing              400
+│   └── RequestBeyondRateLimit   request_beyond_rate_limit 400     it needs more than a window ever has
 ├── AuthenticationFailed         key_invalid               401
 ├── Forbidden                    forbidden                 403
 │   └── ModelNotAllowed          model_not_allowed         403
@@ -13,6 +14,7 @@ BursarError                      code                      status  retry
 ├── Conflict                     conflict                  409
 ├── BudgetExceeded               budget_exceeded           402     never: the money is spent
 ├── BudgetHeld                   budget_held               429     yes: money is in flight
+├── RateLimited                  rate_limited              429     yes: when the window is over, or a request ends
 ├── GovernanceUnavailable        governance_unavailable    503     yes: the books cannot be asked; nothing was sent
 ├── ProviderUnavailable          provider_unavailable      502     the vendor could not be reached
 └── ProviderTimedOut             provider_timed_out        504
@@ -69,6 +71,12 @@ class TagsMissing(BadRequest):
     code = "tags_missing"
 
 
+class RequestBeyondRateLimit(BadRequest):
+    """The request needs more tokens than a rate limit allows in a whole window: it could never be admitted."""
+
+    code = "request_beyond_rate_limit"
+
+
 class AuthenticationFailed(BursarError):
     """The key is missing, unknown, revoked or expired."""
 
@@ -116,6 +124,21 @@ class BudgetHeld(BursarError):
     code = "budget_held"
     http_status = 429
     is_retryable = True
+
+
+class RateLimited(BursarError):
+    """A rate limit is used up until its window ends, or as many requests as it allows are running.
+
+    `counts` says which kind: requests, tokens or concurrent.
+    """
+
+    code = "rate_limited"
+    http_status = 429
+    is_retryable = True
+
+    def __init__(self, message: str, *, counts: str, retry_after_seconds: int) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.counts = counts
 
 
 class GovernanceUnavailable(BursarError):

@@ -34,6 +34,7 @@ from governance.gateway.transport import NothingSent, Reply, Transport, Transpor
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Hold, Outcome
 from governance.metering.hot import Books
+from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
 from governance.plugin.provider import AfterDisconnect, Billing, ErrorReading
@@ -49,6 +50,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     """What every attempt shares. `chance` returns a number from 0 to 1, anew each time."""
 
     books: Books
+    rates: RateBooks
     transport: Transport
     watchdog: Watchdog
     limits: Limits
@@ -108,7 +110,7 @@ class Attempt:
     def _body(self, members: Members) -> bytes:
         """Return the body as the vendor gets it: the client's bytes, but for the fields that must be set."""
         maximum = granted_maximum(self._quote, self._hold)
-        if maximum < self._quote.maximum:
+        if maximum < self._quote.maximum or self._quote.is_lowered:
             self._headers.append((b"x-bursar-max-output-tokens", b"%d" % maximum))
         return members.splice(body_edits(self._quote, maximum))
 

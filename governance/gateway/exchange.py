@@ -93,6 +93,7 @@ class Exchange:
         "is_answered",
         "is_last",
         "is_whole",
+        "limit_headers",
         "method",
         "path",
         "query",
@@ -131,6 +132,8 @@ class Exchange:
         self.is_answered = False
         self.is_last = False
         self.is_whole = False
+        self.limit_headers: Headers = []
+        """What rate limits leave this client. They stand in for the vendor's, which are about Bursar's own account."""
 
     async def body(self, *, limits: Limits, watchdog: Watchdog, now: float) -> bytes:
         """Return the whole body. Refused while it is read, before more of it is held than the limit."""
@@ -202,7 +205,7 @@ class Exchange:
         self.has_started = True
         self.facts.status = status
         headers.append((b"x-request-id", str(self.request_id).encode()))
-        await self._connection.begin_response(self, status, headers)
+        await self._connection.begin_response(self, status, self._limited(headers))
 
     async def write(self, body: bytes, *, is_last: bool) -> None:
         """Send a part of the body; returns when the connection takes more."""
@@ -213,7 +216,12 @@ class Exchange:
         self.has_started = self.is_whole = True
         self.facts.status = status
         headers.append((b"x-request-id", str(self.request_id).encode()))
-        await self._connection.respond(self, status, headers, body)
+        await self._connection.respond(self, status, self._limited(headers), body)
+
+    def _limited(self, headers: Headers) -> Headers:
+        if not self.limit_headers:
+            return headers
+        return [each for each in headers if not each[0].startswith(b"x-ratelimit-")] + self.limit_headers
 
     def watch(self, on_gone: Callable[[], None]) -> None:
         """Call this when the client goes away: a server that does not ask never learns it. Raises ClientGone."""

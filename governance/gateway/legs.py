@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from governance.core.errors import BursarError, GovernanceUnavailable
+from governance.gateway.allowance import Allowed
 from governance.gateway.app import Gateway
 from governance.gateway.attempt import Attempt
 from governance.gateway.backoff import pause
@@ -44,7 +45,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Legs:
     """The attempts at one call: those made, and those that are left."""
 
-    __slots__ = ("_call", "_ends_at", "_exchange", "_gateway", "_left", "_retries", "_vendors")
+    __slots__ = ("_allowed", "_call", "_ends_at", "_exchange", "_gateway", "_left", "_retries", "_vendors")
 
     def __init__(self, gateway: Gateway, exchange: Exchange, call: Call) -> None:
         self._gateway = gateway
@@ -52,14 +53,29 @@ class Legs:
         self._exchange = exchange
         self._call = call
         self._left = call.deployments
+        self._allowed: Allowed | None = None
         self._retries = 0
         self._ends_at = 0.0
 
-    async def run(self, *, at: datetime) -> None:
-        """Answer the request, whose first attempt is priced at this instant.
+    def quotes(self, *, at: datetime) -> list[Quote]:
+        """Return what may answer, priced at this instant. Raises what `quote` does where nothing may."""
+        found: list[Quote] = []
+        refusals: list[BursarError] = []
+        for deployment in self._left:
+            try:
+                found.append(self._quote(deployment, at=at))
+            except BursarError as refusal:
+                refusals.append(refusal)
+        if not found:
+            raise refusals[0]
+        return found
+
+    async def run(self, *, at: datetime, allowed: Allowed | None = None) -> None:
+        """Answer the request, whose first attempt is priced at this instant, within what its rate limits admitted.
 
         Raises BursarError when it is refused or cannot be answered, and ClientGone when nobody is there to tell.
         """
+        self._allowed = allowed
         now = time.monotonic()
         self._ends_at = now + self._vendors.limits.total_seconds
         self._vendors.retries.count_request(now)
@@ -135,13 +151,14 @@ class Legs:
         raise ClientGone
 
     def _quote(self, deployment: DeploymentPolicy, *, at: datetime) -> Quote:
-        return quote(
+        quoted = quote(
             wire=self._call.wire,
             deployment=deployment,
             fields=self._call.fields,
             default_maximum=self._call.policy.default_max_output_tokens,
             at=at,
         )
+        return quoted if self._allowed is None else self._allowed.lowered(quoted)
 
     async def _reserve(self, quoted: Quote) -> Hold:
         return await self._vendors.books.reserve(

@@ -25,6 +25,7 @@ _SILENT_SECONDS = 10.0
 COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_requests": ("Requests, by route and status.", ("route", "status")),
     "bursar_refusals": ("Requests that Bursar itself refused, by error code.", ("code",)),
+    "bursar_rate_refusals": ("Requests that a rate limit refused, by what it counts.", ("counts",)),
     "bursar_attempts": ("Attempts at vendors, by what was booked.", ("ending", "reason")),
     "bursar_retries": ("Further attempts for requests whose one before failed, by kind and why.", ("kind", "reason")),
     "bursar_tokens": ("Tokens that vendors reported.", ("kind",)),

@@ -11,7 +11,7 @@ from governance.core.money import MAX_NANO
 from governance.gateway.limits import LEAST_OUTPUT_TOKENS
 from governance.metering.attempt import Attribution, Claim, Hold
 from governance.plugin.errors import RequestUnbounded
-from governance.plugin.provider import GoverningFields, Wire
+from governance.plugin.provider import Bound, GoverningFields, Wire
 from governance.policy.snapshot import DeploymentPolicy, KeyPolicy
 
 
@@ -19,17 +19,29 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     """A priced request: `maximum` is the number of output tokens per choice that the worst case assumes.
 
     `is_given` says that the client named the maximum itself, so that it is not lowered; `is_written` that the key's
-    default stands in for it and must be written into the body.
+    default stands in for it and must be written into the body; `is_lowered` that a rate limit made it less than was
+    asked for.
     """
 
     wire: Wire
     deployment: DeploymentPolicy
     fields: GoverningFields
+    bound: Bound
     card: RateCard
     worst: WorstCase
     maximum: int
     is_given: bool
     is_written: bool
+    is_lowered: bool = False
+
+    def tokens(self, maximum: int) -> int:
+        """Return how many tokens the attempt can use at most, with this maximum of output tokens per choice."""
+        return self.bound.input_tokens + maximum * self.bound.choices
+
+    @property
+    def least_maximum(self) -> int:
+        """The maximum below which it is not lowered."""
+        return self.maximum if self.is_given else min(self.maximum, LEAST_OUTPUT_TOKENS)
 
 
 def quote(
@@ -54,6 +66,7 @@ def quote(
         wire=wire,
         deployment=deployment,
         fields=fields,
+        bound=bound,
         card=card,
         worst=worst,
         maximum=maximum,
@@ -91,7 +104,7 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
             if budget.applies_to(alias=alias, provider=deployment.provider.name, tags=tags)
         ),
         want_nano=want,
-        least_nano=want if quote.is_given else quote.worst.nano(min(quote.maximum, LEAST_OUTPUT_TOKENS)),
+        least_nano=quote.worst.nano(quote.least_maximum),
     )
 
 

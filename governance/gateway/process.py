@@ -92,6 +92,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             keeper=keeper,
             vendors=Vendors(
                 books=books,
+                rates=books.rates,
                 transport=transport,
                 watchdog=watchdog,
                 limits=limits,

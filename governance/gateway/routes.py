@@ -6,6 +6,7 @@ import msgspec
 
 from governance.core.errors import ModelUnknown
 from governance.gateway import openai_wire
+from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.legs import Call, Legs
@@ -38,7 +39,12 @@ async def chat_completions(gateway: Gateway, exchange: Exchange) -> None:
         tags=tags,
         deployments=deployments,
     )
-    await Legs(gateway, exchange, call).run(at=at)
+    legs = Legs(gateway, exchange, call)
+    if not policy.rate_limits:
+        await legs.run(at=at)
+        return
+    async with rated(gateway, exchange, policy=policy, quotes=legs.quotes(at=at)) as allowed:
+        await legs.run(at=at, allowed=allowed)
 
 
 async def list_models(gateway: Gateway, exchange: Exchange) -> None:

@@ -24,6 +24,7 @@ from governance.metering.attempt import Claim, Hold, Outcome
 from governance.metering.journal import JournalFull
 from governance.metering.leases import RECALL_SECONDS, Lease
 from governance.metering.outgoing import FLUSH_EVENTS
+from governance.metering.rate_books import RateBooks
 from governance.metering.recovery import fence_silent, recover_dead
 from governance.metering.reservation import Reservation
 from governance.metering.session import Pool, Session
@@ -38,7 +39,10 @@ log = structlog.get_logger("metering")
 
 
 class LeasedBooks:
-    """See `governance.metering.hot.Books`. `listen` opens a connection of its own, on which recalls are heard."""
+    """See `governance.metering.hot.Books`. `listen` opens a connection of its own, on which recalls are heard.
+
+    `rates` are the process's books of rate limits, which share its epoch.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class LeasedBooks:
     ) -> None:
         self._session = Session(pool=pool, host=host, folder=folder, monotonic=monotonic)
         self._teller = Teller(self._session, hurry=self._hurry)
+        self.rates = RateBooks(self._session)
         self._listen = listen
         self._has_work = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,6 +116,8 @@ class LeasedBooks:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(GovernanceUnavailable):
+            await self.rates.close()
         with contextlib.suppress(GovernanceUnavailable):
             await self._flush()
         await self._session.end()

@@ -1,10 +1,13 @@
-"""Gateway processes, what is leased to them, and attempts whose outcome nobody can prove."""
+"""Gateway processes, what is lent to them of budgets and rate limits, and attempts whose outcome nobody can prove."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
 from governance.budgets.models import Account
+from governance.keys.models import VirtualKey
+from governance.policy.models import RateLimit
+from governance.teams.models import User
 
 
 class Worker(models.Model):
@@ -106,3 +109,54 @@ class Overrun(models.Model):
 
     def __str__(self) -> str:
         return str(self.attempt_id)
+
+
+class Allowance(models.Model):
+    """How much of a rate limit, or of one member's, was taken in the window that is named; changed by SQL alone.
+
+    There is no reset: `taken` counts while that window is the current one. Where requests at the same time are counted,
+    only the allotments say how many there are.
+    """
+
+    rate_limit = models.ForeignKey(RateLimit, on_delete=models.PROTECT, related_name="allowances")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_allowances")
+    key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_allowances")
+    window_starts_at = models.DateTimeField(null=True, blank=True)
+    taken = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rate_limit", "user", "key"], nulls_distinct=False, name="a_member_has_one_allowance"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=True) | models.Q(key__isnull=True),
+                name="an_allowance_is_of_one_member_at_most",
+            ),
+            models.CheckConstraint(condition=models.Q(taken__gte=0), name="what_is_taken_is_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.taken} taken of {self.rate_limit}"
+
+
+class Allotment(models.Model):
+    """One process at one allowance: when it last took something, and how many requests at once it may have running.
+
+    `amount` is 0 where a window is counted. `sequence` numbers what the process said, so that nothing older is heard.
+    """
+
+    epoch = models.ForeignKey(Worker, on_delete=models.PROTECT, db_column="epoch", related_name="allotments")
+    allowance = models.ForeignKey(Allowance, on_delete=models.PROTECT, related_name="allotments")
+    amount = models.BigIntegerField()
+    sequence = models.BigIntegerField()
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["epoch", "allowance"], name="an_epoch_has_one_allotment_per_allowance"),
+            models.CheckConstraint(condition=models.Q(amount__gte=0), name="an_allotment_is_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} of allowance {self.allowance_id} to epoch {self.epoch_id}"

@@ -1,5 +1,6 @@
-"""Reading what is not booked: attempts in suspense, and what is leased to gateway processes. Amounts are nano-USD."""
+"""Reading what is not booked: attempts in suspense, and what is lent to gateway processes. Amounts are nano-USD."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -7,8 +8,10 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
+from governance.core.windows import Period, Window, WindowKind
 from governance.ledger.reach import Reach
-from governance.metering.models import Attempt, Lease, Worker
+from governance.metering.models import Allowance, Attempt, Lease, Worker
+from governance.policy.models import RateLimit
 
 _SILENCE = timedelta(minutes=1)
 
@@ -28,6 +31,24 @@ class LostLeases:
     worker: Worker
     accounts: int
     largest_nano: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateStanding:
+    """A rate limit in its current window: of its members the one who took most; "" where everybody shares.
+
+    What gateway processes have in hand counts as taken. `resets_at` is None where requests at once are counted.
+    """
+
+    limit: RateLimit
+    member: str
+    taken: int
+    resets_at: datetime | None
+
+    @property
+    def left(self) -> int:
+        """What may still be admitted; negative after the amount was lowered."""
+        return self.limit.amount - self.taken
 
 
 def suspense(*, organisation_id: int, since: datetime | None = None) -> QuerySet[Attempt]:
@@ -88,3 +109,41 @@ def lost_leases(*, organisation_id: int) -> list[LostLeases]:
             largest_nano=max(lease.amount_nano, known.largest_nano if known else 0),
         )
     return list(found.values())
+
+
+def rate_standings(
+    *, limits: Iterable[RateLimit], at: datetime, allowances: QuerySet[Allowance] | None = None
+) -> list[RateStanding]:
+    """Return how these rate limits stand at an instant, in their order. `allowances` are those that may be shown."""
+    wanted = list(limits)
+    shown = Allowance.objects.all() if allowances is None else allowances
+    is_alive = Q(allotments__epoch__state=Worker.State.ALIVE)
+    rows = (
+        shown.filter(rate_limit__in=wanted)
+        .annotate(running=Sum("allotments__amount", filter=is_alive, default=0))
+        .select_related("user", "key")
+    )
+    most: dict[int, tuple[int, str]] = {}
+    windows = {limit.pk: _window(limit, at) for limit in wanted}
+    for row in rows:
+        window = windows[row.rate_limit_id]
+        taken = int(row.running) if window is None else row.taken if row.window_starts_at == window.starts_at else 0
+        known = most.get(row.rate_limit_id)
+        if known is None or taken > known[0]:
+            most[row.rate_limit_id] = taken, _member_text(row)
+    return [_rate_standing(limit, windows[limit.pk], *most.get(limit.pk, (0, ""))) for limit in wanted]
+
+
+def _window(limit: RateLimit, at: datetime) -> Period | None:
+    return Window(kind=WindowKind(limit.window)).period_at(at) if limit.window is not None else None
+
+
+def _member_text(allowance: Allowance) -> str:
+    if allowance.user is not None:
+        return f"person {allowance.user.email}"
+    return f"key {allowance.key.name}" if allowance.key is not None else ""
+
+
+def _rate_standing(limit: RateLimit, window: Period | None, taken: int, member: str) -> RateStanding:
+    resets_at = window.ends_at if window is not None else None
+    return RateStanding(limit=limit, member=member, taken=taken, resets_at=resets_at)

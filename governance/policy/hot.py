@@ -17,6 +17,7 @@ from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
 from governance.policy.snapshot import (
     AliasPolicy,
@@ -110,6 +111,7 @@ async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: s
         default_max_output_tokens=row.default_max_output_tokens,
         levels=await _load_levels(connection, row),
         budgets=budgets,
+        rate_limits=await load_rate_limits(connection, key=row),
     )
 
 

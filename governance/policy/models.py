@@ -1,11 +1,15 @@
-"""Who may call what. A level without rules restricts nothing; one with rules allows only what one of them does."""
+"""Who may call what, and how often.
+
+A level without allow rules restricts nothing; one with rules allows only what one of them does.
+"""
 
 from django.db import models
 from django.db.models.functions import Now
 
 from governance.catalog.models import AccessGroup
 from governance.keys.models import VirtualKey
-from governance.teams.models import BusinessUnit, Organisation, Team
+from governance.policy.rate_limit import Counts, LimitWindow, limit_text
+from governance.teams.models import BusinessUnit, Organisation, Team, User
 
 
 class AllowRule(models.Model):
@@ -31,3 +35,69 @@ class AllowRule(models.Model):
 
     def __str__(self) -> str:
         return self.pattern or str(self.access_group)
+
+
+class RateLimit(models.Model):
+    """How many requests or tokens per window, or requests at once, for one scope, given exactly as a budget's.
+
+    It narrows further to aliases that match the glob `model_pattern`, or one of an access group, and to a provider.
+    Pooled, all share the amount; per member, each person (or key without a person) has all of it. Windows begin at the
+    full minute, hour or day of UTC. Only the amount ever changes: retire the limit and make another.
+    """
+
+    class Sharing(models.TextChoices):
+        POOLED = "pooled"
+        PER_MEMBER = "per_member"
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="rate_limits")
+    unit = models.ForeignKey(BusinessUnit, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_limits")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_limits")
+    key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_limits")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_limits")
+    name = models.TextField()
+    model_pattern = models.TextField(default="", db_default="", blank=True)
+    model_group = models.ForeignKey(
+        AccessGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="rate_limits"
+    )
+    provider = models.TextField(default="", db_default="", blank=True)
+    counts = models.TextField(choices=[(each.value, each.value) for each in Counts])
+    amount = models.BigIntegerField()
+    window = models.TextField(choices=[(each.value, each.value) for each in LimitWindow], null=True, blank=True)
+    sharing = models.TextField(choices=Sharing.choices, default=Sharing.POOLED, db_default=Sharing.POOLED)
+    created_at = models.DateTimeField(db_default=Now())
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(amount__gt=0), name="a_rate_limit_allows_something"),
+            models.CheckConstraint(
+                condition=models.Q(counts__in=[each.value for each in Counts]), name="a_rate_limit_counts_something"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(counts="concurrent", window__isnull=True)
+                | (~models.Q(counts="concurrent") & models.Q(window__in=[each.value for each in LimitWindow])),
+                name="a_rate_is_per_window_and_concurrency_is_not",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(model_pattern="") | models.Q(model_group__isnull=True),
+                name="a_rate_limit_names_a_pattern_or_a_group",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sharing="pooled") | models.Q(key__isnull=True, user__isnull=True),
+                name="a_rate_limit_of_one_person_or_key_has_no_members",
+            ),
+            models.UniqueConstraint(
+                fields=["organisation", "name"],
+                condition=models.Q(retired_at__isnull=True),
+                name="a_live_rate_limit_name_is_unique",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def text(self) -> str:
+        """What is allowed, in words."""
+        return limit_text(counts=self.counts, amount=self.amount, window=self.window)

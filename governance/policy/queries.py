@@ -1,11 +1,12 @@
-"""Reading allow-lists, and the answer to "may this key call that alias?"."""
+"""Reading rate limits and allow-lists, and the answer to "may this key call that alias?"."""
 
 from django.db.models import Q, QuerySet
 
 from governance.keys import queries as keys
 from governance.keys.models import VirtualKey
+from governance.policy.errors import RateLimitNotFound
 from governance.policy.matching import Decision, Rules, may
-from governance.policy.models import AllowRule
+from governance.policy.models import AllowRule, RateLimit
 
 
 def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:
@@ -15,6 +16,40 @@ def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:
         .select_related("unit", "team", "key", "access_group")
         .order_by("unit__name", "team__name", "key_id", "id")
     )
+
+
+def rate_limit(*, limit_id: int, is_locked: bool = False) -> RateLimit:
+    """Return one rate limit. Raises RateLimitNotFound."""
+    rows = RateLimit.objects.select_for_update(of=("self",), no_key=True) if is_locked else RateLimit.objects.all()
+    found = rows.filter(id=limit_id).first()
+    if found is None:
+        raise RateLimitNotFound(f"There is no rate limit with the id {limit_id}: list them with `bursar limits list`.")
+    return found
+
+
+def live_rate_limits(*, organisation_id: int) -> QuerySet[RateLimit]:
+    """Return the rate limits that still count, with whose they are."""
+    return RateLimit.objects.filter(organisation_id=organisation_id, retired_at__isnull=True).select_related(
+        "organisation", "unit", "team", "key", "user", "model_group"
+    )
+
+
+def limit_scope_text(limit: RateLimit) -> str:
+    """Say whose rate limit it is: "team default"."""
+    for kind, owner in (("key", limit.key), ("person", limit.user), ("team", limit.team), ("unit", limit.unit)):
+        if owner is not None:
+            return f"{kind} {owner}"
+    return f"organisation {limit.organisation}"
+
+
+def limit_narrowed_to(limit: RateLimit) -> list[tuple[str, str]]:
+    """Return what calls must have to be counted, as kind and name: ("provider", "openai"). Empty: all are."""
+    named = (
+        ("models", limit.model_pattern),
+        ("model group", limit.model_group.name if limit.model_group is not None else ""),
+        ("provider", limit.provider),
+    )
+    return [(kind, name) for kind, name in named if name]
 
 
 def levels(*, key: VirtualKey) -> tuple[Rules, ...]:

@@ -9,6 +9,7 @@ from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
 from governance.policy.matching import Rules
+from governance.policy.rate_limit import RateLimitPolicy
 
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """One secret of one virtual key, with everything that governs calls made with it.
 
     Instants are compared with the time of each request, so that an expiry needs no event. `budgets` are those that pay
-    for this key's calls, whatever the model, ascending by id.
+    for this key's calls, whatever the model, ascending by id; `rate_limits` those that count them.
     """
 
     key_id: int
@@ -79,3 +80,4 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     default_max_output_tokens: int | None
     levels: tuple[Rules, ...]
     budgets: tuple[BudgetPolicy, ...]
+    rate_limits: tuple[RateLimitPolicy, ...] = ()

@@ -8,7 +8,8 @@
 | owner (of a team)    | the team, its keys, budgets and requests          | the team's members and keys              |
 | developer (of a team)| the team, its budgets; own keys and requests      | own keys                                 |
 
-Nobody else sees anything. An owner cannot change a budget, not even the team's own: money is given from above. Who
+Nobody else sees anything. What is said of budgets goes for rate limits, too. An owner cannot change a budget, not even
+the team's own: money is given from above. Who
 spends from a budget may ask for more; who may change budgets decides, but never about a request of their own.
 """
 
@@ -51,7 +52,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         return self._has(organisation_id, _ADMIN, _FINANCE, _AUDITOR)
 
     def may_change_budgets(self, organisation_id: int) -> bool:
-        """Return whether they may make, change and retire budgets."""
+        """Return whether they may make, change and retire budgets and rate limits."""
         return self._has(organisation_id, _ADMIN, _FINANCE)
 
     def may_write_statements(self, organisation_id: int) -> bool:

@@ -18,6 +18,7 @@ from governance.core.windows import Window, WindowKind
 from governance.keys.models import KeySecret, KeyUse, VirtualKey
 from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
+from governance.policy.models import RateLimit
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
 
 PASSWORD = "correct horse battery staple"
@@ -36,6 +37,7 @@ class Company:
     keys: dict[str, VirtualKey] = field(default_factory=dict)
     people: dict[str, User] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
+    limits: dict[str, RateLimit] = field(default_factory=dict)
     models: dict[str, LanguageModel] = field(default_factory=dict)
     prices: dict[str, tuple[Price, Price]] = field(default_factory=dict)
     connection: Connection | None = None
@@ -63,6 +65,7 @@ def found_company(*, name: str = "Acme Robotics") -> Company:
     _add_models(company)
     _add_keys(company)
     _add_budgets(company)
+    _add_rate_limits(company)
     return company
 
 
@@ -158,6 +161,16 @@ def _add_budgets(company: Company) -> None:
         )
         for percent in (50, 80, 100):
             Threshold.objects.create(budget=company.budgets[name], percent=percent)
+
+
+def _add_rate_limits(company: Company) -> None:
+    rows: tuple[tuple[str, dict[str, object]], ...] = (
+        ("Everybody, a minute", {"counts": "requests", "amount": 6000, "window": "minute"}),
+        ("Search, a day", {"counts": "tokens", "amount": 20_000_000, "window": "day", "team": company.teams["search"]}),
+        ("Lab at once", {"counts": "concurrent", "amount": 4, "key": company.keys["lab"]}),
+    )
+    for name, what in rows:
+        company.limits[name] = RateLimit.objects.create(organisation=company.organisation, name=name, **what)
 
 
 def _ask_for_more(company: Company, *, now: datetime) -> None:

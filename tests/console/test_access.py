@@ -31,6 +31,10 @@ MATRIX = {
     "budget_ask": {"admin": 403, "finance": 403, "auditor": 403, "owner": 200, "developer": 200, "outsider": 403},
     "budget_request": OF_ALL | {"owner": 404},
     "budget_request_withdraw": dict.fromkeys(OF_ALL, 405),
+    "rate_limits": OF_ALL,
+    "rate_limit_create": OF_BUDGETS,
+    "rate_limit_amount": OF_BUDGETS,
+    "rate_limit_retire": OF_BUDGETS,
     "keys": OF_ALL,
     "key": OF_ALL | {"developer": 404},
     "key_issue": OF_ISSUERS,
@@ -63,6 +67,10 @@ def _address(name: str, company: Company) -> str:
         "budget_ask": f"{search}/ask/",
         "budget_request": f"/budgets/requests/{company.request_id}/",
         "budget_request_withdraw": f"/budgets/requests/{company.request_id}/withdraw/",
+        "rate_limits": "/limits/",
+        "rate_limit_create": "/limits/new/",
+        "rate_limit_amount": f"/limits/{company.limits['Search, a day'].pk}/amount/",
+        "rate_limit_retire": f"/limits/{company.limits['Search, a day'].pk}/retire/",
         "keys": "/keys/",
         "key": f"/keys/{key.pk}/",
         "key_issue": "/keys/new/",
@@ -109,6 +117,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 14
+    assert len(objects) == 16
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -171,6 +171,18 @@ class World:
         }
         return self.insert("budgets_budget", organisation_id=self.organisation, limit_nano=limit_nano, **values)
 
+    def add_rate_limit(self, amount: int, counts: str = "requests", **columns: object) -> int:
+        """By default of the team, and per day: no test is so unlucky as to be there when it ends."""
+        values = {
+            "name": f"limit {next(self._numbers)}",
+            "team_id": self.team,
+            "window": None if counts == "concurrent" else "day",
+            **columns,
+        }
+        return self.insert(
+            "policy_ratelimit", organisation_id=self.organisation, counts=counts, amount=amount, **values
+        )
+
     def account(self, budget: int) -> dict[str, Any]:
         (row,) = self.rows("SELECT * FROM budgets_account WHERE budget_id = %s", budget)
         return row

@@ -18,6 +18,7 @@ from governance.budgets.hot import BudgetPolicy
 from governance.core.windows import Window, WindowKind
 from governance.metering.attempt import Attribution, Claim
 from governance.metering.leased import LeasedBooks
+from governance.policy.rate_limit import Counts, LimitWindow, RateLimitPolicy
 
 MakeBooks = Callable[[], Awaitable[LeasedBooks]]
 
@@ -54,6 +55,39 @@ class World:
             window=Window(kind=window),
             is_hard=enforcement == "hard",
         )
+
+    def add_rate_limit(
+        self, amount: int, counts: Counts = Counts.REQUESTS, *, window: LimitWindow | None = LimitWindow.DAY
+    ) -> RateLimitPolicy:
+        window = None if counts is Counts.CONCURRENT else window
+        name = f"limit {next(self._numbers)}"
+        row = self.owner.execute(
+            'INSERT INTO policy_ratelimit (organisation_id, team_id, name, counts, amount, "window")'
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            (
+                self.attribution.organisation_id,
+                self.attribution.team_id,
+                name,
+                counts.value,
+                amount,
+                window and window.value,
+            ),
+        ).fetchone()
+        assert row is not None
+        return RateLimitPolicy(
+            id=row["id"], name=name, scope="team default", counts=counts, amount=amount, window=window
+        )
+
+    def taken(self, limit: RateLimitPolicy) -> int:
+        """Return what processes have taken: of the window that the database knows, or of requests at once."""
+        if limit.window is None:
+            query = (
+                "SELECT coalesce(sum(t.amount), 0)::bigint AS taken FROM metering_allotment t"
+                " JOIN metering_allowance a ON a.id = t.allowance_id WHERE a.rate_limit_id = %s"
+            )
+        else:
+            query = "SELECT coalesce(sum(taken), 0)::bigint AS taken FROM metering_allowance WHERE rate_limit_id = %s"
+        return int(self.rows(query, limit.id)[0]["taken"])
 
     def account(self, budget: BudgetPolicy) -> dict[str, Any]:
         rows = self.rows("SELECT * FROM budgets_account WHERE budget_id = %s", budget.id)

@@ -13,7 +13,10 @@ from governance.core.database_url import DatabaseRole
 from governance.core.windows import BEGINNING, END, WindowKind
 from governance.keys import operations as keys
 from governance.keys.models import KeyUse
+from governance.policy import limits
+from governance.policy.limits import NewRateLimit
 from governance.policy.operations import Level, allow
+from governance.policy.rate_limit import Counts, LimitWindow
 from governance.teams.operations import require_tags
 from governance.teams.people import create_person
 from tests.support.company import ACTOR, NOW, PASSWORD, PEPPER, Company, found
@@ -49,6 +52,22 @@ def version() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT version FROM policy_version")
         return int(cursor.fetchone()[0])
+
+
+def test_a_rate_limit_that_is_made_changed_or_retired_is_heard_as_a_change_of_policy(
+    company: Company, heard: Callable[[], list[str]]
+) -> None:
+    new = NewRateLimit(
+        organisation_id=company.organisation.pk,
+        name="All",
+        counts=Counts.REQUESTS,
+        amount=5,
+        window=LimitWindow.MINUTE,
+    )
+    limit = limits.create(actor=ACTOR, new=new)
+    limits.change_amount(actor=ACTOR, limit_id=limit.pk, amount=6)
+    limits.retire(actor=ACTOR, limit_id=limit.pk)
+    assert heard() == ["policy"] * 3
 
 
 def test_a_change_of_a_team_or_a_list_is_heard_as_a_change_of_policy(

@@ -103,7 +103,7 @@ class BudgetForm(forms.Form):
         zones.choices = [(name, name) for name in sorted(available_timezones() - {"localtime"})]
         zones.initial = viewer.organisation.zone
         scope = cast("forms.ChoiceField", self.fields["scope"])
-        scope.choices = _scopes(viewer, key)
+        scope.choices = scope_choices(viewer, key)
         groups = groups_of(organisation_id=viewer.organisation.pk)
         self._choices("model_group", [(group.pk, group.name) for group in groups])
         offered = connections_of(organisation_id=viewer.organisation.pk).values_list("provider", flat=True)
@@ -126,8 +126,6 @@ class BudgetForm(forms.Form):
     def new_budget(self) -> NewBudget:
         """Return what was asked for."""
         found = self.cleaned_data
-        kind, _, number = found["scope"].partition(":")
-        scope: dict[str, Any] = {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
         return NewBudget(
             organisation_id=self._viewer.organisation.pk,
             name=found["name"],
@@ -144,7 +142,7 @@ class BudgetForm(forms.Form):
             carries_over=found["carry"] == "carry",
             carry_cap_nano=found["carry_cap"],
             thresholds=found["thresholds"],
-            **scope,
+            **chosen_scope(found["scope"]),
         )
 
 
@@ -153,7 +151,13 @@ def limit_initial(limit_nano: int) -> str:
     return usd_text(limit_nano)
 
 
-def _scopes(viewer: Viewer, key: VirtualKey | None) -> list[tuple[str, Any]]:
+def chosen_scope(choice: str) -> dict[str, Any]:
+    """Return the id that a choice of `scope_choices` stands for: {"team_id": 3}."""
+    kind, _, number = choice.partition(":")
+    return {} if kind == _ORGANISATION else {f"{kind}_id": int(number)}
+
+
+def scope_choices(viewer: Viewer, key: VirtualKey | None) -> list[tuple[str, Any]]:
     """Return whose budget it can be. A key's budget is begun from the key, for there can be very many keys."""
     units = BusinessUnit.objects.filter(organisation=viewer.organisation).order_by("name")
     members = Membership.objects.filter(team__organisation=viewer.organisation).values("user")

@@ -38,7 +38,7 @@ def show(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpResponse:
 def create(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Set a new budget. `?key=ID` offers that key as what it is for."""
     _refuse_readers(viewer)
-    form = BudgetForm(request.POST or None, viewer=viewer, key=_asked_key(request, viewer))
+    form = BudgetForm(request.POST or None, viewer=viewer, key=asked_key(request, viewer))
     if request.method == "POST" and form.is_valid():
         try:
             budget = operations.create(actor=viewer.actor, new=form.new_budget())
@@ -105,6 +105,7 @@ def changeable(viewer: Viewer, budget_id: int) -> BudgetPage:
     return page
 
 
-def _asked_key(request: HttpRequest, viewer: Viewer) -> VirtualKey | None:
+def asked_key(request: HttpRequest, viewer: Viewer) -> VirtualKey | None:
+    """Return the key that `?key=ID` names, if the viewer sees it."""
     text = request.GET.get("key", "")
     return viewer.visible_keys().filter(id=int(text)).first() if text.isdigit() and len(text) < 19 else None

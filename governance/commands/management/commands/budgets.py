@@ -11,16 +11,15 @@ from governance.budgets import increases, operations, queries
 from governance.budgets.models import Budget, Increase
 from governance.budgets.narrowing import split_tag
 from governance.budgets.thresholds import parse_threshold
-from governance.catalog import queries as catalog
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.commands.parsing import instant
+from governance.commands.scope import add_narrowing_options, add_scope_options, group_id, scope_ids
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import parse_usd, usd_text
 from governance.core.windows import WindowKind
 from governance.keys import queries as keys
 from governance.teams import queries as teams
-from governance.teams.models import Organisation
 
 
 class Command(VerbCommand):
@@ -39,14 +38,9 @@ class Command(VerbCommand):
         verb.add_argument("--limit", required=True, metavar="USD", help="exact: 250.00")
         verb.add_argument("--window", choices=[kind.value for kind in WindowKind], help="default: month")
         verb.add_argument("--zone", help="the IANA zone in which periods begin (default: the organisation's)")
-        verb.add_argument("--unit", metavar="NAME", help="only what this business unit spends")
-        verb.add_argument("--team", metavar="NAME", help="only what this team spends")
-        verb.add_argument("--key", metavar="ID", help="only what this key spends: its id, or bsr_... of its text")
-        verb.add_argument("--user", metavar="EMAIL", help="only what this person's keys spend")
+        add_scope_options(verb, does="spends")
         verb.add_argument("--first-month", type=int, metavar="NUMBER", help="where the fiscal year begins (default: 1)")
-        verb.add_argument("--model", metavar="PATTERN", help="only calls to aliases that match this glob")
-        verb.add_argument("--model-group", metavar="NAME", help="only calls to aliases of this access group")
-        verb.add_argument("--provider", metavar="NAME", help="only calls that this provider answers")
+        add_narrowing_options(verb)
         verb.add_argument("--tag", metavar="NAME=VALUE", help="only calls with this tag; * stands for any value")
         verb.add_argument(
             "--per-member", action="store_true", help="each person, or key of no person, has the whole limit"
@@ -124,14 +118,14 @@ def _set(options: dict[str, Any]) -> Answer:
         first_month=options["first_month"] or 1,
         is_hard=not options["soft"],
         model_pattern=options["model"] or "",
-        model_group_id=_group_id(organisation, options),
+        model_group_id=group_id(organisation, options),
         provider=options["provider"] or "",
         tag=options["tag"] or "",
         is_per_member=options["per_member"],
         carries_over=options["carry_over"],
         carry_cap_nano=_cap(options),
         thresholds=thresholds or operations.DEFAULT_THRESHOLDS,
-        **_scope(organisation, options),
+        **scope_ids(organisation, options),
     )
     return _facts(operations.create(actor=actor(), new=new))
 
@@ -139,13 +133,13 @@ def _set(options: dict[str, Any]) -> Answer:
 def _refuse_other_than_limit(existing: Budget, options: dict[str, Any]) -> None:
     """Repeating the command that made a budget is fine; changing whose it is, or its window, is not."""
     asked = {
-        **_scope(existing.organisation, options),
+        **scope_ids(existing.organisation, options),
         **{name: options[name] for name in ("window", "zone", "first_month", "provider") if options[name] is not None},
     }
     if options["model"] is not None:
         asked["model_pattern"] = options["model"]
     if options["model_group"] is not None:
-        asked["model_group_id"] = _group_id(existing.organisation, options)
+        asked["model_group_id"] = group_id(existing.organisation, options)
     if options["tag"] is not None:
         asked["tag_name"], asked["tag_value"] = split_tag(options["tag"])
     if options["per_member"]:
@@ -161,24 +155,6 @@ def _refuse_other_than_limit(existing: Budget, options: dict[str, Any]) -> None:
             f"The budget {existing.name!r} is there with another scope, window, sharing, enforcement or carry-over, "
             "which never change: retire it, or choose another name."
         )
-
-
-def _scope(organisation: Organisation, options: dict[str, Any]) -> dict[str, Any]:
-    scope: dict[str, Any] = {}
-    if options["unit"]:
-        scope["unit_id"] = teams.unit_named(organisation=organisation, name=options["unit"]).pk
-    if options["team"]:
-        scope["team_id"] = teams.team_named(organisation=organisation, name=options["team"]).pk
-    if options["key"]:
-        scope["key_id"] = keys.key_named(text=options["key"]).pk
-    if options["user"]:
-        scope["user_id"] = teams.person_named(email=options["user"]).pk
-    return scope
-
-
-def _group_id(organisation: Organisation, options: dict[str, Any]) -> int | None:
-    name = options["model_group"]
-    return catalog.group_named(organisation=organisation, name=name).pk if name else None
 
 
 def _list(options: dict[str, Any]) -> Answer:
