@@ -135,6 +135,15 @@ class StreamMeter(Protocol):
         """Return how many events carried visible output: each is at least a token."""
 
 
+class BoundingMeter(StreamMeter, Protocol):
+    """A meter of a vendor that says early what the input was: the gateway then holds less until the stream ends."""
+
+    def bounds(self) -> Bound | None:
+        """Return a bound of all that can be reported in the end, once it is known; None before. It must hold whatever
+        follows: a count that may still grow is no bound. Asked until it says something, then no more.
+        """
+
+
 class Provider(Protocol):
     """One vendor. Stateless after construction and safe to share between requests.
 
