@@ -52,7 +52,9 @@ class Relay:
         self._is_readable = True
 
     async def run(self, headers: Headers) -> None:
-        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off; is cancelled by an overdue patience."""
+        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off; is
+        cancelled by an overdue patience.
+        """
         patience, limits, departure = self._patience, self._limits, self._departure
         patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         facts = self._exchange.facts
