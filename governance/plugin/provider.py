@@ -29,7 +29,9 @@ class AfterDisconnect(StrEnum):
     DRAIN = "drain"
     """Read on, within a bound, until the vendor reports usage."""
     CANCEL = "cancel"
-    """Close the vendor's connection, also before its first byte. Unless its usage was seen, the cost stays held."""
+    """Close the vendor's connection, also before its first byte. Unless its final usage was seen, what was seen of a
+    stream is settled as an estimate, and the rest stays held.
+    """
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
