@@ -37,7 +37,7 @@ from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
-from governance.plugin.provider import AfterDisconnect, Billing, ErrorReading
+from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading
 
 EVENT_STREAM = "text/event-stream"
 _LOST = "answer_lost"
@@ -235,12 +235,18 @@ class Attempt:
             patience=patience,
             limits=self._vendors.limits,
             departure=self._departure,
-            headers=self._headers,
+            on_bound=self._shrink,
         )
         try:
-            await relay.run()
+            await relay.run(self._headers)
         finally:
             self.outcome = relay.outcome(self._quote, self._hold, http_status=reply.status)
+
+    def _shrink(self, bound: Bound) -> None:
+        """Hold only what the attempt can still cost: of the input, what the vendor has counted."""
+        worst = self._quote.card.worst_case(bound).nano(granted_maximum(self._quote, self._hold))
+        if worst < self._hold.granted_nano:
+            self._vendors.books.shrink(self._hold, worst)
 
     def _completed(self, status: int, body: bytes) -> Outcome:
         deployment = self._quote.deployment

@@ -1,6 +1,7 @@
 """Relays a vendor's event stream: bytes as they arrive, no faster than the client reads, metered on the way."""
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -14,7 +15,7 @@ from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
 from governance.metering.attempt import Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.provider import StreamMeter
+from governance.plugin.provider import Bound, StreamMeter
 from governance.plugin.sse import EventSplitter, ServerSentEvent
 
 _log = structlog.get_logger("bursar.gateway")
@@ -24,6 +25,7 @@ class Relay:
     """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens.
 
     The client's answer begins with the stream's first byte: until then another attempt may take this one's place.
+    `on_bound` is told once what the stream can cost at most, where its meter learns that early.
     """
 
     def __init__(
@@ -35,9 +37,10 @@ class Relay:
         patience: Patience,
         limits: Limits,
         departure: Departure,
-        headers: Headers,
+        on_bound: Callable[[Bound], None],
     ) -> None:
-        self._headers = headers
+        self._on_bound = on_bound
+        self._bounds: Callable[[], Bound | None] | None = getattr(meter, "bounds", None)
         self._exchange = exchange
         self._reply = reply
         self._meter = meter
@@ -48,8 +51,10 @@ class Relay:
         self._is_whole = False
         self._is_readable = True
 
-    async def run(self) -> None:
-        """Relay to the end. Raises AnswerLost when the vendor breaks off; is cancelled by an overdue patience."""
+    async def run(self, headers: Headers) -> None:
+        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off; is
+        cancelled by an overdue patience.
+        """
         patience, limits, departure = self._patience, self._limits, self._departure
         patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         facts = self._exchange.facts
@@ -63,7 +68,7 @@ class Relay:
             if shown and not departure.has_happened:
                 patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
                 if not self._exchange.has_started:
-                    await self._exchange.start(self._reply.status, self._headers)
+                    await self._exchange.start(self._reply.status, headers)
                 await self._exchange.write(shown, is_last=False)
             patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         rest = self._shown(self._splitter.close())
@@ -72,7 +77,7 @@ class Relay:
         if not departure.has_happened:
             patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
             if not self._exchange.has_started:
-                await self._exchange.start(self._reply.status, self._headers)
+                await self._exchange.start(self._reply.status, headers)
             await self._exchange.write(rest, is_last=True)
 
     def outcome(self, quote: Quote, hold: Hold, *, http_status: int) -> Outcome:
@@ -100,7 +105,11 @@ class Relay:
             return b"".join([event.raw for event in events])
         try:
             feed = self._meter.feed
-            return b"".join([raw for raw, data in events if not data or feed(data)])
+            shown = b"".join([raw for raw, data in events if not data or feed(data)])
+            if self._bounds is not None and (bound := self._bounds()) is not None:
+                self._bounds = None
+                self._on_bound(bound)
+            return shown
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its stream
             _log.exception("plugin_failed", doing="stream_meter")
             self._is_readable = False

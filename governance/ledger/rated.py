@@ -1,6 +1,6 @@
 """What stands on the books for attempts: all revisions of one added up, in order of admission, a batch at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,9 +8,11 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.db.models import Sum
 
 from governance.core.money import EXACT, exact_sum
 from governance.ledger.detached import refuse_detached
+from governance.ledger.models import UsageRecord
 from governance.plugin.usage import TokenClass
 
 RERATED = "rerated"
@@ -58,6 +60,14 @@ class StandingAttempt(msgspec.Struct, frozen=True, kw_only=True):
     charge_nano: int
     is_estimated: bool
     is_catalogued: bool
+
+
+class StandingCharge(msgspec.Struct, frozen=True, kw_only=True):
+    """What one attempt costs after its last revision, in nano-USD; `cost_nano` is exact."""
+
+    revision: int
+    cost_nano: Decimal
+    charge_nano: int
 
 
 # The first revisions of one batch, with every later one of the same attempts.
@@ -125,6 +135,30 @@ def standing_attempts(*, span: Span, after: Place | None, limit: int) -> list[St
     for row in rows:
         revisions.setdefault(row.attempt_id, []).append(row)
     return [_added_up(each) for each in revisions.values()]
+
+
+def standing_charge(*, attempt_id: UUID, admitted_at: datetime) -> StandingCharge | None:
+    """Return what an attempt costs after its last revision; None when nothing of it is on the books."""
+    rows = list(UsageRecord.objects.filter(attempt_id=attempt_id, admitted_at=admitted_at))
+    if not rows:
+        return None
+    return StandingCharge(
+        revision=max(row.revision for row in rows),
+        cost_nano=exact_sum(row.cost_nano for row in rows),
+        charge_nano=sum(row.charge_nano for row in rows),
+    )
+
+
+def charges_of(instants: Mapping[UUID, datetime]) -> dict[UUID, int]:
+    """Return what attempts cost by now, in nano-USD, by id; those that are not on the books are missing. Given are the
+    instants of their admission.
+    """
+    if not instants:
+        return {}
+    span = (min(instants.values()), max(instants.values()))
+    records = UsageRecord.objects.filter(attempt_id__in=instants, admitted_at__range=span)
+    sums = records.order_by().values_list("attempt_id").annotate(nano=Sum("charge_nano"))
+    return {attempt_id: int(nano) for attempt_id, nano in sums}
 
 
 def _added_up(revisions: list[_Row]) -> StandingAttempt:

@@ -1,52 +1,31 @@
 """Attempts of which the seen part is settled as an estimate while the rest of their hold waits in suspense."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 import msgspec
 from django.db import connection
-from django.db.models import Sum
 
 from governance.catalog.rating import RATING_RULE
-from governance.core.money import EXACT, exact_sum
-from governance.ledger.models import UsageRecord
+from governance.core.money import EXACT
+from governance.ledger.rated import StandingCharge, charges_of, standing_charge
 from governance.metering.models import Attempt
 from governance.metering.revision import Revision
 from governance.plugin.usage import TokenClass
 
 
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands on the books of such an attempt, all revisions added up. `cost_nano` is exact."""
-
-    attempt_id: UUID
-    admitted_at: datetime
-    revision: int
-    cost_nano: Decimal
-    charge_nano: int
-
-
-def estimate_of(attempt: Attempt) -> Estimate | None:
+def estimate_of(attempt: Attempt) -> StandingCharge | None:
     """Return what was settled of an attempt in suspense; None when nothing was.
 
     Keeps every other writer of revisions out until the transaction ends.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT metering_lock_revisions()")
-    rows = list(UsageRecord.objects.filter(attempt_id=attempt.id, admitted_at=attempt.admitted_at))
-    if not rows:
-        return None
-    return Estimate(
-        attempt_id=attempt.id,
-        admitted_at=attempt.admitted_at,
-        revision=max(row.revision for row in rows),
-        cost_nano=exact_sum(row.cost_nano for row in rows),
-        charge_nano=sum(row.charge_nano for row in rows),
-    )
+    return standing_charge(attempt_id=attempt.id, admitted_at=attempt.admitted_at)
 
 
-def decided(estimate: Estimate, *, charge_nano: int, outcome: str) -> Revision:
+def decided(attempt: Attempt, estimate: StandingCharge, *, charge_nano: int, outcome: str) -> Revision:
     """Return the revision after which the attempt costs what somebody says, in nano-USD.
 
     The classes of the estimate stay as they are; one line of no class carries the difference.
@@ -54,9 +33,9 @@ def decided(estimate: Estimate, *, charge_nano: int, outcome: str) -> Revision:
     difference = EXACT.subtract(Decimal(charge_nano), estimate.cost_nano)
     has_changed = difference != 0
     return Revision(
-        attempt_id=estimate.attempt_id,
+        attempt_id=attempt.id,
         revision=estimate.revision + 1,
-        admitted_at=estimate.admitted_at,
+        admitted_at=attempt.admitted_at,
         outcome=outcome,
         is_estimated=charge_nano > 0,
         classes=[TokenClass.UNKNOWN] if has_changed else [],
@@ -80,11 +59,4 @@ def resolve_rest(*, revision: Revision, reason: str) -> bool:
 
 def estimated_nanos(attempts: Iterable[Attempt]) -> dict[UUID, int]:
     """Return what was settled of each of these attempts in suspense, in nano-USD; those with nothing are missing."""
-    instants = {attempt.id: attempt.admitted_at for attempt in attempts}
-    if not instants:
-        return {}
-    records = UsageRecord.objects.filter(
-        attempt_id__in=instants, admitted_at__range=(min(instants.values()), max(instants.values()))
-    )
-    sums = records.order_by().values_list("attempt_id").annotate(nano=Sum("charge_nano"))
-    return {attempt_id: int(nano) for attempt_id, nano in sums}
+    return charges_of({attempt.id: attempt.admitted_at for attempt in attempts})

@@ -123,7 +123,7 @@ def _resolve(*, attempt_id: UUID, cost_nano: int | None, outcome_reason: str, ac
         estimated_nano = estimate.charge_nano if estimate is not None else 0
         charge = attempt.held_nano + estimated_nano if cost_nano is None else cost_nano
         if estimate is not None:
-            revision = decided(estimate, charge_nano=charge, outcome=outcome_reason)
+            revision = decided(attempt, estimate, charge_nano=charge, outcome=outcome_reason)
             is_resolved = resolve_rest(revision=revision, reason=reason)
         else:
             is_resolved = _book(attempt_id, _outcome(charge, outcome_reason))

@@ -29,7 +29,9 @@ class AfterDisconnect(StrEnum):
     DRAIN = "drain"
     """Read on, within a bound, until the vendor reports usage."""
     CANCEL = "cancel"
-    """Close the vendor's connection, also before its first byte. Unless its usage was seen, the cost stays held."""
+    """Close the vendor's connection, also before its first byte. Unless its final usage was seen, what was seen of a
+    stream is settled as an estimate, and the rest stays held.
+    """
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +135,15 @@ class StreamMeter(Protocol):
 
     def seen_output_events(self) -> int:
         """Return how many events carried visible output: each is at least a token."""
+
+
+class BoundingMeter(StreamMeter, Protocol):
+    """A meter of a vendor that says early what the input was: the gateway then holds less until the stream ends."""
+
+    def bounds(self) -> Bound | None:
+        """Return a bound of all that can be reported in the end, once it is known; None before. It must hold whatever
+        follows: a count that may still grow is no bound. Asked until it says something, then no more.
+        """
 
 
 class Provider(Protocol):

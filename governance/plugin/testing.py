@@ -179,12 +179,13 @@ def check_recorded_stream(
     subject: Subject, *, wire: Wire, body: bytes, fields: GoverningFields, may_hide: bool = True
 ) -> UsageReport:
     """Read a real vendor's stream, cut in several ways: always the same usage, and at most the usage event hidden."""
-    reports, hidden = [], []
+    reports, hidden, bounds = [], [], []
     for size in (1, 7, 1000, len(body)):
         meter = subject.provider.stream_meter(wire=wire, connection=subject.connection(), fields=fields)
         events = _events(body, size)
         _require(b"".join(raw for raw, _ in events) == body, "Relayed events must be the stream, byte for byte.")
         hidden.append([data for _, data in events if data and not meter.feed(data)])
+        bounds += [meter.bounds()] if hasattr(meter, "bounds") else []
         reports.append(meter.report())
     _require(all(report == reports[0] for report in reports), "The usage read must not depend on how a stream is cut.")
     _require(all(item == hidden[0] for item in hidden), "What is hidden must not depend on how a stream is cut.")
@@ -194,6 +195,9 @@ def check_recorded_stream(
     report = reports[0]
     if report is None:
         raise NotConforming("The recorded stream reports usage, and it was not read.")
+    for bound in bounds:
+        is_kept = bound is None or bound.input_tokens >= report.usage.input_tokens
+        _require(is_kept, "The bound that a meter gives early must hold to the end of the stream.")
     return report
 
 

@@ -6,6 +6,7 @@ from governance.audit.operations import Actor
 from governance.budgets.models import Account
 from governance.catalog.models import Price
 from governance.ledger.rated import Span
+from governance.metering.models import Attempt
 from governance.metering.rerating import apply_rerating
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Call, Company, book, suspend
@@ -157,3 +158,24 @@ def test_an_administrator_settles_what_nobody_could_prove(company: Company, log_
     assert (account.settled_nano, account.held_nano) == (250_000_000, 0)
     assert AuditEvent.objects.get(action="attempt.suspense_settled").reason == "in the vendor's report"
     assert client.get(path).status_code == 404
+
+
+def test_an_estimate_shows_what_stays_held_and_is_settled_at_what_the_call_cost_in_all(
+    company: Company, log_in: LogIn
+) -> None:
+    record = book(company, Call(key="lab", model="falcon-large", at=NOW, read=100, written=10, is_stream=True))
+    attempt = suspend(company, key="lab", nano=1_310_000_000, at=NOW)
+    Attempt.objects.filter(pk=attempt.pk).update(id=record.attempt_id)
+    client, path = log_in("admin"), f"/requests/{record.attempt_id}/"
+
+    listed = client.get("/requests/").content.decode()
+    shown = client.get(path).content.decode()
+    asked = client.get(f"{path}settle/").content.decode()
+    answer = client.post(f"{path}settle/", {"cost": "0.25", "reason": "the invoice"}, follow=True).content.decode()
+
+    assert "settled as an estimate" in listed and "are settled as an estimate" in asked
+    assert "This is an estimate of what was seen" in shown and "Usage times price" in shown and "1.31 USD" in shown
+    assert "The request is settled" in answer and "Every figure below adds up" in answer
+    assert "This is an estimate of what was seen" not in answer and "Revision 2" in answer
+    account = Account.objects.get(budget=company.budgets["Lab key"])
+    assert (account.settled_nano, account.held_nano) == (250_000_000, 0)

@@ -65,6 +65,8 @@ class Bank:
         self.workers: dict[int, Worker] = {}
         self.charges: dict[UUID, int] = {}
         self.suspense: dict[UUID, dict[str, Any]] = {}
+        self.estimates: set[UUID] = set()
+        """Attempts of which a part is booked and the rest is in suspense."""
         self.overruns: set[UUID] = set()
         self.touched: set[int] = set()
         self.notify: Callable[[int], None] = lambda account_id: None
@@ -257,9 +259,22 @@ class Bank:
             return False
         for account_id in attempt["account_ids"]:
             del self.accounts[account_id].suspense[attempt_id]
+        if attempt_id in self.estimates:
+            self._resolve_rest(attempt_id, attempt, outcome["charge_nano"])
+            return True
         apart = {"leased_nano": 0, "held_apart_nano": attempt["reserved_nano"]}
         self._book(attempt["epoch"], [outcome | attempt | apart])
         return True
+
+    def _resolve_rest(self, attempt_id: UUID, attempt: dict[str, Any], charge: int) -> None:
+        """What was booked as an estimate becomes what somebody says it cost in all; the rest is given back."""
+        booked, rest = self.charges[attempt_id], attempt["reserved_nano"]
+        self.estimates.discard(attempt_id)
+        for account_id in attempt["account_ids"]:
+            self.accounts[account_id].held -= rest
+            self.accounts[account_id].settled += charge - booked
+            self.touched.add(account_id)
+        self._record(attempt_id, charge, booked + rest)
 
     def _knows(self, row: dict[str, Any]) -> bool:
         return UUID(row["attempt_id"]) in self.charges or UUID(row["attempt_id"]) in self.suspense
@@ -270,9 +285,11 @@ class Bank:
                 raise psycopg.DataError("A number is out of range.")
 
     def _book(self, epoch: int, rows: Iterable[dict[str, Any]]) -> None:
+        settled_now: set[UUID] = set()
         for row in rows:
             attempt_id = UUID(row["attempt_id"])
-            if self._knows(row):
+            is_rest = row["ending"] == "suspense" and attempt_id in settled_now
+            if self._knows(row) and not is_rest:
                 self.report(f"I6 attempt {attempt_id} is booked a second time")
                 raise psycopg.errors.UniqueViolation("usage record")
             is_settled = row["ending"] == "settled"
@@ -287,7 +304,10 @@ class Bank:
                 self._unlease(account, epoch, gone)
             if is_settled:
                 self._record(attempt_id, charge, reserved)
+                settled_now.add(attempt_id)
             else:
+                if is_rest:
+                    self.estimates.add(attempt_id)
                 kept = ("attempt_id", "account_ids", "reserved_nano")
                 self.suspense[attempt_id] = {name: row[name] for name in kept} | {"epoch": epoch}
 

@@ -122,6 +122,11 @@ class Customers:
         if ending == "unknown" or (ending == "cancelled" and self.chance.random() < 0.3):
             process.books.book(hold, Outcome(ending=Ending.SUSPENSE, reason="provider_timed_out"))
             return
+        if ending == "cancelled" and self.chance.random() < 0.5:
+            # Whatever is thought to have been used: settled and held cover the reservation all the same.
+            seen = settled(self.chance.randint(0, hold.granted_nano), "client_gone")
+            process.books.book(hold, msgspec.structs.replace(seen, ending=Ending.ESTIMATED))
+            return
         charge.final = charge.charged if ending == "cancelled" else charge.final
         process.world.charge(charge, charge.final)
         process.books.book(hold, settled(charge.final, POISON if ending == "unbookable" else "ok"))

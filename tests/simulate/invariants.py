@@ -61,7 +61,9 @@ class Invariants:
         settled: Counter[int] = Counter()
         for attempt_id, nano in bank.charges.items():
             charge = self._vendor.charges.get(attempt_id)
-            if nano != (charge.charged if charge else 0):
+            if attempt_id in bank.estimates and charge is not None:
+                settled.update(dict.fromkeys(charge.hold.account_ids, nano))
+            elif nano != (charge.charged if charge else 0):
                 self._report(f"I5 attempt {attempt_id} was booked at {nano}, and the vendor says {charge}")
             elif charge is not None:
                 settled.update(dict.fromkeys(charge.hold.account_ids, nano))

@@ -24,6 +24,10 @@ def _settle_without_using_up(path: Sequence[Lease], *, reserved: int, charge: in
     return used
 
 
+def _estimate_and_free_the_rest(path: Sequence[Lease], *, reserved: int, charge: int, at: float) -> None:
+    _settle(path, reserved=reserved, charge=charge, at=at)
+
+
 def _rows_with_results(entries: Mapping[UUID, Entry]) -> str:
     return _rows_of({number: entry for number, entry in entries.items() if entry.result is not None})
 
@@ -55,6 +59,9 @@ def _end_nothing(path: Sequence[Lease], reserved: int) -> None:
 
 
 MUTATIONS: Final[Mapping[str, Mutation]] = {
+    "an estimate frees the rest of its hold": lambda: mock.patch.object(
+        leases, "estimate", _estimate_and_free_the_rest
+    ),
     "an unknown outcome frees its money": lambda: mock.patch.object(leases, "suspend", leases.release),
     "a settled attempt frees all it had reserved": lambda: mock.patch.object(
         leases, "settle", _settle_without_using_up

@@ -2,15 +2,24 @@
 
 from collections.abc import Callable
 
-from governance.plugin import Provider, hookimpl
+from bursar_plugin_sandbox.meter import SandboxMeter
+from governance.plugin import ConnectionSettings, GoverningFields, Provider, StreamMeter, Wire, hookimpl
 from governance.plugin.openai_chat import ChatConventions, OpenAIChatProvider, StreamUsage
+
+
+class SandboxProvider(OpenAIChatProvider):
+    """OpenAI's chat wire, with streams that may say early what the input was."""
+
+    def stream_meter(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> StreamMeter:
+        """Return a meter that knows the input from the first running count on."""
+        return SandboxMeter(fields)
 
 
 @hookimpl
 def bursar_providers(register: Callable[[Provider], None]) -> None:
     """Offer the provider `sandbox`."""
     register(
-        OpenAIChatProvider(
+        SandboxProvider(
             name="sandbox",
             title="Sandbox (a pretend vendor)",
             default_base_url="http://127.0.0.1:8089/v1",

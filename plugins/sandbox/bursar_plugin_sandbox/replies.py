@@ -65,7 +65,9 @@ def stream_events(request: ChatRequest, said: Answer) -> Iterator[bytes]:
     head = _head(request, "chat.completion.chunk")
     reports = request.include_usage and not request.directives.no_usage
     waiting: dict[str, Any] = {"usage": None} if reports else {}
-    for delta, finish in _deltas(said):
+    for number, (delta, finish) in enumerate(_deltas(said)):
+        if request.directives.usage == "running":
+            waiting = {"usage": _running(request, said, min(number, said.tokens))}
         for index in range(request.choices):
             choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
             yield _event({**head, "choices": [choice], **waiting})
@@ -99,6 +101,11 @@ def usage(request: ChatRequest, said: Answer) -> dict[str, Any]:
         },
         "completion_tokens_details": {"reasoning_tokens": reasoning * request.choices, "audio_tokens": 0},
     }
+
+
+def _running(request: ChatRequest, said: Answer, tokens: int) -> dict[str, Any]:
+    """Return the usage so far, as vendors report it that count along."""
+    return usage(request, msgspec.structs.replace(said, tokens=tokens))
 
 
 def _deltas(said: Answer) -> Iterator[tuple[dict[str, Any], str | None]]:

@@ -25,6 +25,7 @@ _WORDS = {
     "stall": {"first-byte", "mid-stream"},
     "cut": {"mid-stream"},
     "error": {"mid-stream"},
+    "usage": {"running"},
     "finish": {"stop", "length", "content_filter", "tool_calls"},
 }
 
@@ -51,6 +52,7 @@ class Directives(msgspec.Struct, frozen=True, kw_only=True):
     stall: str | None = None
     cut: str | None = None
     error: str | None = None
+    usage: str | None = None
     finish: str | None = None
 
 

@@ -107,6 +107,16 @@ def test_the_provider_reads_what_its_server_sends(server: httpx.Client) -> None:
     assert streamed.count(b'"content":"') == 101
 
 
+def test_running_counts_have_the_final_input_from_the_first_on(server: httpx.Client) -> None:
+    streamed = ask(server, "Hello [sandbox: tokens=5, usage=running]", stream=True)
+    counts = [event["usage"] for event in said(streamed)]
+    assert {count["prompt_tokens"] for count in counts} == {10}
+    assert [count["completion_tokens"] for count in counts] == [0, 1, 2, 3, 4, 5, 5]
+    fields = GoverningFields(model="m", stream=True, body_bytes=1, messages=1)
+    report = check_recorded_stream(subject(), wire=Wire.OPENAI_CHAT, body=streamed.content, fields=fields)
+    assert (report.usage.input_tokens, report.usage.output_tokens) == (10, 5)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_tool_is_called_when_the_text_names_it(server: httpx.Client, stream: bool) -> None:
     reply = ask(server, "Use get_weather", tools=[TOOL], stream=stream)
