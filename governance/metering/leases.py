@@ -17,6 +17,8 @@ IDLE_SECONDS: Final = 5.0
 RECALL_SECONDS: Final = 1.0
 """After a recall whatever comes free is given back at once, for so long."""
 FORGET_SECONDS: Final = 120.0
+KEPT_SECONDS: Final = 60.0
+"""A lease whose period is over is remembered for so long: a database that lost its account is told of it."""
 _TYPICAL_SHIFT: Final = 3
 
 
@@ -33,6 +35,7 @@ class Lease:
         "ends_at",
         "in_flight",
         "is_exact",
+        "key",
         "pace",
         "recalled_until",
         "safe_from",
@@ -46,6 +49,7 @@ class Lease:
 
     def __init__(self, account_id: int, *, starts_at: float, ends_at: float, at: float) -> None:
         self.account_id = account_id
+        self.key: Hashable | None = None
         self.starts_at = starts_at
         self.ends_at = ends_at
         self.safe_from = starts_at + GUARD_SECONDS
@@ -59,6 +63,15 @@ class Lease:
         self.recalled_until = at
         self.used_at = at
         self.pace = Pace(at)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its account's limit was lowered, and the database has granted nothing on it since."""
+        return self.safe_until < self.starts_at
+
+    def lower(self) -> None:
+        """The limit of its account went down: what lies idle goes back, and only the database lends of it from now on."""
+        self.safe_until = self.starts_at - GUARD_SECONDS
 
     @property
     def total(self) -> int:
@@ -76,7 +89,7 @@ class Lease:
 
     def surplus(self, at: float) -> int:
         """Return how much of `available` should go back to the account now."""
-        if self.is_exact or at < self.recalled_until or at >= self.ends_at or at - self.used_at >= IDLE_SECONDS:
+        if self.is_exact or self.is_over or at < self.recalled_until or at >= self.ends_at or at - self.used_at >= IDLE_SECONDS:
             return max(0, self.available)
         target = self.worth_having(at)
         return self.available - target if self.available > 2 * target else 0
@@ -132,6 +145,7 @@ class LeasesInHand:
     def take_up(self, key: Hashable, lease: Lease) -> Lease:
         """Make this the current lease of a budget; an older object for the same account goes on."""
         lease = self._by_account.setdefault(lease.account_id, lease)
+        lease.key = key
         self._current[key] = lease
         return lease
 
@@ -143,6 +157,13 @@ class LeasesInHand:
         """Its period is over by the database's clock: another account pays now."""
         self._current = {key: each for key, each in self._current.items() if each is not lease}
 
+    def give_up(self, account_id: int) -> None:
+        """Another account stands in the place of this one: its money is the books' again, and nothing is lent of it."""
+        lease = self._by_account.pop(account_id, None)
+        if lease is not None:
+            self.forget(lease)
+            lease.available = 0
+
     def clear(self) -> None:
         """Forget everything: the books have given this process's leases up."""
         self._current.clear()
@@ -151,7 +172,9 @@ class LeasesInHand:
     def drop_empty(self, *, at: float) -> None:
         """Let go of leases that are over or long unused and hold nothing."""
         gone = [
-            lease for lease in self if lease.is_empty and (at >= lease.ends_at or at - lease.used_at > FORGET_SECONDS)
+            lease
+            for lease in self
+            if lease.is_empty and (at - lease.ends_at >= KEPT_SECONDS or at - lease.used_at > FORGET_SECONDS)
         ]
         for lease in gone:
             del self._by_account[lease.account_id]
@@ -175,8 +198,10 @@ def reserve(path: Sequence[Lease], want: int, *, at: float) -> bool:
 
 
 def put_aside(pending: Pending) -> None:
-    """Take what the leases in hand can give towards the claim."""
+    """Take what the leases in hand can give towards the claim; of an account over its limit the database lends anew."""
     for index, lease in enumerate(pending.path):
+        if lease.is_over:
+            continue
         taken = min(lease.available, pending.want - pending.aside[index])
         lease.available -= taken
         lease.in_flight += taken
@@ -231,6 +256,8 @@ def take_grant(pending: Pending, lease: Lease, nano: int, *, is_exact: bool) -> 
     """Add a grant of the database to a lease, for the claim."""
     lease.in_flight += nano
     lease.is_exact = is_exact
+    if lease.is_over:
+        lease.safe_until = lease.ends_at - GUARD_SECONDS
     pending.aside[pending.path.index(lease)] += nano
 
 

@@ -106,3 +106,14 @@ class Overrun(models.Model):
 
     def __str__(self) -> str:
         return str(self.attempt_id)
+
+
+class Timeline(models.Model):
+    """A timeline of PostgreSQL that the books have gone on; the last one is the present. It changes with a fail-over."""
+
+    number = models.IntegerField()
+    taken_at = models.DateTimeField(db_default=Now())
+    grants_from = models.DateTimeField(help_text="Before it nothing is granted: processes say what they hold.")
+
+    def __str__(self) -> str:
+        return f"timeline {self.number}"

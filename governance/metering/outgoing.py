@@ -11,6 +11,7 @@ from governance.metering.attempt import Ending, Outcome
 from governance.metering.bank import Batch
 from governance.metering.journal import RESULT, SHRUNK, Journal, JournalFull
 from governance.metering.leases import Lease, LeasesInHand
+from governance.metering.recent import Recent, Told
 from governance.metering.reservation import Reservation
 from governance.metering.texts import batch_text, booking_text, outcome_text, suspense_text
 
@@ -41,6 +42,12 @@ class _Event(NamedTuple):
         amount = self.reservation.amount
         return booking_text(self.reservation.text, self.text, reserved_nano=amount, leased_nano=self.leased)
 
+    @property
+    def told(self) -> Told:
+        """What is kept of it when it is booked."""
+        reservation = self.reservation
+        return Told(reservation.hold.attempt_id, reservation.text, self.text, reservation.amount)
+
 
 class _Untold(NamedTuple):
     """A record that the journal could not take, and the money that is withheld until it does."""
@@ -62,7 +69,7 @@ class _Sending(NamedTuple):
 
 
 class Outgoing:
-    """What the books do not know yet."""
+    """What the books do not know yet, and what they know only since a moment ago (`recent`)."""
 
     def __init__(self, in_hand: LeasesInHand, journal: Journal) -> None:
         self._in_hand = in_hand
@@ -72,6 +79,7 @@ class Outgoing:
         self._sending: _Sending | None = None
         self._sequence = 0
         self._singly = 0
+        self.recent = Recent()
 
     def __len__(self) -> int:
         return len(self._queue) + (len(self._sending.events) if self._sending else 0)
@@ -124,7 +132,7 @@ class Outgoing:
         self._send(events, returned)
         return self._sending.batch if self._sending else None
 
-    def confirm(self) -> None:
+    def confirm(self, *, at: float) -> None:
         """The books have the batch."""
         if self._sending is None:
             return
@@ -132,7 +140,9 @@ class Outgoing:
         leases.confirm_return(self._sending.returned)
         for event in self._sending.events:
             leases.confirm_booked(event.path, event.used)
-            self._journal.forget(event.reservation.hold.attempt_id)
+            self.recent.add(event.told, at=at)
+        for attempt_id in self.recent.drop_old(at=at):
+            self._journal.forget(attempt_id)
         self._singly = max(0, self._singly - len(self._sending.events))
         self._sending = None
         try:

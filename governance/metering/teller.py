@@ -17,7 +17,7 @@ from governance.metering.attempt import Claim
 from governance.metering.bank import GrantLine
 from governance.metering.leases import Lease, Pending
 from governance.metering.refusals import Refusal, RefusalMemory, refusal_error
-from governance.metering.session import Session, unavailable
+from governance.metering.session import Session, not_lent, unavailable
 from governance.metering.slices import Ask
 
 CLAIMS_AT_ONCE: Final = 64
@@ -25,6 +25,7 @@ WAITS_SECONDS: Final = (0.03, 0.06, 0.12)
 """How long a claim waits for money in flight before it is refused as held; each time holders are asked for theirs."""
 ANSWER_SECONDS: Final = 1.4
 """A claim that the books have not answered by then is refused: nothing piles up behind a database that hangs."""
+NOBODY_IS_LENT: Final = ("paused", "unguarded")
 _STALE_TRIES: Final = 4
 
 log = structlog.get_logger("metering")
@@ -131,6 +132,8 @@ class Teller:
                         self._session.clock.hear(line.at, sent=sent)
                         if line.outcome == "fenced":
                             self._session.is_in_doubt = True
+                        elif line.outcome in NOBODY_IS_LENT:
+                            raise not_lent(line.outcome)
             except BaseException:
                 for _, pending in served:
                     leases.put_back(pending)
@@ -168,6 +171,13 @@ class Teller:
         return path
 
     async def _open(self, connection: bank.Connection, budget: BudgetPolicy, *, at: float) -> Lease | None:
+        # An account must not be opened on a database that is yet to hear of those that it lost.
+        timeline = await bank.timeline(connection)
+        if timeline.number != self._session.timeline:
+            self._session.is_in_doubt = True
+            raise unavailable()
+        if timeline.pause_seconds > 0:
+            raise not_lent("paused")
         period = budget.window.period_at(_instant(at))
         account_id = await open_account(connection, budget, period)
         if account_id is None:

@@ -21,12 +21,12 @@ DECLARE
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
         '|budgets_)';
     gateway_functions text := '^(budgets_open_account'
-        '|metering_(fence|flush|grant|lose|recover|register|standing|succeed))$';
+        '|metering_(epochs_of|fence|flush|grant|lose|reassert|recover|register|standing|succeed|take_timeline))$';
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
         'budgets_account', 'ledger_ledgeraccount', 'metering_attempt', 'metering_lease', 'metering_overrun',
-        'metering_worker'
+        'metering_timeline', 'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
     relation record;
