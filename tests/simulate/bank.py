@@ -6,6 +6,7 @@ the SQL. What the model finds broken it tells to `report`, with the number of th
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -301,9 +302,21 @@ class Bank:
         new = [row for row in json.loads(outcomes) if row["ending"] != "released" and not self._knows(row)]
         self._refuse_poison(new)
         worker.state = "dead"
+        self._compare_with_leases(epoch, new)
         self._give_all_back(epoch)
         self._book(epoch, new)
         return sum(row["ending"] == "suspense" for row in new)
+
+    def _compare_with_leases(self, epoch: int, rows: list[dict[str, Any]]) -> None:
+        """What a journal says was held and spent is within the leases, unless a fail-over lost some of them."""
+        used: Counter[int] = Counter()
+        for row in rows:
+            nano = row["reserved_nano"]
+            used.update(dict.fromkeys(row["account_ids"], min(row["charge_nano"], nano) if _is_settled(row) else nano))
+        for account_id, nano in used.items():
+            leased = self.accounts[account_id].leases.get(epoch, [0])[0]
+            if nano > leased and self.timeline == 1:
+                self.report(f"I9 epoch {epoch} left {nano} of account {account_id}, and its lease was {leased}")
 
     def lose(self, epoch: int) -> int | None:
         worker = self.workers[epoch]
@@ -400,6 +413,10 @@ class Bank:
             if lease is not None:
                 account.held -= int(lease[0])
                 self.touched.add(account.id)
+
+
+def _is_settled(row: dict[str, Any]) -> bool:
+    return bool(row["ending"] == "settled")
 
 
 LIVING = ("alive", "fenced")
