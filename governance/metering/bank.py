@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
@@ -47,9 +48,13 @@ class EpochStanding(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The timeline that the database writes, and how long nothing is granted on it yet (see 0012_fail_over.sql)."""
+    """The timeline that the database writes, and how long nothing is granted on it yet (see 0012_fail_over.sql).
+
+    Two databases may count the same number; the token is one's own.
+    """
 
     number: int
+    token: UUID
     pause_seconds: float
 
 
@@ -132,7 +137,7 @@ async def succeed(connection: Connection, *, epoch: int) -> int | None:
 
 async def timeline(connection: Connection) -> Timeline:
     """Return the timeline that the database is on; the first to see a new one fences every epoch."""
-    cursor = await connection.execute("SELECT number, pause_seconds FROM metering_take_timeline()")
+    cursor = await connection.execute("SELECT number, token, pause_seconds FROM metering_take_timeline()")
     row = await cursor.fetchone()
     if row is None:
         raise RuntimeError("The database has no timeline.")

@@ -1,6 +1,7 @@
 """Gateway processes, what is leased to them, and attempts whose outcome nobody can prove."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
 
@@ -112,6 +113,7 @@ class Timeline(models.Model):
     """A timeline of PostgreSQL that the books have gone on; the last one is the present. It changes with a fail-over."""
 
     number = models.IntegerField()
+    token = models.UUIDField(db_default=RandomUUID())
     taken_at = models.DateTimeField(db_default=Now())
     grants_from = models.DateTimeField(help_text="Before it nothing is granted: processes say what they hold.")
 

@@ -13,7 +13,7 @@ from governance.metering.journal import RESULT, SHRUNK, Journal, JournalFull
 from governance.metering.leases import Lease, LeasesInHand
 from governance.metering.recent import Recent, Told
 from governance.metering.reservation import Reservation
-from governance.metering.texts import batch_text, booking_text, outcome_text, suspense_text
+from governance.metering.texts import batch_text, booking_text, fact_text, outcome_text, suspense_text
 
 FLUSH_EVENTS: Final = 200
 LARGEST_BATCH: Final = 1000
@@ -40,6 +40,8 @@ class _Event(NamedTuple):
     def row(self) -> bytes:
         """As `metering_book` takes it."""
         amount = self.reservation.amount
+        if self.is_late:
+            return fact_text(self.reservation.text, self.text, reserved_nano=amount)
         return booking_text(self.reservation.text, self.text, reserved_nano=amount, leased_nano=self.leased)
 
     @property

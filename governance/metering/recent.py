@@ -8,7 +8,7 @@ from collections import deque
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from governance.metering.texts import batch_text, booking_text, suspense_text
+from governance.metering.texts import batch_text, fact_text, suspense_text
 
 RECENT_SECONDS: Final = 60.0
 MOST_RECENT_BYTES: Final = 8 * 1024 * 1024
@@ -47,15 +47,9 @@ class Recent:
 
     def text(self) -> str:
         """Return all of them as `metering_reassert` takes them: facts, for which nothing stands in any lease."""
-        return batch_text(
-            booking_text(each.attempt, each.outcome, reserved_nano=each.reserved_nano, leased_nano=0)
-            for _, each in self._told
-        )
+        return batch_text(fact_text(each.attempt, each.outcome, reserved_nano=each.reserved_nano) for _, each in self._told)
 
     def text_as_suspense(self) -> str:
         """Return them as unknown: the database cannot keep some of them any more, because what they name is gone."""
         unknown = suspense_text(LOST_AND_UNBOOKABLE, leased_nano=0)
-        return batch_text(
-            booking_text(each.attempt, unknown, reserved_nano=each.reserved_nano, leased_nano=0)
-            for _, each in self._told
-        )
+        return batch_text(fact_text(each.attempt, unknown, reserved_nano=each.reserved_nano) for _, each in self._told)

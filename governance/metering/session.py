@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from governance.core.errors import GovernanceUnavailable
 from governance.metering import bank
 from governance.metering.assertion import assert_all
+from governance.metering.bank import Timeline
 from governance.metering.database_clock import DatabaseClock
 from governance.metering.epoch import LifeLock, register
 from governance.metering.journal import Journal, JournalForeign, read_journal
@@ -45,7 +46,7 @@ class Session:
         self.granting = asyncio.Lock()
         self.flushing = asyncio.Lock()
         self.epoch = 0
-        self.timeline = 0
+        self.timeline: Timeline | None = None
         """The timeline of the database that this process's leases are from."""
         self.is_in_doubt = False
         self._pool = pool
@@ -102,7 +103,7 @@ class Session:
             async with self.connection() as connection:
                 sent = self.clock.monotonic()
                 self.clock.hear(await bank.clock(connection), sent=sent)
-                self.timeline = (await bank.timeline(connection)).number
+                self.timeline = await bank.timeline(connection)
                 self.epoch = await register(connection, host=self.host, lock=lock)
         except GovernanceUnavailable:
             # The next try takes another lock: whether this one was registered is not known.
@@ -111,6 +112,10 @@ class Session:
             raise
         self._lock, self._journal, self._outgoing = lock, journal, Outgoing(self.in_hand, journal)
         self.is_in_doubt = False
+
+    def is_on(self, timeline: Timeline) -> bool:
+        """Return whether this process's leases are from this database."""
+        return self.timeline is not None and timeline.token == self.timeline.token
 
     async def resolve_doubt(self) -> None:
         """Ask the books where this process stands, and take their word. Raises GovernanceUnavailable."""
@@ -160,8 +165,8 @@ class Session:
     async def _resolve(self, connection: AsyncConnection[TupleRow]) -> None:
         sent = self.clock.monotonic()
         self.clock.hear(await bank.clock(connection), sent=sent)
-        timeline = (await bank.timeline(connection)).number
-        if timeline != self.timeline:
+        timeline = await bank.timeline(connection)
+        if not self.is_on(timeline):
             await self._go_over(connection, timeline)
             return
         known = await bank.standing(connection, epoch=self.epoch)
@@ -179,10 +184,10 @@ class Session:
             self.outgoing.begin_epoch()
         self._take_word(known.leases)
 
-    async def _go_over(self, connection: AsyncConnection[TupleRow], timeline: int) -> None:
+    async def _go_over(self, connection: AsyncConnection[TupleRow], timeline: Timeline) -> None:
         """Another database took over: assert what is in hand, and tell again what it may have lost."""
-        if timeline < self.timeline:
-            log.error("database_is_of_the_past", timeline=timeline, known=self.timeline)
+        if self.timeline is not None and timeline.number < self.timeline.number:
+            log.error("database_is_of_the_past", timeline=timeline.number, known=self.timeline.number)
             raise unavailable()
         epochs = await bank.epochs_of(connection, lock_name=self._held_lock.name)
         living = next((each for each in epochs if each.state in ("alive", "fenced")), None)
@@ -197,7 +202,7 @@ class Session:
             in_hand=self.in_hand,
             recent=self.outgoing.recent,
         )
-        log.warning("leases_asserted", epoch=said.epoch, former=self.epoch, timeline=timeline, leases=len(self.in_hand))
+        log.warning("leases_asserted", epoch=said.epoch, former=self.epoch, timeline=timeline.number, leases=len(self.in_hand))
         self.epoch, self.timeline = said.epoch, timeline
         self.outgoing.begin_epoch()
         for account_id in said.strays:

@@ -173,7 +173,7 @@ class Teller:
     async def _open(self, connection: bank.Connection, budget: BudgetPolicy, *, at: float) -> Lease | None:
         # An account must not be opened on a database that is yet to hear of those that it lost.
         timeline = await bank.timeline(connection)
-        if timeline.number != self._session.timeline:
+        if not self._session.is_on(timeline):
             self._session.is_in_doubt = True
             raise unavailable()
         if timeline.pause_seconds > 0:

@@ -101,14 +101,20 @@ class Bank:
         for name, value in standby.items():
             setattr(self, name, value)
         self.timeline += 1
+        self.touched.clear()
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether processes are still saying what they hold, after a fail-over."""
+        return self.timeline != self.known_timeline or self.clock() < self.grants_from
 
     def take_timeline(self) -> Timeline:
         if self.timeline != self.known_timeline:
             for worker in self.workers.values():
                 worker.state = "fenced" if worker.state == "alive" else worker.state
-            self.next_id += 10_000
+            self.next_id += 10_000 * self.timeline
             self.known_timeline, self.grants_from = self.timeline, self.clock() + PAUSE_SECONDS
-        return Timeline(self.timeline, max(0.0, self.grants_from - self.clock()))
+        return Timeline(self.timeline, UUID(int=self.timeline), max(0.0, self.grants_from - self.clock()))
 
     def epochs_of(self, lock_name: str) -> list[EpochOfLock]:
         mine = [worker for worker in self.workers.values() if worker.lock_name == lock_name]

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import django.contrib.postgres.functions
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
@@ -15,6 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("number", models.IntegerField()),
+                ("token", models.UUIDField(db_default=django.contrib.postgres.functions.RandomUUID())),
                 ("taken_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
                     "grants_from",

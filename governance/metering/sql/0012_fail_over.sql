@@ -16,8 +16,9 @@ $$;
 -- Makes sure that the timeline is the one the books know, and otherwise takes it up: every living epoch is fenced, so that its
 -- process finds out and asserts its leases; no id of the lost seconds is given a second time; and no grant is made for ten
 -- seconds, in which processes that are cut off from one database are connected to the next. Returns the timeline, and how
--- long grants still pause. Locks: an advisory one, then workers.
-CREATE FUNCTION metering_take_timeline(OUT number integer, OUT pause_seconds double precision)
+-- long grants still pause. Two standbys that are promoted one after the other may give themselves the same number: the token
+-- tells them apart. Locks: an advisory one, then workers.
+CREATE FUNCTION metering_take_timeline(OUT number integer, OUT token uuid, OUT pause_seconds double precision)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_known metering_timeline;
@@ -32,7 +33,7 @@ BEGIN
         IF v_known.number IS NOT NULL THEN
             UPDATE metering_worker SET state = 'fenced' WHERE state = 'alive';
             PERFORM setval(format('%I.%I', s.schemaname, s.sequencename)::regclass,
-                           coalesce(s.last_value, s.start_value) + 10000)
+                           coalesce(s.last_value, s.start_value) + 10000 + (random() * 1000000)::bigint)
                FROM pg_sequences s
               WHERE s.schemaname = 'public' AND s.sequenceowner = current_user AND s.data_type = 'bigint'::regtype;
         END IF;
@@ -41,6 +42,7 @@ BEGIN
                 clock_timestamp() + CASE WHEN v_known.number IS NULL THEN '0' ELSE '10 seconds' END::interval)
         RETURNING * INTO v_known;
     END IF;
+    token := v_known.token;
     pause_seconds := CASE WHEN metering_needs_standby() THEN 0
                           ELSE greatest(0, extract(epoch FROM v_known.grants_from - clock_timestamp())) END;
 END $$;
