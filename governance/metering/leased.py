@@ -97,7 +97,9 @@ class LeasedBooks:
             log.error("outcome_told_twice", attempt_id=str(hold.attempt_id))
             return
         outgoing = self._session.outgoing
-        outgoing.end(reservation, outcome, at=self._session.clock.now())
+        at = self._session.clock.now()
+        outgoing.end(reservation, outcome, at=at)
+        leases.remember_lasting(reservation.path, at - hold.admitted_at.timestamp())
         if outgoing.queued >= FLUSH_EVENTS or any(lease.is_exact or lease.is_over for lease in reservation.path):
             self._hurry()
 

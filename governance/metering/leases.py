@@ -20,6 +20,7 @@ FORGET_SECONDS: Final = 120.0
 KEPT_SECONDS: Final = 60.0
 """A lease whose period is over is remembered for so long: a database that lost its account is told of it."""
 _TYPICAL_SHIFT: Final = 3
+_LASTING_SHARE: Final = 1 / 8
 
 
 class Lease:
@@ -36,6 +37,7 @@ class Lease:
         "in_flight",
         "is_exact",
         "key",
+        "lasting",
         "pace",
         "recalled_until",
         "safe_from",
@@ -60,6 +62,8 @@ class Lease:
         self.typical = 0
         self.waiting = 0
         self.is_exact = False
+        self.lasting = 0.0
+        """How many seconds a reservation lasts, of late."""
         self.recalled_until = at
         self.used_at = at
         self.pace = Pace(at)
@@ -285,6 +289,12 @@ def settle(path: Sequence[Lease], *, reserved: int, charge: int, at: float) -> i
         lease.used_at = at
         lease.pace.add(charge, at=at)
     return used
+
+
+def remember_lasting(path: Sequence[Lease], seconds: float) -> None:
+    """Learn how long a reservation has lasted."""
+    for lease in path:
+        lease.lasting += (seconds - lease.lasting) * _LASTING_SHARE if lease.lasting else seconds
 
 
 def release(path: Sequence[Lease], reserved: int) -> None:

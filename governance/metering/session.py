@@ -202,7 +202,7 @@ class Session:
             in_hand=self.in_hand,
             recent=self.outgoing.recent,
         )
-        log.warning("leases_asserted", epoch=said.epoch, former=self.epoch, timeline=timeline.number, leases=len(self.in_hand))
+        log.warning("leases_asserted", epoch=said.epoch, former=self.epoch, timeline=timeline.number)
         self.epoch, self.timeline = said.epoch, timeline
         self.outgoing.begin_epoch()
         for account_id in said.strays:

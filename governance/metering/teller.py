@@ -16,7 +16,7 @@ from governance.metering import bank, leases
 from governance.metering.attempt import Claim
 from governance.metering.bank import GrantLine
 from governance.metering.leases import Lease, Pending
-from governance.metering.refusals import Refusal, RefusalMemory, refusal_error
+from governance.metering.refusals import Refusal, RefusalMemory, refusal_error, seconds_until_money
 from governance.metering.session import Session, not_lent, unavailable
 from governance.metering.slices import Ask
 
@@ -244,6 +244,9 @@ class Teller:
             settled_nano=line.settled_nano,
             held_nano=line.held_nano,
             resets_at=line.resets_at,
+            retry_after_seconds=seconds_until_money(
+                self._session.open_reservations.values(), pending.path[index], at=self._session.clock.now()
+            ),
         )
 
 
