@@ -145,6 +145,7 @@ class LeasedBooks:
                     await self._has_work.wait()
             try:
                 await self._flush()
+                await self._teller.top_up()
             except GovernanceUnavailable:
                 log.warning("flush_failed", pending=self.pending())
                 await asyncio.sleep(FLUSH_SECONDS)

@@ -256,6 +256,26 @@ def asks_of(pending: Pending, *, at: float, is_first: Iterable[bool]) -> list[As
     return asks
 
 
+def low_leases(leases: Iterable[Lease], *, at: float) -> list[tuple[Lease, Ask]]:
+    """Return the leases in use of which less is left than half of what is worth having, and what to ask for each."""
+    low = []
+    for lease in leases:
+        is_in_use = lease.safe_from <= at < lease.safe_until and at - lease.used_at < IDLE_SECONDS
+        if not is_in_use or lease.is_exact or at < lease.recalled_until:
+            continue
+        target = lease.worth_having(at)
+        if 2 * lease.available < target:
+            short = target - lease.available
+            low.append((lease, Ask(lease.account_id, need=0, short=0, slice=short, typical=lease.typical, least=0)))
+    return low
+
+
+def top_up(lease: Lease, nano: int, *, is_exact: bool) -> None:
+    """Add a grant that no claim asked for."""
+    lease.available += nano
+    lease.is_exact = is_exact
+
+
 def take_grant(pending: Pending, lease: Lease, nano: int, *, is_exact: bool) -> None:
     """Add a grant of the database to a lease, for the claim."""
     lease.in_flight += nano

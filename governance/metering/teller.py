@@ -108,6 +108,26 @@ class Teller:
                 for waiter in batch:
                     waiter.refuse(unavailable())
 
+    async def top_up(self) -> None:
+        """Fill leases up that have run low, before a claim must wait for it: a database that goes away leaves most of a
+        minute. Raises GovernanceUnavailable.
+        """
+        session = self._session
+        async with session.granting:
+            if session.is_in_doubt:
+                return
+            low = leases.low_leases(session.in_hand, at=session.clock.now())
+            if not low:
+                return
+            async with session.connection() as connection:
+                asks = [(number, ask) for number, (_, ask) in enumerate(low)]
+                lines = await bank.grant(connection, epoch=session.epoch, asks=asks)
+            for line in lines:
+                if line.outcome == "fenced":
+                    session.is_in_doubt = True
+                elif line.outcome == "granted":
+                    leases.top_up(low[line.claim][0], line.granted_nano, is_exact=line.is_exact)
+
     def _queue(self, waiter: Waiter) -> None:
         if not waiter.answer.done():
             bisect.insort(self._line, waiter, key=lambda each: each.number)
@@ -116,6 +136,7 @@ class Teller:
     async def _serve(self, waiters: list[Waiter]) -> None:
         """Answer these claims, or put them back into the line."""
         async with self._session.connection() as connection:
+            await self._look_at_timeline(connection, waiters)
             paths = [await self._path(connection, waiter) for waiter in waiters]
             served = [
                 (waiter, Pending(path, want=waiter.claim.want_nano, least=waiter.claim.least_nano))
@@ -158,6 +179,19 @@ class Teller:
             leases.stand_down(pending)
         return asks
 
+    async def _look_at_timeline(self, connection: bank.Connection, waiters: list[Waiter]) -> None:
+        """Open no account on a database that is yet to hear of those that it lost. Raises GovernanceUnavailable."""
+        in_hand, at = self._session.in_hand, self._session.clock.now()
+        keys = [[budget.account_key for budget in waiter.claim.budgets] for waiter in waiters]
+        if all(in_hand.path(each, at=at) is not None for each in keys):
+            return
+        timeline = await bank.timeline(connection)
+        if not self._session.is_on(timeline):
+            self._session.is_in_doubt = True
+            raise unavailable()
+        if timeline.pause_seconds > 0:
+            raise not_lent("paused")
+
     async def _path(self, connection: bank.Connection, waiter: Waiter) -> list[Lease] | None:
         """Return the leases that pay, accounts opened where they are new; None when the periods will not settle."""
         in_hand, at = self._session.in_hand, self._session.clock.now()
@@ -171,13 +205,6 @@ class Teller:
         return path
 
     async def _open(self, connection: bank.Connection, budget: BudgetPolicy, *, at: float) -> Lease | None:
-        # An account must not be opened on a database that is yet to hear of those that it lost.
-        timeline = await bank.timeline(connection)
-        if not self._session.is_on(timeline):
-            self._session.is_in_doubt = True
-            raise unavailable()
-        if timeline.pause_seconds > 0:
-            raise not_lent("paused")
         period = budget.window.period_at(_instant(at))
         account_id = await open_account(connection, budget, period)
         if account_id is None:
