@@ -45,6 +45,7 @@ SECRET_VARIABLES = (
 _EMAIL_PASSWORD = SECRET_VARIABLES[-1]
 _DEFAULT_SECRETS = ("changeme", "change-me", "django-insecure", "insecure", "secret-key", "password", "example")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_STANDBY = ("optional", "required")
 _EMAIL_SECURITY = ("starttls", "tls", "none")
 
 
@@ -85,6 +86,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     gateway_workers: int
     sandbox_port: int | None
     database_pool: int
+    needs_synchronous_standby: bool
     public_gateway_url: str
     public_console_url: str
     allowed_hosts: tuple[str, ...]
@@ -163,6 +165,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         gateway_workers=_integer(variables, "BURSAR_GATEWAY_WORKERS", max(2, os.cpu_count() or 2), 1, 512),
         sandbox_port=_port(variables, "BURSAR_SANDBOX_PORT", 0) or None,
         database_pool=_integer(variables, "BURSAR_DATABASE_POOL", 0, 0, 1000),
+        needs_synchronous_standby=_choice(variables, "BURSAR_SYNCHRONOUS_STANDBY", "optional", _STANDBY) == "required",
         public_gateway_url=_url(variables, "BURSAR_PUBLIC_GATEWAY_URL", f"http://{reachable}:{gateway_port}"),
         public_console_url=_url(variables, "BURSAR_PUBLIC_CONSOLE_URL", f"http://{reachable}:{console_port}"),
         allowed_hosts=_names(variables, "BURSAR_ALLOWED_HOSTS"),

@@ -38,6 +38,12 @@ _log = structlog.get_logger("bursar.gateway")
 
 POOL_CONNECTIONS = 8
 _SESSION_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+_STANDBY_OPTIONS = " -c bursar.needs_synchronous_standby=on -c synchronous_commit=on"
+"""metering_grant looks at the first; with the second a grant is answered when the standby has it."""
+_DEAD_PEERS = {
+    "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5000, "connect_timeout": 5,
+}  # fmt: skip
+"""A database that is gone without a goodbye is noticed in about ten seconds, not when TCP gives up."""
 _RETRY_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
 _OPEN_SECONDS = 5.0
@@ -64,7 +70,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
     plugins = load_plugins(blocked=environment.plugins_blocked, allowed=environment.plugins_allowed)
     url = environment.database_url("gateway")
     async with contextlib.AsyncExitStack() as stack:
-        pool = _pool(url, limits)
+        pool = _pool(url, limits, needs_standby=environment.needs_synchronous_standby)
         await pool.open(wait=False)
         stack.push_async_callback(pool.close)
         watchdog = Watchdog(interval_seconds=limits.watch_seconds)
@@ -134,21 +140,20 @@ def gauges(gateway: Gateway, books: LeasedBooks) -> dict[str, float]:
     }
 
 
-def _pool(url: str, limits: Limits) -> Pool:
+def _pool(url: str, limits: Limits, *, needs_standby: bool) -> Pool:
+    options = _SESSION_OPTIONS + (_STANDBY_OPTIONS if needs_standby else "")
     return AsyncConnectionPool(
         url,
         min_size=2,
         max_size=POOL_CONNECTIONS,
         open=False,
         timeout=limits.database_seconds,
-        kwargs={"autocommit": True, "options": _SESSION_OPTIONS, "application_name": "bursar-gateway"},
+        kwargs={"autocommit": True, "options": options, "application_name": "bursar-gateway", **_DEAD_PEERS},
     )
 
 
 async def _listen(url: str) -> AsyncConnection[TupleRow]:
-    return await AsyncConnection.connect(
-        url, autocommit=True, application_name="bursar-gateway-policy", connect_timeout=5
-    )
+    return await AsyncConnection.connect(url, autocommit=True, application_name="bursar-gateway-policy", **_DEAD_PEERS)
 
 
 async def _open_books(books: LeasedBooks, gateway: Gateway) -> None:

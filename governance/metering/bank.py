@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
@@ -44,6 +45,32 @@ class EpochStanding(NamedTuple):
     state: str
     last_sequence: int
     leases: Mapping[int, int]
+
+
+class Timeline(NamedTuple):
+    """The timeline that the database writes, and how long nothing is granted on it yet (see 0012_fail_over.sql).
+
+    Two databases may count the same number; the token is one's own.
+    """
+
+    number: int
+    token: UUID
+    pause_seconds: float
+
+
+class EpochOfLock(NamedTuple):
+    """An epoch that a lock stands for, as the books know it."""
+
+    epoch: int
+    state: str
+    last_sequence: int
+
+
+class Reasserted(NamedTuple):
+    """What came of saying what is so: the new epoch, and the accounts that another one stands in the place of."""
+
+    epoch: int
+    strays: Sequence[int]
 
 
 _GRANT = """
@@ -106,6 +133,35 @@ async def succeed(connection: Connection, *, epoch: int) -> int | None:
     cursor = await connection.execute("SELECT metering_succeed(%s)", (epoch,))
     row = await cursor.fetchone()
     return row[0] if row else None
+
+
+async def timeline(connection: Connection) -> Timeline:
+    """Return the timeline that the database is on; the first to see a new one fences every epoch."""
+    cursor = await connection.execute("SELECT number, token, pause_seconds FROM metering_take_timeline()")
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("The database has no timeline.")
+    return Timeline(*row)
+
+
+async def epochs_of(connection: Connection, *, lock_name: str) -> list[EpochOfLock]:
+    """Return the epochs that this lock stood for, the latest first."""
+    cursor = await connection.execute("SELECT epoch, state, last_sequence FROM metering_epochs_of(%s)", (lock_name,))
+    return [EpochOfLock(*row) for row in await cursor.fetchall()]
+
+
+async def reassert(
+    connection: Connection, *, host: str, lock_name: str, process_id: int, leases: str, outcomes: str
+) -> Reasserted:
+    """Replace what the books know of this process by what it says (JSON): its leases, and outcomes confirmed lately."""
+    cursor = await connection.execute(
+        "SELECT epoch, strays FROM metering_reassert(%s, %s, %s, %s::json, %s::json)",
+        (host, lock_name, process_id, leases, outcomes),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("The database asserted no leases.")
+    return Reasserted(*row)
 
 
 async def clock(connection: Connection) -> datetime:

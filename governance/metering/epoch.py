@@ -50,6 +50,11 @@ class LifeLock:
         """Where the journal of this process lies."""
         return self._path.with_suffix(".journal")
 
+    def leave(self) -> None:
+        """Let go, and leave the files for a minute: a standby that takes over now may not know yet that it is over."""
+        os.utime(self._file.fileno())
+        self._file.close()
+
     def release(self, *, is_over: bool) -> None:
         """Let go. `is_over`: nothing of it is left in the books, so its files go."""
         if is_over:

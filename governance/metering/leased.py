@@ -7,6 +7,7 @@ that comes free here is lent here again; what is not needed goes back to its acc
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +23,10 @@ from governance.core.errors import GovernanceUnavailable
 from governance.metering import bank, leases
 from governance.metering.attempt import Claim, Hold, Outcome
 from governance.metering.journal import JournalFull
-from governance.metering.leases import RECALL_SECONDS, Lease
+from governance.metering.leases import KEPT_SECONDS, RECALL_SECONDS, Lease
 from governance.metering.outgoing import FLUSH_EVENTS
 from governance.metering.rate_books import RateBooks
-from governance.metering.recovery import fence_silent, recover_dead
+from governance.metering.recovery import fence_silent, recover_dead, tidy_folder
 from governance.metering.reservation import Reservation
 from governance.metering.session import Pool, Session
 from governance.metering.teller import Teller
@@ -101,8 +102,10 @@ class LeasedBooks:
             log.error("outcome_told_twice", attempt_id=str(hold.attempt_id))
             return
         outgoing = self._session.outgoing
-        outgoing.end(reservation, outcome, at=self._session.clock.now())
-        if outgoing.queued >= FLUSH_EVENTS or any(lease.is_exact for lease in reservation.path):
+        at = self._session.clock.now()
+        outgoing.end(reservation, outcome, at=at)
+        leases.remember_lasting(reservation.path, at - hold.admitted_at.timestamp())
+        if outgoing.queued >= FLUSH_EVENTS or any(lease.is_exact or lease.is_over for lease in reservation.path):
             self._hurry()
 
     def shrink(self, hold: Hold, amount_nano: int) -> None:
@@ -149,6 +152,7 @@ class LeasedBooks:
                     await self._has_work.wait()
             try:
                 await self._flush()
+                await self._teller.top_up()
             except GovernanceUnavailable:
                 log.warning("flush_failed", pending=self.pending())
                 await asyncio.sleep(FLUSH_SECONDS)
@@ -174,7 +178,7 @@ class LeasedBooks:
                     session.is_in_doubt = True
                     break
                 session.clock.hear(at, sent=sent)
-                session.outgoing.confirm()
+                session.outgoing.confirm(at=session.clock.now())
             session.in_hand.drop_empty(at=session.clock.now())
         if session.is_in_doubt:
             await self._flush()
@@ -190,6 +194,8 @@ class LeasedBooks:
         async with session.aside() as connection:
             recovered = await recover_dead(connection, host=session.host, folder=session.folder)
             await fence_silent(connection)
+            over = time.time() - KEPT_SECONDS
+            await tidy_folder(connection, host=session.host, folder=session.folder, before=over)
         for epoch, attempts in recovered.items():
             log.warning("epoch_recovered", epoch=epoch, attempts_in_suspense=attempts)
 
@@ -205,9 +211,14 @@ class LeasedBooks:
             await asyncio.sleep(FLUSH_SECONDS)
 
     def _recall(self, payload: str) -> None:
-        """Another process lacks money on this account: what lies idle here goes back at once."""
-        lease: Lease | None = self._session.in_hand.of_account(int(payload)) if payload.isdecimal() else None
-        if lease is not None:
-            lease.recalled_until = self._session.clock.now() + RECALL_SECONDS
-            if lease.available > 0:
-                self._hurry()
+        """Money on this account is wanted elsewhere, or ("ID over") its limit went down: what lies idle here goes back."""
+        number, _, what = payload.partition(" ")
+        lease: Lease | None = self._session.in_hand.of_account(int(number)) if number.isdecimal() else None
+        if lease is None:
+            return
+        at = self._session.clock.now()
+        lease.recalled_until = at + RECALL_SECONDS
+        if what == "over":
+            lease.lower()
+        if lease.available > 0:
+            self._hurry()

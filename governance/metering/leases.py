@@ -17,7 +17,10 @@ IDLE_SECONDS: Final = 5.0
 RECALL_SECONDS: Final = 1.0
 """After a recall whatever comes free is given back at once, for so long."""
 FORGET_SECONDS: Final = 120.0
+KEPT_SECONDS: Final = 60.0
+"""A lease whose period is over is remembered for so long: a database that lost its account is told of it."""
 _TYPICAL_SHIFT: Final = 3
+_LASTING_SHARE: Final = 1 / 8
 
 
 class Lease:
@@ -33,6 +36,8 @@ class Lease:
         "ends_at",
         "in_flight",
         "is_exact",
+        "key",
+        "lasting",
         "pace",
         "recalled_until",
         "safe_from",
@@ -46,6 +51,7 @@ class Lease:
 
     def __init__(self, account_id: int, *, starts_at: float, ends_at: float, at: float) -> None:
         self.account_id = account_id
+        self.key: Hashable | None = None
         self.starts_at = starts_at
         self.ends_at = ends_at
         self.safe_from = starts_at + GUARD_SECONDS
@@ -56,9 +62,20 @@ class Lease:
         self.typical = 0
         self.waiting = 0
         self.is_exact = False
+        self.lasting = 0.0
+        """How many seconds a reservation lasts, of late."""
         self.recalled_until = at
         self.used_at = at
         self.pace = Pace(at)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its account's limit was lowered, and the database has granted nothing on it since."""
+        return self.safe_until < self.starts_at
+
+    def lower(self) -> None:
+        """The limit of its account went down: what lies idle goes back, and only the database lends of it from now on."""
+        self.safe_until = self.starts_at - GUARD_SECONDS
 
     @property
     def total(self) -> int:
@@ -76,7 +93,13 @@ class Lease:
 
     def surplus(self, at: float) -> int:
         """Return how much of `available` should go back to the account now."""
-        if self.is_exact or at < self.recalled_until or at >= self.ends_at or at - self.used_at >= IDLE_SECONDS:
+        if (
+            self.is_exact
+            or self.is_over
+            or at < self.recalled_until
+            or at >= self.ends_at
+            or at - self.used_at >= IDLE_SECONDS
+        ):
             return max(0, self.available)
         target = self.worth_having(at)
         return self.available - target if self.available > 2 * target else 0
@@ -132,6 +155,7 @@ class LeasesInHand:
     def take_up(self, key: Hashable, lease: Lease) -> Lease:
         """Make this the current lease of a budget; an older object for the same account goes on."""
         lease = self._by_account.setdefault(lease.account_id, lease)
+        lease.key = key
         self._current[key] = lease
         return lease
 
@@ -143,6 +167,13 @@ class LeasesInHand:
         """Its period is over by the database's clock: another account pays now."""
         self._current = {key: each for key, each in self._current.items() if each is not lease}
 
+    def give_up(self, account_id: int) -> None:
+        """Another account stands in the place of this one: its money is the books' again, and nothing is lent of it."""
+        lease = self._by_account.pop(account_id, None)
+        if lease is not None:
+            self.forget(lease)
+            lease.available = 0
+
     def clear(self) -> None:
         """Forget everything: the books have given this process's leases up."""
         self._current.clear()
@@ -151,7 +182,9 @@ class LeasesInHand:
     def drop_empty(self, *, at: float) -> None:
         """Let go of leases that are over or long unused and hold nothing."""
         gone = [
-            lease for lease in self if lease.is_empty and (at >= lease.ends_at or at - lease.used_at > FORGET_SECONDS)
+            lease
+            for lease in self
+            if lease.is_empty and (at - lease.ends_at >= KEPT_SECONDS or at - lease.used_at > FORGET_SECONDS)
         ]
         for lease in gone:
             del self._by_account[lease.account_id]
@@ -175,8 +208,10 @@ def reserve(path: Sequence[Lease], want: int, *, at: float) -> bool:
 
 
 def put_aside(pending: Pending) -> None:
-    """Take what the leases in hand can give towards the claim."""
+    """Take what the leases in hand can give towards the claim; of an account over its limit the database lends anew."""
     for index, lease in enumerate(pending.path):
+        if lease.is_over:
+            continue
         taken = min(lease.available, pending.want - pending.aside[index])
         lease.available -= taken
         lease.in_flight += taken
@@ -227,10 +262,32 @@ def asks_of(pending: Pending, *, at: float, is_first: Iterable[bool]) -> list[As
     return asks
 
 
+def low_leases(leases: Iterable[Lease], *, at: float) -> list[tuple[Lease, Ask]]:
+    """Return the leases in use of which less is left than half of what is worth having, and what to ask for each."""
+    low = []
+    for lease in leases:
+        is_in_use = lease.safe_from <= at < lease.safe_until and at - lease.used_at < IDLE_SECONDS
+        if not is_in_use or lease.is_exact or at < lease.recalled_until:
+            continue
+        target = lease.worth_having(at)
+        if 2 * lease.available < target:
+            short = target - lease.available
+            low.append((lease, Ask(lease.account_id, need=0, short=0, slice=short, typical=lease.typical, least=0)))
+    return low
+
+
+def top_up(lease: Lease, nano: int, *, is_exact: bool) -> None:
+    """Add a grant that no claim asked for."""
+    lease.available += nano
+    lease.is_exact = is_exact
+
+
 def take_grant(pending: Pending, lease: Lease, nano: int, *, is_exact: bool) -> None:
     """Add a grant of the database to a lease, for the claim."""
     lease.in_flight += nano
     lease.is_exact = is_exact
+    if lease.is_over:
+        lease.safe_until = lease.ends_at - GUARD_SECONDS
     pending.aside[pending.path.index(lease)] += nano
 
 
@@ -258,6 +315,12 @@ def settle(path: Sequence[Lease], *, reserved: int, charge: int, at: float) -> i
         lease.used_at = at
         lease.pace.add(charge, at=at)
     return used
+
+
+def remember_lasting(path: Sequence[Lease], seconds: float) -> None:
+    """Learn how long a reservation has lasted."""
+    for lease in path:
+        lease.lasting += (seconds - lease.lasting) * _LASTING_SHARE if lease.lasting else seconds
 
 
 def release(path: Sequence[Lease], reserved: int) -> None:

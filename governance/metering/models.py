@@ -1,6 +1,7 @@
 """Gateway processes, what is lent to them of budgets and rate limits, and attempts whose outcome nobody can prove."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models.functions import Now
 
@@ -160,3 +161,15 @@ class Allotment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} of allowance {self.allowance_id} to epoch {self.epoch_id}"
+
+
+class Timeline(models.Model):
+    """A timeline of PostgreSQL that the books have gone on; the last one is the present. It changes with a fail-over."""
+
+    number = models.IntegerField()
+    token = models.UUIDField(db_default=RandomUUID())
+    taken_at = models.DateTimeField(db_default=Now())
+    grants_from = models.DateTimeField(help_text="Before it nothing is granted: processes say what they hold.")
+
+    def __str__(self) -> str:
+        return f"timeline {self.number}"

@@ -11,11 +11,13 @@ from governance.metering.attempt import Ending, Outcome
 from governance.metering.bank import Batch
 from governance.metering.journal import RESULT, SHRUNK, Journal, JournalFull
 from governance.metering.leases import Lease, LeasesInHand
+from governance.metering.recent import Recent, Told
 from governance.metering.reservation import Reservation
 from governance.metering.texts import (
     batch_text,
     booking_text,
     estimated_text,
+    fact_text,
     outcome_text,
     rest_text,
     suspense_text,
@@ -51,11 +53,19 @@ class _Event(NamedTuple):
     def row(self) -> bytes:
         """As `metering_book` takes it: one element, or two of one attempt, which are booked together."""
         amount, rest = self.reservation.amount, self.rest_nano
+        if self.is_late:
+            return fact_text(self.reservation.text, self.text, reserved_nano=amount)
         row = booking_text(self.reservation.text, self.text, reserved_nano=amount, leased_nano=self.leased - rest)
         if not rest:
             return row
         other = booking_text(self.reservation.text, self.rest_text, reserved_nano=rest, leased_nano=rest)
         return row + b"," + other
+
+    @property
+    def told(self) -> Told:
+        """What is kept of it when it is booked. An estimate that the books lose is held whole."""
+        reservation = self.reservation
+        return Told(reservation.hold.attempt_id, reservation.text, self.rest_text or self.text, reservation.amount)
 
 
 class _Untold(NamedTuple):
@@ -78,7 +88,7 @@ class _Sending(NamedTuple):
 
 
 class Outgoing:
-    """What the books do not know yet."""
+    """What the books do not know yet, and what they know only since a moment ago (`recent`)."""
 
     def __init__(self, in_hand: LeasesInHand, journal: Journal) -> None:
         self._in_hand = in_hand
@@ -88,6 +98,7 @@ class Outgoing:
         self._sending: _Sending | None = None
         self._sequence = 0
         self._singly = 0
+        self.recent = Recent()
 
     def __len__(self) -> int:
         return len(self._queue) + (len(self._sending.events) if self._sending else 0)
@@ -161,7 +172,7 @@ class Outgoing:
         self._send(events, returned)
         return self._sending.batch if self._sending else None
 
-    def confirm(self) -> None:
+    def confirm(self, *, at: float) -> None:
         """The books have the batch."""
         if self._sending is None:
             return
@@ -169,7 +180,9 @@ class Outgoing:
         leases.confirm_return(self._sending.returned)
         for event in self._sending.events:
             leases.confirm_booked(event.path, event.used)
-            self._journal.forget(event.reservation.hold.attempt_id)
+            self.recent.add(event.told, at=at)
+        for attempt_id in self.recent.drop_old(at=at):
+            self._journal.forget(attempt_id)
         self._singly = max(0, self._singly - len(self._sending.events))
         self._sending = None
         try:

@@ -16,8 +16,9 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from governance.metering import bank
 from governance.metering.attempt import Ending, Outcome
-from governance.metering.epoch import LifeLock
+from governance.metering.epoch import LifeLock, register
 from governance.metering.journal import Entry, JournalForeign, boot_id, read_journal
 from governance.metering.texts import outcome_text, rest_text
 
@@ -31,24 +32,23 @@ log = structlog.get_logger("metering")
 def rows_of(entries: Mapping[UUID, Entry], *, is_refused: bool = False) -> str:
     """Return what a journal says as the JSON that `metering_recover` takes: results, and intents as suspense.
 
-    An estimate is two of them: what is settled, and the rest of the hold. `is_refused`: the database cannot keep some
-    result, so all go to suspense. Of a settled attempt only what it cost still stands in the lease: the rest may have
-    been lent again, and is held anew. Of an estimate everything does.
+    The leases are given back whole before anything is booked, so nothing stands for an attempt in them. An estimate is
+    two elements: what is settled, and the rest of the hold. `is_refused`: the database cannot keep some result, so all
+    go to suspense.
     """
     rows = []
     for entry in entries.values():
         row = msgspec.json.decode(entry.intent)
         if entry.reserved_nano is not None:
             row["reserved_nano"] = entry.reserved_nano
-        row |= {"leased_nano": row["reserved_nano"], "held_apart_nano": 0}
         result = msgspec.json.decode(_UNKNOWN if entry.result is None else entry.result)
         rest = result.pop("rest_nano", 0)
         if is_refused and result["ending"] == Ending.SETTLED:
-            row["leased_nano"] = min(result["charge_nano"] + rest, row["reserved_nano"])
             result, rest = msgspec.json.decode(_UNKNOWN), 0
-        rows.append(row | {"leased_nano": row["leased_nano"] - rest} | result)
+        row |= {"held_apart_nano": 0}
+        rows.append(row | result | {"leased_nano": 0})
         if rest:
-            rows.append(row | {"reserved_nano": rest, "leased_nano": rest} | _rest_of(result))
+            rows.append(row | {"reserved_nano": rest} | _rest_of(result) | {"leased_nano": 0})
     return msgspec.json.encode(rows).decode()
 
 
@@ -90,8 +90,39 @@ async def recover_dead(connection: AsyncConnection[TupleRow], *, host: str, fold
         except BaseException:
             lock.release(is_over=False)
             raise
-        lock.release(is_over=epoch in recovered)
+        if epoch in recovered:
+            lock.leave()
+        else:
+            lock.release(is_over=False)
     return recovered
+
+
+async def tidy_folder(connection: AsyncConnection[TupleRow], *, host: str, folder: Path, before: float) -> None:
+    """Look at the files of the dead that were not touched since then (seconds since 1970).
+
+    What is over in the books is removed. A lock that the books never heard of is of a process that registered in the
+    last seconds before a fail-over: what its journal says is booked.
+    """
+    for path in sorted(folder.glob("*.lock")):
+        try:
+            if path.stat().st_mtime >= before:
+                continue
+            lock = LifeLock.of_the_dead(folder, path.name)
+        except (FileNotFoundError, BlockingIOError):
+            continue
+        is_over = False
+        try:
+            epochs = await bank.epochs_of(connection, lock_name=path.name)
+            if not epochs:
+                entries = _entries(lock)
+                epoch = await register(connection, host=host, lock=lock)
+                attempts = await end_epoch(connection, epoch, entries)
+                log.warning("epoch_taken_up", epoch=epoch, attempts_in_suspense=attempts)
+            is_over = all(each.state == "dead" for each in epochs)
+        except (FileNotFoundError, JournalForeign):
+            log.debug("files_not_ours", lock=path.name)
+        finally:
+            lock.release(is_over=is_over)
 
 
 async def end_epoch(connection: AsyncConnection[TupleRow], epoch: int, entries: Mapping[UUID, Entry]) -> int:
@@ -113,10 +144,14 @@ async def _end(connection: AsyncConnection[TupleRow], epoch: int, rows: str) -> 
 
 
 async def _recover(connection: AsyncConnection[TupleRow], epoch: int, lock: LifeLock) -> int:
+    return await end_epoch(connection, epoch, _entries(lock))
+
+
+def _entries(lock: LifeLock) -> Mapping[UUID, Entry]:
     header, entries = read_journal(lock.journal_path, lock=lock.name)
     if header.boot != boot_id():
         raise JournalForeign("it was written before this machine last started, so its end may be missing")
-    return await end_epoch(connection, epoch, entries)
+    return entries
 
 
 async def _lose(connection: AsyncConnection[TupleRow], epoch: int, *, reason: str) -> None:

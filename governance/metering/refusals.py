@@ -3,7 +3,8 @@
 Without the memory, one exhausted key costs a transaction per request for as long as a client keeps asking.
 """
 
-from collections.abc import Hashable
+import math
+from collections.abc import Hashable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,13 +15,19 @@ from governance.core.errors import BudgetExceeded, BudgetHeld
 from governance.core.money import usd_text
 from governance.core.windows import END
 from governance.metering.attempt import Claim
+from governance.metering.leases import Lease
+from governance.metering.reservation import Reservation
 
+LONGEST_RETRY_SECONDS: Final = 60
 MEMORY: Final = timedelta(seconds=0.5)
 _MOST: Final = 10_000
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """The budget that could not pay. `is_final`: no money in flight could change that in this period."""
+    """The budget that could not pay. `is_final`: no money in flight could change that in this period.
+
+    `retry_after_seconds`: when money in flight may be back.
+    """
 
     is_final: bool
     budget: BudgetPolicy
@@ -28,6 +35,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     settled_nano: int
     held_nano: int
     resets_at: datetime
+    retry_after_seconds: int = 1
 
 
 class RefusalMemory:
@@ -55,6 +63,19 @@ class RefusalMemory:
         self._refusals[refusal.budget.account_key] = (at + MEMORY, claim.least_nano, refusal)
 
 
+def seconds_until_money(reservations: Iterable[Reservation], lease: Lease, *, at: float) -> int:
+    """Return when the oldest reservation of this process on the account is expected to end, in whole seconds.
+
+    It is expected to last as long as others of the account lately did; one that has lasted longer may end at any time.
+    What other processes have in flight is not known here.
+    """
+    oldest = next((each for each in reservations if lease in each.path), None)
+    if oldest is None:
+        return 1
+    left = oldest.hold.admitted_at.timestamp() + lease.lasting - at
+    return min(max(1, math.ceil(left)), LONGEST_RETRY_SECONDS)
+
+
 def refusal_error(claim: Claim, refusal: Refusal) -> BudgetExceeded | BudgetHeld:
     """Return the error that names the budget, what is left, what was asked, and when it resets."""
     left = max(0, refusal.limit_nano - refusal.settled_nano - refusal.held_nano)
@@ -64,7 +85,7 @@ def refusal_error(claim: Claim, refusal: Refusal) -> BudgetExceeded | BudgetHeld
     )
     if not refusal.is_final:
         held = f"{usd_text(refusal.held_nano)} USD are held for requests in flight: try again in a moment."
-        return BudgetHeld(facts + held, retry_after_seconds=1)
+        return BudgetHeld(facts + held, retry_after_seconds=refusal.retry_after_seconds)
     if refusal.resets_at >= END:
         return BudgetExceeded(facts + "It never resets: ask for a higher limit, or a request that costs less.")
     when = refusal.resets_at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,7 +1,8 @@
 """What a gateway process shares with the books: its epoch, lock and journal, its leases, and a way back after doubt.
 
 After a lost answer nothing in memory is trusted until the books were asked (money.md 5.5): which flush was the last one
-they took, and what they know as leases.
+they took, and what they know as leases. After a fail-over it is the other way round (5.6): the database may have forgotten,
+and the process says what is so.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from governance.core.errors import GovernanceUnavailable
 from governance.metering import bank
+from governance.metering.assertion import assert_all
+from governance.metering.bank import Timeline
 from governance.metering.database_clock import DatabaseClock
 from governance.metering.epoch import LifeLock, register
 from governance.metering.journal import Journal, JournalForeign, read_journal
@@ -43,6 +46,8 @@ class Session:
         self.granting = asyncio.Lock()
         self.flushing = asyncio.Lock()
         self.epoch = 0
+        self.timeline: Timeline | None = None
+        """The timeline of the database that this process's leases are from."""
         self.is_in_doubt = False
         self._pool = pool
         self._lock: LifeLock | None = None
@@ -98,6 +103,7 @@ class Session:
             async with self.connection() as connection:
                 sent = self.clock.monotonic()
                 self.clock.hear(await bank.clock(connection), sent=sent)
+                self.timeline = await bank.timeline(connection)
                 self.epoch = await register(connection, host=self.host, lock=lock)
         except GovernanceUnavailable:
             # The next try takes another lock: whether this one was registered is not known.
@@ -106,6 +112,10 @@ class Session:
             raise
         self._lock, self._journal, self._outgoing = lock, journal, Outgoing(self.in_hand, journal)
         self.is_in_doubt = False
+
+    def is_on(self, timeline: Timeline) -> bool:
+        """Return whether this process's leases are from this database."""
+        return self.timeline is not None and timeline.token == self.timeline.token
 
     async def resolve_doubt(self) -> None:
         """Ask the books where this process stands, and take their word. Raises GovernanceUnavailable."""
@@ -134,7 +144,13 @@ class Session:
         except BaseException:
             self._lock.release(is_over=False)
             raise
-        self._lock.release(is_over=True)
+        self._lock.leave()
+
+    @property
+    def _held_lock(self) -> LifeLock:
+        if self._lock is None:
+            raise unavailable()
+        return self._lock
 
     def _begin_files(self) -> tuple[LifeLock, Journal]:
         try:
@@ -149,9 +165,13 @@ class Session:
     async def _resolve(self, connection: AsyncConnection[TupleRow]) -> None:
         sent = self.clock.monotonic()
         self.clock.hear(await bank.clock(connection), sent=sent)
+        timeline = await bank.timeline(connection)
+        if not self.is_on(timeline):
+            await self._go_over(connection, timeline)
+            return
         known = await bank.standing(connection, epoch=self.epoch)
         if known is not None and self.outgoing.is_confirmed_by(known.last_sequence):
-            self.outgoing.confirm()
+            self.outgoing.confirm(at=self.clock.now())
         if known is None or known.state in ("dead", "lost"):
             await self._begin_anew(connection)
             return
@@ -163,6 +183,31 @@ class Session:
             self.epoch = epoch
             self.outgoing.begin_epoch()
         self._take_word(known.leases)
+
+    async def _go_over(self, connection: AsyncConnection[TupleRow], timeline: Timeline) -> None:
+        """Another database took over: assert what is in hand, and tell again what it may have lost."""
+        if self.timeline is not None and timeline.number < self.timeline.number:
+            log.error("database_is_of_the_past", timeline=timeline.number, known=self.timeline.number)
+            raise unavailable()
+        epochs = await bank.epochs_of(connection, lock_name=self._held_lock.name)
+        living = next((each for each in epochs if each.state in ("alive", "fenced")), None)
+        if living is None and epochs:
+            await self._begin_anew(connection)
+        elif living is not None and living.epoch == self.epoch and self.outgoing.is_confirmed_by(living.last_sequence):
+            self.outgoing.confirm(at=self.clock.now())
+        said = await assert_all(
+            connection,
+            host=self.host,
+            lock_name=self._held_lock.name,
+            in_hand=self.in_hand,
+            recent=self.outgoing.recent,
+        )
+        log.warning("leases_asserted", epoch=said.epoch, former=self.epoch, timeline=timeline.number)
+        self.epoch, self.timeline = said.epoch, timeline
+        self.outgoing.begin_epoch()
+        for account_id in said.strays:
+            log.error("account_replaced", account_id=account_id)
+            self.in_hand.give_up(account_id)
 
     def _take_word(self, known: Mapping[int, int]) -> None:
         at = self.clock.now()
@@ -180,8 +225,7 @@ class Session:
 
         Its files may be gone, and its lock's name stays with the old epoch: the new one has files of its own.
         """
-        if self._lock is None or self._journal is None:
-            raise unavailable()
+        former = self._held_lock
         log.error("epoch_given_up", epoch=self.epoch, open=len(self.open_reservations), unbooked=len(self.outgoing))
         lock, journal = self._begin_files()
         try:
@@ -190,14 +234,29 @@ class Session:
             journal.close()
             lock.release(is_over=True)
             raise
-        self._journal.close()
-        self._lock.release(is_over=True)
+        self.journal.close()
+        former.release(is_over=True)
         self._lock, self._journal = lock, journal
         self.outgoing.come_late(journal)
         self.outgoing.begin_epoch()
         for reservation in self.open_reservations.values():
             reservation.come_late()
         self.in_hand.clear()
+
+
+def not_lent(why: str) -> GovernanceUnavailable:
+    """Return what a caller is told while the database lends nothing, for a reason that `metering_grant` gives."""
+    if why == "unguarded":
+        return GovernanceUnavailable(
+            "The budget database has no synchronous standby, and BURSAR_SYNCHRONOUS_STANDBY asks for one: have its "
+            "administrator set synchronous_standby_names, or unset the variable.",
+            retry_after_seconds=10,
+        )
+    return GovernanceUnavailable(
+        "The budget database was replaced by its standby, and lends again when every gateway process has said what it "
+        "holds: try again in a few seconds.",
+        retry_after_seconds=5,
+    )
 
 
 def unavailable() -> GovernanceUnavailable:

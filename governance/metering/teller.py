@@ -16,8 +16,8 @@ from governance.metering import bank, leases
 from governance.metering.attempt import Claim
 from governance.metering.bank import GrantLine
 from governance.metering.leases import Lease, Pending
-from governance.metering.refusals import Refusal, RefusalMemory, refusal_error
-from governance.metering.session import Session, unavailable
+from governance.metering.refusals import Refusal, RefusalMemory, refusal_error, seconds_until_money
+from governance.metering.session import Session, not_lent, unavailable
 from governance.metering.slices import Ask
 
 CLAIMS_AT_ONCE: Final = 64
@@ -25,6 +25,7 @@ WAITS_SECONDS: Final = (0.03, 0.06, 0.12)
 """How long a claim waits for money in flight before it is refused as held; each time holders are asked for theirs."""
 ANSWER_SECONDS: Final = 1.4
 """A claim that the books have not answered by then is refused: nothing piles up behind a database that hangs."""
+NOBODY_IS_LENT: Final = ("paused", "unguarded")
 _STALE_TRIES: Final = 4
 
 log = structlog.get_logger("metering")
@@ -107,6 +108,26 @@ class Teller:
                 for waiter in batch:
                     waiter.refuse(unavailable())
 
+    async def top_up(self) -> None:
+        """Fill leases up that have run low, before a claim must wait for it: a database that goes away leaves most of a
+        minute. Raises GovernanceUnavailable.
+        """
+        session = self._session
+        async with session.granting:
+            if session.is_in_doubt:
+                return
+            low = leases.low_leases(session.in_hand, at=session.clock.now())
+            if not low:
+                return
+            async with session.connection() as connection:
+                asks = [(number, ask) for number, (_, ask) in enumerate(low)]
+                lines = await bank.grant(connection, epoch=session.epoch, asks=asks)
+            for line in lines:
+                if line.outcome == "fenced":
+                    session.is_in_doubt = True
+                elif line.outcome == "granted":
+                    leases.top_up(low[line.claim][0], line.granted_nano, is_exact=line.is_exact)
+
     def _queue(self, waiter: Waiter) -> None:
         if not waiter.answer.done():
             bisect.insort(self._line, waiter, key=lambda each: each.number)
@@ -115,6 +136,7 @@ class Teller:
     async def _serve(self, waiters: list[Waiter]) -> None:
         """Answer these claims, or put them back into the line."""
         async with self._session.connection() as connection:
+            await self._look_at_timeline(connection, waiters)
             paths = [await self._path(connection, waiter) for waiter in waiters]
             served = [
                 (waiter, Pending(path, want=waiter.claim.want_nano, least=waiter.claim.least_nano))
@@ -131,6 +153,8 @@ class Teller:
                         self._session.clock.hear(line.at, sent=sent)
                         if line.outcome == "fenced":
                             self._session.is_in_doubt = True
+                        elif line.outcome in NOBODY_IS_LENT:
+                            raise not_lent(line.outcome)
             except BaseException:
                 for _, pending in served:
                     leases.put_back(pending)
@@ -154,6 +178,19 @@ class Teller:
         for pending in pendings:
             leases.stand_down(pending)
         return asks
+
+    async def _look_at_timeline(self, connection: bank.Connection, waiters: list[Waiter]) -> None:
+        """Open no account on a database that is yet to hear of those that it lost. Raises GovernanceUnavailable."""
+        in_hand, at = self._session.in_hand, self._session.clock.now()
+        keys = [[budget.account_key for budget in waiter.claim.budgets] for waiter in waiters]
+        if all(in_hand.path(each, at=at) is not None for each in keys):
+            return
+        timeline = await bank.timeline(connection)
+        if not self._session.is_on(timeline):
+            self._session.is_in_doubt = True
+            raise unavailable()
+        if timeline.pause_seconds > 0:
+            raise not_lent("paused")
 
     async def _path(self, connection: bank.Connection, waiter: Waiter) -> list[Lease] | None:
         """Return the leases that pay, accounts opened where they are new; None when the periods will not settle."""
@@ -234,6 +271,9 @@ class Teller:
             settled_nano=line.settled_nano,
             held_nano=line.held_nano,
             resets_at=line.resets_at,
+            retry_after_seconds=seconds_until_money(
+                self._session.open_reservations.values(), pending.path[index], at=self._session.clock.now()
+            ),
         )
 
 

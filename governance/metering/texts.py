@@ -113,6 +113,11 @@ def booking_text(attempt: bytes, outcome: bytes, *, reserved_nano: int, leased_n
     return _joined(attempt, _joined(money, outcome))
 
 
+def fact_text(attempt: bytes, outcome: bytes, *, reserved_nano: int) -> bytes:
+    """Return a booking for which nothing stands in any lease, whatever its outcome's text says of one."""
+    return _joined(booking_text(attempt, outcome, reserved_nano=reserved_nano, leased_nano=0), b'{"leased_nano":0}')
+
+
 def batch_text(rows: Iterable[bytes]) -> str:
     """Return bookings as one JSON array."""
     return (b"[" + b",".join(rows) + b"]").decode()

@@ -141,6 +141,28 @@ class Host:
         self.server.launch(output=self._log)
         await asyncio.to_thread(self.server.wait_until_ready)
 
+    def copy_database(self) -> None:
+        """Take the copy that `fail_over` goes on with: a standby that hears nothing more from now on."""
+        data = self.server.data_folder
+        copy, url = data.with_name("standby"), self.server.url()
+        shutil.rmtree(copy, ignore_errors=True)
+        programs = self.server.programs_folder
+        subprocess.run([programs / "pg_basebackup", "-d", url, "-D", copy, "-c", "fast", "-X", "stream"], check=True)
+        owner = data.stat()
+        for path in (copy, *copy.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        (copy / "recovery.signal").touch()
+        with (copy / "postgresql.auto.conf").open("a") as settings:
+            settings.write("restore_command = 'false'\n")
+
+    async def fail_over(self) -> None:
+        """End PostgreSQL and go on with the copy, as a standby that is promoted does: on a timeline of its own."""
+        await self.stop_database()
+        data = self.server.data_folder
+        shutil.rmtree(data)
+        data.with_name("standby").rename(data)
+        await self.start_database()
+
     async def drain(self) -> list[int]:
         """Ask every gateway process to stop. Return the exit codes; one that does not stop is killed."""
         for process in self.gateways:

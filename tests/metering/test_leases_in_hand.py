@@ -255,9 +255,9 @@ def test_only_empty_leases_that_are_over_or_long_unused_are_dropped() -> None:
     full = in_hand.take_up("full", Lease(2, starts_at=0, ends_at=50, at=0))
     unused = in_hand.take_up("unused", Lease(3, starts_at=0, ends_at=DAY, at=0))
     full.unbooked = 1
-    in_hand.drop_empty(at=49.9)
+    in_hand.drop_empty(at=50 + leases.KEPT_SECONDS - 0.1)
     assert len(in_hand) == 3
-    in_hand.drop_empty(at=50)
+    in_hand.drop_empty(at=50 + leases.KEPT_SECONDS)
     assert list(in_hand) == [full, unused]
     assert in_hand.current("over", at=49) is None
     assert over.is_empty

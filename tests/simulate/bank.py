@@ -4,7 +4,9 @@ Every public method is one transaction. The sizes of grants are `governance.mete
 the SQL. What the model finds broken it tells to `report`, with the number of the invariant (money.md, 6).
 """
 
+import copy
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +17,11 @@ import psycopg
 
 from governance.budgets.hot import BudgetPolicy
 from governance.metering import slices
-from governance.metering.bank import GrantLine
+from governance.metering.bank import EpochOfLock, GrantLine, Reasserted, Timeline
 from governance.metering.slices import Ask, Standing
 
+PAUSE_SECONDS = 10.0
+"""After a fail-over nothing is granted for so long."""
 POISON = "unbookable"
 """An outcome with this reason is one that the database refuses to book."""
 
@@ -69,9 +73,13 @@ class Bank:
         """Attempts of which a part is booked and the rest is in suspense."""
         self.overruns: set[UUID] = set()
         self.touched: set[int] = set()
-        self.notify: Callable[[int], None] = lambda account_id: None
+        self.notify: Callable[[str], None] = lambda payload: None
         self.on_booked: Callable[[UUID], None] = lambda attempt_id: None
         self._by_period: dict[tuple[int, float], Account] = {}
+        self.timeline = 1
+        self.known_timeline = 1
+        self.next_id = 0
+        self.grants_from = 0.0
 
     def now(self) -> datetime:
         """Return the database's clock as a time."""
@@ -85,10 +93,71 @@ class Bank:
         ]
         return accounts, len(self.charges), list(self.suspense)
 
+    def standby(self) -> dict[str, Any]:
+        """Return a copy of everything, as a standby has it at this moment."""
+        budgets = {id(budget): budget for budget in self.budgets.values()}
+        return copy.deepcopy({name: getattr(self, name) for name in _COPIED}, budgets)
+
+    def fail_over(self, standby: dict[str, Any]) -> None:
+        """Go on with what a standby had; whatever was committed since is lost."""
+        for name, value in standby.items():
+            setattr(self, name, value)
+        self.timeline += 1
+        self.touched.clear()
+
+    @property
+    def is_catching_up(self) -> bool:
+        """Whether processes are still saying what they hold, after a fail-over."""
+        return self.timeline != self.known_timeline or self.clock() < self.grants_from
+
+    def take_timeline(self) -> Timeline:
+        if self.timeline != self.known_timeline:
+            for worker in self.workers.values():
+                worker.state = "fenced" if worker.state == "alive" else worker.state
+            self.next_id += 10_000 * self.timeline
+            self.known_timeline, self.grants_from = self.timeline, self.clock() + PAUSE_SECONDS
+        return Timeline(self.timeline, UUID(int=self.timeline), max(0.0, self.grants_from - self.clock()))
+
+    def epochs_of(self, lock_name: str) -> list[EpochOfLock]:
+        mine = [worker for worker in self.workers.values() if worker.lock_name == lock_name]
+        return [EpochOfLock(w.epoch, w.state, w.last_sequence) for w in reversed(mine)]
+
+    def reassert(self, host: str, lock_name: str, _process_id: int, leases: str, outcomes: str) -> Reasserted:
+        self.take_timeline()
+        for former in [each.epoch for each in self.epochs_of(lock_name) if each.state in LIVING]:
+            self._give_all_back(former)
+            self.workers[former].state = "dead"
+        epoch = self.register(host, lock_name, 0)
+        said = json.loads(leases)
+        for lease in said:
+            if lease["account_id"] not in self.accounts and lease["budget_id"] is not None:
+                self._reopen(lease)
+        for row in json.loads(outcomes):
+            self._book_late(epoch, row)
+        strays = []
+        for lease in said:
+            account = self.accounts.get(lease["account_id"])
+            if account is None:
+                strays.append(lease["account_id"])
+            elif lease["amount_nano"]:
+                account.leases[epoch] = [lease["amount_nano"], self.clock()]
+                account.held += lease["amount_nano"]
+                self.touched.add(account.id)
+        return Reasserted(epoch, strays)
+
+    def _reopen(self, lease: dict[str, Any]) -> None:
+        starts_at, ends_at = (datetime.fromisoformat(lease[name]).timestamp() for name in ("starts_at", "ends_at"))
+        key = (lease["budget_id"], starts_at)
+        if key not in self._by_period:
+            number, budget = lease["account_id"], self.budgets[lease["budget_id"]]
+            account = Account(number, budget, starts_at, ends_at, limit=self.limits[budget.id])
+            self._by_period[key] = self.accounts[number] = account
+
     def register(self, host: str, lock_name: str, _process_id: int) -> int:
+        self.take_timeline()
         if any(each.lock_name == lock_name and each.state != "dead" for each in self.workers.values()):
             raise psycopg.errors.UniqueViolation("a_lock_has_one_living_epoch")
-        epoch = len(self.workers) + 1
+        epoch = self._id()
         self.workers[epoch] = Worker(epoch, host, lock_name, self.clock())
         return epoch
 
@@ -105,20 +174,29 @@ class Bank:
         key = (budget_id, starts_at.timestamp())
         account = self._by_period.get(key)
         if account is None:
-            number = len(self.accounts) + 1
+            number = self._id()
             account = Account(
                 number, self.budgets[budget_id], key[1], ends_at.timestamp(), limit=self.limits[budget_id]
             )
             self._by_period[key] = self.accounts[number] = account
         return account.id
 
+    def _id(self) -> int:
+        self.next_id += 1
+        return self.next_id
+
     def change_limit(self, account: Account, limit: int) -> None:
+        if limit < account.limit and account.held:
+            self.notify(f"{account.id} over")
         account.limit = self.limits[account.budget.id] = limit
         self.touched.add(account.id)
 
     def grant(self, epoch: int, claims: Sequence[int], *columns: Sequence[int]) -> list[GrantLine]:
-        if self.workers[epoch].state != "alive":
-            return [GrantLine(None, None, "fenced", None, None, None, None, None, None, self.now())]  # type: ignore[arg-type]
+        stops = self.take_timeline().pause_seconds > 0
+        worker = self.workers.get(epoch)
+        outcome = "fenced" if worker is None or worker.state != "alive" else "paused" if stops else None
+        if outcome is not None:
+            return [GrantLine(None, None, outcome, None, None, None, None, None, None, self.now())]  # type: ignore[arg-type]
         lines: list[GrantLine] = []
         asks = list(zip(claims, (Ask(*row) for row in zip(*columns, strict=True)), strict=True))
         for claim in sorted(set(claims)):
@@ -131,7 +209,7 @@ class Bank:
             outcome, account = refused
             lines.append(self._line(claim, account, outcome, 0, is_exact=False))
             if outcome == "held" and any(lease[0] > 0 for other, lease in account.leases.items() if other != epoch):
-                self.notify(account.id)
+                self.notify(str(account.id))
         return lines
 
     def _refused(self, asks: Iterable[tuple[Ask, Account]]) -> tuple[str, Account] | None:
@@ -185,8 +263,9 @@ class Bank:
         back_nanos: Sequence[int],
         late: str,
     ) -> datetime | None:
-        worker = self.workers[epoch]
-        if worker.state != "alive":
+        self.take_timeline()
+        worker = self.workers.get(epoch)
+        if worker is None or worker.state != "alive":
             return None
         if sequence > worker.last_sequence:
             rows, late_rows = json.loads(outcomes), json.loads(late)
@@ -213,8 +292,8 @@ class Bank:
         return len(silent)
 
     def succeed(self, epoch: int) -> int | None:
-        worker = self.workers[epoch]
-        if worker.state != "fenced":
+        worker = self.workers.get(epoch)
+        if worker is None or worker.state != "fenced":
             return None
         worker.state = "dead"
         successor = self.register(worker.host, worker.lock_name, 0)
@@ -231,9 +310,21 @@ class Bank:
         new = [row for row in json.loads(outcomes) if row["ending"] != "released" and not self._knows(row)]
         self._refuse_poison(new)
         worker.state = "dead"
-        self._book(epoch, new)
+        self._compare_with_leases(epoch, new)
         self._give_all_back(epoch)
+        self._book(epoch, new)
         return sum(row["ending"] == "suspense" for row in new)
+
+    def _compare_with_leases(self, epoch: int, rows: list[dict[str, Any]]) -> None:
+        """What a journal says was held and spent is within the leases, unless a fail-over lost some of them."""
+        used: Counter[int] = Counter()
+        for row in rows:
+            nano = row["reserved_nano"]
+            used.update(dict.fromkeys(row["account_ids"], min(row["charge_nano"], nano) if _is_settled(row) else nano))
+        for account_id, nano in used.items():
+            leased = self.accounts[account_id].leases.get(epoch, [0])[0]
+            if nano > leased and self.timeline == 1:
+                self.report(f"I9 epoch {epoch} left {nano} of account {account_id}, and its lease was {leased}")
 
     def lose(self, epoch: int) -> int | None:
         worker = self.workers[epoch]
@@ -350,4 +441,19 @@ class Bank:
                 self.touched.add(account.id)
 
 
+def _is_settled(row: dict[str, Any]) -> bool:
+    return bool(row["ending"] == "settled")
+
+
 LIVING = ("alive", "fenced")
+_COPIED = (
+    "accounts",
+    "workers",
+    "charges",
+    "suspense",
+    "overruns",
+    "limits",
+    "next_id",
+    "known_timeline",
+    "_by_period",
+)

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from tests.simulate.bank import Account
+from tests.simulate.bank import PAUSE_SECONDS, Account
 from tests.simulate.customers import settled
 from tests.simulate.process import Process
 
 if TYPE_CHECKING:
     from tests.simulate.world import World
+
+
+FAIL_OVER_SHARE = 0.2
+"""In so many worlds PostgreSQL fails over, now and then."""
 
 
 class Faults:
@@ -25,8 +29,11 @@ class Faults:
         """Enter the faults into the agenda. In a calm world only what a normal day brings happens."""
         self._again(self._change_limit, self._chance.uniform(2, 30))
         self._again(self._resolve, self._chance.uniform(1, 10))
+        if self._chance.random() < FAIL_OVER_SHARE:
+            self._again(self._fail_over, self._chance.uniform(5, 40))
         if is_calm:
             return
+        self._world.invariants.are_all_alive = False
         for fault in (
             self._kill,
             self._kill,
@@ -84,6 +91,16 @@ class Faults:
         weather.loses_answers = self._chance.random() < 0.5
         self._trouble(f"the database is away for {seconds:.1f} s, and loses answers: {weather.loses_answers}", seconds)
         self._world.agenda.after(seconds, self._calm_down)
+
+    def _fail_over(self) -> None:
+        """A standby that stopped hearing some time ago takes over in the end."""
+        standby, lag = self._world.bank.standby(), self._chance.choice((0.05, 0.5, 3))
+
+        def take_over() -> None:
+            self._world.bank.fail_over(standby)
+            self._trouble(f"the database fails over to what it was {lag} s ago", PAUSE_SECONDS)
+
+        self._world.agenda.after(lag, take_over)
 
     def _slow(self) -> None:
         seconds = self._chance.uniform(0.5, 5)

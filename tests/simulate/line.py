@@ -19,6 +19,7 @@ from tests.simulate.agenda import Agenda
 from tests.simulate.bank import Bank
 
 _FUNCTION = re.compile(r"\b(metering_grant|metering_flush|metering_standing|metering_succeed|metering_register|"
+                       r"metering_take_timeline|metering_epochs_of|metering_reassert|"
                        r"metering_fence|metering_recover|metering_lose|budgets_open_account|clock_timestamp|"
                        r"metering_worker)\b")  # fmt: skip
 _REPLAYED = ("metering_flush", "metering_recover", "metering_lose")
@@ -75,6 +76,12 @@ class Server:
         }
         if name == "metering_grant":
             return bank.grant(*arguments)
+        if name == "metering_epochs_of":
+            return bank.epochs_of(*arguments)
+        if name == "metering_take_timeline":
+            return [bank.take_timeline()]
+        if name == "metering_reassert":
+            return [bank.reassert(*arguments)]
         if name == "metering_worker":
             return bank.workers_of(*arguments)
         if name == "metering_standing":
@@ -82,9 +89,9 @@ class Server:
             return [] if known is None else [known]
         return [(single[name](*arguments),)]
 
-    def _notify(self, account_id: int) -> None:
+    def _notify(self, payload: str) -> None:
         for listener in self.listeners:
-            listener.hear(str(account_id), self.agenda.now + self.chance.uniform(0.0001, 0.002))
+            listener.hear(payload, self.agenda.now + self.chance.uniform(0.0001, 0.002))
 
 
 class Line:

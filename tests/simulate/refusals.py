@@ -34,6 +34,8 @@ class Refusals:
     def exceeded(self, claim: Claim, started: float) -> None:
         """A claim was refused for good: then some account really could not pay it, whatever came back."""
         self.counts["exceeded"] += 1
+        if self._bank.is_catching_up:
+            return
         since = self._bank.clock() - REMEMBERED_SECONDS - (self._processes[0].world.agenda.now - started)
         for account in self._accounts(claim, since):
             lowest = min([account.limit, *(limit for at, limit in self._lowered[account.id] if at >= since)])

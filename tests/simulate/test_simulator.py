@@ -11,7 +11,7 @@ from tests.simulate.world import Result, World
 
 WORLDS = 12
 LONGEST_SECONDS = 25
-MOST_WORLDS_TO_FIND_A_DEFECT = 60
+MOST_WORLDS_TO_FIND_A_DEFECT = 120
 
 
 @pytest.fixture(autouse=True)

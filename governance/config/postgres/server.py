@@ -52,6 +52,16 @@ class EmbeddedPostgres:
         secret = quote(password if password is not None else self._password, safe="")
         return f"postgresql://{quote(user)}:{secret}@/{quote(database)}?host={quote(str(self._place.sockets), safe='')}"
 
+    @property
+    def data_folder(self) -> Path:
+        """Where the database cluster lies. Raises PostgresFailed before `prepare`."""
+        return self._prepared().data
+
+    @property
+    def programs_folder(self) -> Path:
+        """Where PostgreSQL's own programs lie. Raises PostgresFailed before `prepare`."""
+        return self._prepared().programs
+
     def prepare(self) -> bool:
         """Make the folders and, the first time, the database cluster. Return True when it was made now."""
         try:

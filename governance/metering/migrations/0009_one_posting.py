@@ -11,7 +11,7 @@ def _as_before(name: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0007_rate_limits"), ("ledger", "0004_detached_days")]
+    dependencies = [("metering", "0008_fail_over"), ("ledger", "0004_detached_days")]
 
     operations = [
         migrations.RunSQL(
