@@ -5,11 +5,10 @@ import re
 import msgspec
 
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.openai_chat._usage import read_chat_usage
+from governance.plugin.openai_chat._usage import VISIBLE, read_chat_usage
 from governance.plugin.usage import UsageReport
 
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
-_VISIBLE = re.compile(rb'(?:content|reasoning|arguments|refusal)"\s*:\s*"((?:[^"\\]++|\\.)*+)"')
 _NULL = msgspec.Raw(b"null")
 _DONE = b"[DONE]"
 
@@ -52,7 +51,7 @@ class ChatStreamMeter:
 
     def feed(self, data: bytes) -> bool:
         """Take the data of one event. Return whether the client should see the event."""
-        visible = _VISIBLE.search(data)
+        visible = VISIBLE.search(data)
         if visible:
             self._visible_bytes += visible.end(1) - visible.start(1)
         at = data.find(b'"usage"')
@@ -64,7 +63,9 @@ class ChatStreamMeter:
 
     def report(self) -> UsageReport | None:
         """Return the vendor's final usage, or None while it has not been seen or could not be believed."""
-        return self._last if self._is_final else None
+        if self._last is None or not self._is_final:
+            return None
+        return msgspec.structs.replace(self._last, visible_output_bytes=self._visible_bytes)
 
     def seen_output_bytes(self) -> int:
         """Return how many bytes of visible output have passed, as JSON spells them."""
