@@ -6,6 +6,7 @@ Conflict
 └── AliasTaken, ModelTaken, GroupNameTaken, GroupInUse
 BadRequest
 ├── PriceRefused          a price out of the sane range, back-dated, or finer than can be kept
+│   └── PriceUnusual      a price that may be a mix-up of units, and that nobody confirmed
 ├── LimitRefused          a limit of tokens that is none
 ├── CatalogueRefused      an import that contradicts itself
 ├── AliasRefused          a name or targets that cannot be an alias
@@ -41,6 +42,10 @@ class ModelTaken(Conflict):
 
 class PriceRefused(BadRequest):
     """The price is out of the sane range, reaches into the past, or is finer than can be kept."""
+
+
+class PriceUnusual(PriceRefused):
+    """The price may be a mix-up of units: it stands once somebody confirms it."""
 
 
 class LimitRefused(BadRequest):

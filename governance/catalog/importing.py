@@ -60,18 +60,27 @@ class Change(NamedTuple):
 
 
 @transaction.atomic
-def import_catalogue(*, actor: Actor, at: datetime, catalogue: PriceCatalogue) -> ImportResult:
+def import_catalogue(
+    *, actor: Actor, at: datetime, catalogue: PriceCatalogue, is_confirmed: bool = False
+) -> ImportResult:
     """Bring the source's book and the models up to the catalogue.
 
     A changed price closes its row and opens another, at the date the source gives or now, whichever is later; what was
-    in force stays as it was. A model with a price out of the sane range keeps all it had. Raises CatalogueRefused.
+    in force stays as it was. A model with a price out of the sane range keeps all it had; so does one with a price that
+    may be a mix-up of units, unless `is_confirmed`. Raises CatalogueRefused.
     """
     book = book_for(source=catalogue.source)
     lines, refused = _wanted_lines(catalogue.prices)
     models = merge_models(catalogue=catalogue, rank=book.rank)
     changes = _changes(book, lines, at=at)
+    unusual = {change.line: sentence for change, sentence in _unusual(changes, at=at)}
+    if not is_confirmed:
+        refused += [
+            f"{sentence} The model's prices stay as they were until it is confirmed." for sentence in unusual.values()
+        ]
+        unsure = {(line.provider, line.model) for line in unusual}
+        changes = [change for change in changes if (change.line.provider, change.line.model) not in unsure]
     opened, closed = _apply(book, changes, models=models.by_name, catalogue=catalogue)
-    warnings = tuple(_warnings(changes, at=at))
     is_new_snapshot = book.snapshot_sha256 != catalogue.snapshot_sha256
     result = ImportResult(
         source=catalogue.source,
@@ -79,7 +88,7 @@ def import_catalogue(*, actor: Actor, at: datetime, catalogue: PriceCatalogue) -
         models_changed=models.changed,
         prices_opened=opened,
         prices_closed=closed,
-        warnings=warnings,
+        warnings=tuple(unusual.values()) if is_confirmed else (),
         refused=tuple(refused),
         skipped=catalogue.skipped,
     )
@@ -187,14 +196,16 @@ def _apply(
     return len(opened), len(shortened) + len(removed)
 
 
-def _warnings(changes: list[Change], *, at: datetime) -> Iterable[str]:
+def _unusual(changes: list[Change], *, at: datetime) -> Iterable[tuple[Change, str]]:
+    """Say of which changes units may be mixed up. What was free and now costs is no mix-up, and must not stay free."""
     for change in changes:
         before = value_at(change.kept, at)
         for segment in change.plan.added:
-            if before is not None and is_suspicious_step(before, segment.value):
+            if before and is_suspicious_step(before, segment.value):
                 yield (
+                    change,
                     f"{change.line.words()} goes from {usd_per_million(before)} to {usd_per_million(segment.value)} "
-                    f"USD per million on {segment.starts_at:%Y-%m-%d}: check that it is not a mix-up of units."
+                    f"USD per million on {segment.starts_at:%Y-%m-%d}: check that it is not a mix-up of units.",
                 )
 
 

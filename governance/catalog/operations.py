@@ -10,11 +10,12 @@ from django.db import transaction
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.catalog import queries
-from governance.catalog.amounts import nano_per_unit, usd_per_million
+from governance.catalog.amounts import nano_per_unit, usd_per_million, why_unusual
 from governance.catalog.books import MANUAL, book_for
-from governance.catalog.errors import AliasRefused, AliasTaken, LimitRefused, ModelTaken, PriceRefused
+from governance.catalog.errors import AliasRefused, AliasTaken, LimitRefused, ModelTaken, PriceRefused, PriceUnusual
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price
 from governance.catalog.names import MAX_ALIAS_CHARACTERS, is_alias_name
+from governance.catalog.rating import STANDARD
 from governance.catalog.timeline import Segment, plan
 from governance.connections import queries as connections
 from governance.core.windows import END
@@ -75,12 +76,19 @@ def change_limits(
 
 @transaction.atomic
 def set_prices(
-    *, actor: Actor, at: datetime, model_id: int, prices: Mapping[TokenClass, Decimal], effective_from: datetime
+    *,
+    actor: Actor,
+    at: datetime,
+    model_id: int,
+    prices: Mapping[TokenClass, Decimal],
+    effective_from: datetime,
+    is_confirmed: bool = False,
 ) -> tuple[Price, ...]:
     """Price a model by hand, in USD per million, from an instant on. These prices stand before every imported one.
 
     A model that has no manual price yet may be priced from any instant; afterwards history is closed. Classes that are
-    not named end with it, so name all that the vendor bills. Raises ModelNotFound, PriceRefused.
+    not named end with it, so name all that the vendor bills. A price that may be a mix-up of units stands only when
+    `is_confirmed`, which the trail keeps. Raises ModelNotFound, PriceRefused, PriceUnusual.
     """
     model = queries.model(model_id=model_id)
     _refuse_incomplete(model, prices)
@@ -88,6 +96,9 @@ def set_prices(
     book = book_for(source=MANUAL)
     kept = list(Price.objects.filter(book=book, model=model).order_by("effective_from"))
     _refuse_instant(model, kept, at=at, effective_from=effective_from)
+    unusual = _unusual(model, prices, at=effective_from)
+    if unusual and not is_confirmed:
+        raise PriceUnusual(f"{' '.join(unusual)} If {model} really costs that, confirm it.")
     before = _in_force(kept, effective_from)
     opened = [
         Price(
@@ -112,7 +123,11 @@ def set_prices(
             action="model.priced",
             subject=f"model:{model.id}",
             before={"usd_per_million": before},
-            after={"usd_per_million": after, "effective_from": effective_from.isoformat()},
+            after={
+                "usd_per_million": after,
+                "effective_from": effective_from.isoformat(),
+                **({"confirmed": unusual} if unusual else {}),
+            },
         )
     return created
 
@@ -234,6 +249,20 @@ def _refuse_alias_name(name: str) -> None:
 def _refuse_incomplete(model: LanguageModel, prices: Mapping[TokenClass, Decimal]) -> None:
     if TokenClass.INPUT not in prices or TokenClass.OUTPUT not in prices:
         raise PriceRefused(f"Give {model} a price for input and for output: without one of them it cannot be called.")
+
+
+def _unusual(model: LanguageModel, prices: Mapping[TokenClass, Decimal], *, at: datetime) -> list[str]:
+    in_force = queries.prices_in_force(model_ids=[model.pk], at=at).get(model.pk, [])
+    until_then = {
+        row.token_class: row.nano_per_unit
+        for row in in_force
+        if row.service_tier == STANDARD and row.from_input_tokens == 0
+    }
+    found = (
+        why_unusual(usd, token_class=token_class, before_nano=until_then.get(token_class))
+        for token_class, usd in sorted(prices.items())
+    )
+    return [sentence for sentence in found if sentence is not None]
 
 
 def _refuse_instant(model: LanguageModel, kept: list[Price], *, at: datetime, effective_from: datetime) -> None:

@@ -54,14 +54,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         zone = ZoneInfo(self.zone)
         first = self._first_day(at.astimezone(zone).date())
         period = self._days(first, zone)
-        # Around a changed boundary the local date can lie one period off the instant: step until it fits.
-        while at < period.starts_at:
-            first = self._first_day(first - timedelta(days=1))
-            period = self._days(first, zone)
-        while at >= period.ends_at:
-            first = self._next_day(first)
-            period = self._days(first, zone)
-        return period
+        if period.holds(at):
+            return period
+        # A clock that was set back over midnight shows the former date again: the day that had begun goes on.
+        return self._days(self._next_day(first), zone)
 
     def _days(self, first: date, zone: ZoneInfo) -> Period:
         return Period(_midnight(first, zone), _midnight(self._next_day(first), zone))
@@ -73,7 +69,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
             return day - timedelta(days=day.weekday())
         months = _MONTHS[self.kind]
         since_start = (day.month - self.first_month) % 12 % months
-        return _add_months(day.replace(day=1), -since_start)
+        return _add_months(day, -since_start)
 
     def _next_day(self, first: date) -> date:
         if self.kind is WindowKind.DAY:
@@ -84,6 +80,10 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FIXED_SECONDS = {WindowKind.MINUTE: 60, WindowKind.HOUR: 3600}
+_FARTHEST = timedelta(days=2)
+"""No local midnight is farther from the same midnight in UTC."""
+_HALVINGS = 19
+"""Twice _FARTHEST, halved so often, is a second."""
 _MONTHS = {WindowKind.MONTH: 1, WindowKind.QUARTER: 3, WindowKind.YEAR: 12}
 
 
@@ -95,6 +95,7 @@ def _fixed_period(at: datetime, seconds: int) -> Period:
 
 
 def _add_months(day: date, months: int) -> date:
+    """Return the first day of the month that is so many months after this day's."""
     index = day.year * 12 + day.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
 
@@ -112,11 +113,12 @@ def _end_of_gap(day: date, zone: ZoneInfo) -> datetime:
     """Midnight does not exist: bisect for the instant at which the local clock jumps over it (whole seconds)."""
     wanted = datetime.combine(day, time(0))
     guess = datetime.combine(day, time(0), tzinfo=UTC)
-    before, after = guess - timedelta(days=2), guess + timedelta(days=2)
-    while after - before > timedelta(seconds=1):
-        middle = before + timedelta(seconds=int((after - before).total_seconds()) // 2)
-        if middle.astimezone(zone).replace(tzinfo=None) >= wanted:
-            after = middle
+    before, seconds = guess - _FARTHEST, int(2 * _FARTHEST / timedelta(seconds=1))
+    for _ in range(_HALVINGS):
+        half = timedelta(seconds=seconds // 2)
+        if (before + half).astimezone(zone).replace(tzinfo=None) < wanted:
+            before += half
+            seconds -= seconds // 2
         else:
-            before = middle
-    return after
+            seconds //= 2
+    return before + timedelta(seconds=seconds)

@@ -9,6 +9,8 @@ from governance.metering.attempt import Ending, Outcome
 from governance.plugin.usage import Usage, UsageReport
 
 UNSENT = Outcome(ending=Ending.RELEASED, reason="not_sent")
+DOUBTFUL = "usage_doubtful"
+"""What was reported is what is billed, so it is what is booked; but the reply shows more output than that."""
 NO_CHARGE = Rated(lines=(), cost_nano=Decimal(0), charge_nano=0, is_assumed=False)
 
 _LONGEST_NAME = 256
@@ -36,7 +38,10 @@ def unbilled(*, http_status: int) -> Outcome:
 
 
 def settled(report: UsageReport, card: RateCard, *, reason: str, http_status: int) -> Outcome:
-    """Rate what the vendor reported. A report that cannot be rated or kept leaves the attempt in suspense."""
+    """Rate what the vendor reported. A report that cannot be rated or kept leaves the attempt in suspense.
+
+    One that is smaller than the reply itself is booked as reported, and marked by its reason.
+    """
     tier = _name(report.service_tier) or STANDARD
     try:
         rated = card.rate(report.usage, service_tier=tier)
@@ -46,7 +51,7 @@ def settled(report: UsageReport, card: RateCard, *, reason: str, http_status: in
         return suspense("usage_absurd", http_status=http_status)
     return Outcome(
         ending=Ending.SETTLED,
-        reason=reason,
+        reason=DOUBTFUL if report.is_doubtful else reason,
         http_status=http_status,
         usage=report.usage,
         rated=rated,

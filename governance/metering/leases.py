@@ -228,23 +228,23 @@ def put_back(pending: Pending) -> None:
 
 def queue_up(pending: Pending) -> None:
     """Let the leases know what waits for them, so that one slice serves all of it."""
-    for aside, lease in zip(pending.aside, pending.path, strict=True):
-        lease.waiting += pending.want - aside
+    for index, lease in enumerate(pending.path):
+        lease.waiting += pending.want - pending.aside[index]
 
 
 def stand_down(pending: Pending) -> None:
     """Undo `queue_up`."""
-    for aside, lease in zip(pending.aside, pending.path, strict=True):
-        lease.waiting -= pending.want - aside
+    for index, lease in enumerate(pending.path):
+        lease.waiting -= pending.want - pending.aside[index]
 
 
-def asks_of(pending: Pending, *, at: float, is_first: Iterable[bool]) -> list[Ask]:
+def asks_of(pending: Pending, *, at: float, is_first: Sequence[bool]) -> list[Ask]:
     """Return what the claim must ask the database for; nothing when it has all it wants.
 
     `is_first` says per lease whether this claim is the first of its batch to ask it: only that one asks for a slice.
     """
     asks = []
-    for index, (lease, first) in enumerate(zip(pending.path, is_first, strict=True)):
+    for index, lease in enumerate(pending.path):
         aside = pending.aside[index]
         is_safe = lease.safe_from <= at < lease.safe_until
         if aside >= pending.want and is_safe:
@@ -254,7 +254,7 @@ def asks_of(pending: Pending, *, at: float, is_first: Iterable[bool]) -> list[As
                 account_id=lease.account_id,
                 need=max(0, pending.least - aside),
                 short=max(0, pending.want - aside),
-                slice=lease.worth_having(at) if first else 0,
+                slice=lease.worth_having(at) if is_first[index] else 0,
                 typical=lease.typical or pending.want,
                 least=pending.least,
             )
@@ -294,9 +294,10 @@ def take_grant(pending: Pending, lease: Lease, nano: int, *, is_exact: bool) -> 
 def complete(pending: Pending, *, at: float) -> int:
     """Turn what was put aside into the reservation; return its amount. What is left over becomes available."""
     amount = min(pending.want, *pending.aside) if pending.path else pending.want
-    for aside, lease in zip(pending.aside, pending.path, strict=True):
-        lease.in_flight -= aside - amount
-        lease.available += aside - amount
+    for index, lease in enumerate(pending.path):
+        left_over = pending.aside[index] - amount
+        lease.in_flight -= left_over
+        lease.available += left_over
         lease.used_at = at
         lease.typical += (amount - lease.typical) >> _TYPICAL_SHIFT if lease.typical else amount
     return amount

@@ -65,7 +65,7 @@ def grant(ask: Ask, standing: Standing) -> tuple[int, bool]:
     if not standing.is_hard:
         return max(ask.short, ask.slice), False
     wanted = max(ask.need, min(ask.short, standing.remaining))
-    fair = max(0, standing.remaining) // (2 * standing.users)
+    fair = max(0, standing.remaining // (2 * standing.users))
     if fair < TYPICAL_TIMES * ask.typical:
         return wanted, True
     return max(wanted, min(fair, standing.limit // LARGEST_SHARE, ask.slice)), False

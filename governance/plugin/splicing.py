@@ -5,7 +5,7 @@ Vendors' prompt caches are byte-sensitive and clients' unknown fields must survi
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -66,6 +66,20 @@ def splice(body: bytes, edits: Mapping[str, object]) -> bytes:
     return Members(body).splice(edits) if edits else body
 
 
+def refuse_repeated(raw: bytes, *, field: str) -> None:
+    """Raise RequestInvalid when a name stands twice in an object anywhere in this JSON, which is known to be valid."""
+
+    def refuse(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            repeated = next(name for name in names if names.count(name) > 1)
+            raise RequestInvalid(
+                f"The field {repeated[:64]!r} stands twice in an object of {field!r}: send it once.", field=field
+            )
+
+    _look_again(raw, refuse)
+
+
 def _start(change: tuple[int, int, object]) -> int:
     return change[0]
 
@@ -97,10 +111,10 @@ def _locate(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, tuple[int,
         end = start + memoryview(value).nbytes
         spans[name] = (start, end)
     # A second field of a name, an escape or a space would make the body longer than its decoded members are.
-    return spans if spans and end + 1 == len(body) and body.isascii() else _walk(body, values)
+    return spans if spans and end + 1 == len(body) and body.isascii() else _walk_members(body, values)
 
 
-def _walk(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
+def _walk_members(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
     """Walk the members in their order, whatever stands between them."""
     spans: dict[str, tuple[int, int]] = {}
     position = 0
@@ -127,5 +141,13 @@ def _twice(body: bytes) -> RequestInvalid:
         names = [name for name, _ in pairs]
         repeated = next((name for name in names if names.count(name) > 1), "")
 
-    json.loads(body, object_pairs_hook=note)
+    _look_again(body, note)
     return RequestInvalid(f"The field {repeated[:64]!r} stands twice in the request: send it once.", field=repeated)
+
+
+def _look_again(raw: bytes, look: Callable[[list[tuple[str, object]]], None]) -> None:
+    """Look at every object of this JSON. Numbers stay text: Python refuses to read very long ones."""
+    try:
+        json.loads(raw, object_pairs_hook=look, parse_int=str)
+    except RecursionError as error:
+        raise RequestInvalid("The request body is nested too deeply: send flatter JSON.") from error

@@ -11,6 +11,9 @@ from governance.plugin.errors import UsageUnreadable
 MAX_COUNT = 2**40
 """No vendor reports more than this many tokens or calls for one attempt; a larger number is a broken report."""
 
+LONGEST_TOKEN_BYTES = 128
+"""No token of a known vocabulary is longer: the longest, in o200k, is a run of 128 spaces."""
+
 
 class TokenClass(StrEnum):
     """What is priced. The classes are disjoint: a token is counted in exactly one of them."""
@@ -134,7 +137,8 @@ class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `served_model` is the model the vendor says it ran; `service_tier` the tier it says it billed. `raw` is the
     vendor's own usage object as JSON bytes, kept for audits. `vendor_cost` is the cost in USD as the vendor's decimal
-    string, where it reports one.
+    string, where it reports one. `visible_output_bytes` is how much output the reply shows, as JSON spells it; 0 where
+    nobody counted.
     """
 
     usage: Usage
@@ -142,3 +146,9 @@ class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
     served_model: str | None = None
     service_tier: str | None = None
     vendor_cost: str | None = None
+    visible_output_bytes: int = 0
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the reply shows more output than the tokens reported for it can spell."""
+        return self.visible_output_bytes > self.usage.output_tokens * LONGEST_TOKEN_BYTES

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.catalog.rating import NoPrice, PriceLine, RateCard, RateTable
+from governance.catalog.rating import NoPrice, PriceLine, RateCard, RateTable, is_listed_price
 from governance.core.errors import RequestUnpriced
 from governance.plugin.provider import Bound
 from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage, usage_of
@@ -276,8 +276,11 @@ def test_the_price_in_force_at_the_instant_decides() -> None:
 
 def test_a_model_without_a_price_in_force_cannot_be_called() -> None:
     table = RateTable([line(1, TokenClass.INPUT, 2, since=NOW + timedelta(days=1))])
-    with pytest.raises(NoPrice, match="bursar models add"):
+    with pytest.raises(NoPrice) as refusal:
         table.card_at(NOW)
+    assert refusal.value.message == (
+        "The model has no price in force, so it cannot be called: add one with `bursar models add`."
+    )
 
 
 def test_the_finest_price_times_the_largest_count_loses_no_digit() -> None:
@@ -298,3 +301,20 @@ def test_a_table_hands_out_the_same_card_as_long_as_it_is_in_force() -> None:
     assert table.card_at(NOW) is first
     assert table.card_at(first.valid_from) is first
     assert table.card_at(NOW + timedelta(days=1)) is first
+
+
+@pytest.mark.parametrize(
+    ("token_class", "listed_for", "is_listed"),
+    [
+        (TokenClass.INPUT, TokenClass.INPUT, True),
+        (TokenClass.CACHE_READ, TokenClass.INPUT, True),
+        (TokenClass.REASONING, TokenClass.OUTPUT, True),
+        (TokenClass.REASONING, TokenClass.INPUT, False),
+        (TokenClass.CACHE_WRITE, TokenClass.INPUT, False),
+        (TokenClass.INPUT, TokenClass.CACHE_READ, False),
+    ],
+)
+def test_a_vendor_bills_some_classes_at_the_price_of_another(
+    token_class: TokenClass, listed_for: TokenClass, is_listed: bool
+) -> None:
+    assert is_listed_price(token_class, listed_for=listed_for) is is_listed

@@ -80,3 +80,7 @@ def test_whole_amounts_have_two_decimal_places_and_a_fraction_keeps_its_digits()
         "1.50",
         "0.000000001",
     ]
+
+
+def test_an_amount_without_a_decimal_point_gets_one() -> None:
+    assert [usd_text(Decimal(text)) for text in ("1E+10", "1E+9", "0E+12")] == ["10.00", "1.00", "0.00"]

@@ -110,3 +110,38 @@ def test_a_period_ends_before_its_end() -> None:
 def test_an_hour_far_away_is_exact() -> None:
     at = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
     assert Window(kind=WindowKind.MINUTE).period_at(at).starts_at == at.replace(second=0, microsecond=0)
+
+
+FIXED = {WindowKind.MINUTE, WindowKind.HOUR, WindowKind.TOTAL}
+
+
+@settings(max_examples=300, deadline=None)
+@given(window=WINDOWS, at=INSTANTS)
+def test_a_longer_window_is_made_of_whole_days(window: Window, at: datetime) -> None:
+    if window.kind in FIXED:
+        return
+    period = window.period_at(at)
+    day = Window(kind=WindowKind.DAY, zone=window.zone)
+    assert day.period_at(period.starts_at).starts_at == period.starts_at
+    assert day.period_at(period.ends_at).starts_at == period.ends_at
+    assert period.starts_at.tzinfo is UTC and period.ends_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "starts_at", "ends_at"),
+    [
+        # Samoa left out the 30th of December 2011: the 29th is followed by the 31st.
+        ("Pacific/Apia", "2011-12-30T09:59Z", "2011-12-29T10:00Z", "2011-12-30T10:00Z"),
+        ("Pacific/Apia", "2011-12-30T10:00Z", "2011-12-30T10:00Z", "2011-12-31T10:00Z"),
+        # Beirut jumps from midnight to one: the day begins at the jump, to the second.
+        ("Asia/Beirut", "2026-03-29T12:00Z", "2026-03-28T22:00Z", "2026-03-29T21:00Z"),
+        # The clocks of Scoresbysund jumped over midnight in 2024, from 23:59:59 to 1.
+        ("America/Scoresbysund", "2024-03-31T12:00Z", "2024-03-31T01:00Z", "2024-04-01T01:00Z"),
+        # Lord Howe sets its clocks by half an hour, at two: midnights are whole.
+        ("Australia/Lord_Howe", "2026-04-05T00:00Z", "2026-04-04T13:00Z", "2026-04-05T13:30Z"),
+    ],
+)
+def test_days_around_strange_changes_of_the_clock(zone: str, at: str, starts_at: str, ends_at: str) -> None:
+    assert Window(kind=WindowKind.DAY, zone=zone).period_at(datetime.fromisoformat(at)) == Period(
+        datetime.fromisoformat(starts_at), datetime.fromisoformat(ends_at)
+    )

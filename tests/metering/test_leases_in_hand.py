@@ -237,8 +237,59 @@ def test_leases_in_hand_are_found_by_budget_as_long_as_their_period_lasts() -> N
 
 def test_what_is_withheld_cannot_be_reserved() -> None:
     lease = lease_with(100)
+    lease.in_flight = 5
     leases.withhold([lease], 30)
-    assert (lease.available, lease.in_flight) == (70, 30)
+    assert (lease.available, lease.in_flight) == (70, 35)
+
+
+def test_what_should_go_back_is_taken_and_stays_unbooked_until_the_database_has_it() -> None:
+    idle, busy = lease_with(70), lease_with(1_000, typical=500)
+    idle.used_at, busy.used_at = 0, 20
+    idle.unbooked = busy.unbooked = 3
+    returned = leases.take_surplus([idle, busy], at=20)
+    assert returned == [(idle, 70)]
+    assert [(each.available, each.unbooked) for each in (idle, busy)] == [(0, 73), (1_000, 3)]
+    leases.confirm_return(returned)
+    assert idle.unbooked == 3
+
+
+def test_what_is_put_aside_for_a_claim_is_exactly_what_it_lacks() -> None:
+    rich, poor = lease_with(100), lease_with(4)
+    rich.in_flight = poor.in_flight = 7
+    pending = Pending([rich, poor], want=10, least=10)
+    leases.put_aside(pending)
+    assert pending.aside == [10, 4]
+    poor.available += 50
+    leases.put_aside(pending)
+    assert pending.aside == [10, 10]
+    assert [(each.available, each.in_flight) for each in (rich, poor)] == [(90, 17), (44, 17)]
+
+
+def test_a_claim_becomes_the_least_that_was_put_aside_and_the_rest_is_free_again() -> None:
+    first, second = lease_with(100), lease_with(100)
+    first.in_flight = second.in_flight = 7
+    second.typical = 80
+    pending = Pending([first, second], want=60, least=10)
+    leases.put_aside(pending)
+    leases.take_grant(pending, second, 20, is_exact=False)
+    first.in_flight -= 25
+    pending.aside[0] -= 25
+    assert leases.complete(pending, at=33) == 35
+    assert [(each.available, each.in_flight, each.typical, each.used_at) for each in (first, second)] == [
+        (40, 42, 35, 33),
+        (85, 42, 80 + ((35 - 80) >> 3), 33),
+    ]
+
+
+def test_claims_that_wait_stand_in_the_line_with_what_they_lack() -> None:
+    lease = lease_with(0)
+    one, other = Pending([lease], want=60, least=1), Pending([lease], want=30, least=1)
+    one.aside[0] = 15
+    leases.queue_up(one)
+    leases.queue_up(other)
+    assert lease.waiting == 45 + 30
+    leases.stand_down(one)
+    assert lease.waiting == 30
 
 
 def test_a_lease_that_was_used_lately_is_kept() -> None:

@@ -5,11 +5,10 @@ import re
 import msgspec
 
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.openai_chat._usage import read_chat_usage
+from governance.plugin.openai_chat._usage import VISIBLE, read_chat_usage
 from governance.plugin.usage import Usage, UsageReport
 
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
-_VISIBLE = re.compile(rb'(?:content|reasoning|arguments|refusal)"\s*:\s*"((?:[^"\\]++|\\.)*+)"')
 _NULL = msgspec.Raw(b"null")
 _DONE = b"[DONE]"
 
@@ -62,7 +61,7 @@ class ChatStreamMeter:
 
     def feed(self, data: bytes) -> bool:
         """Take the data of one event. Return whether the client should see the event."""
-        visible = _VISIBLE.search(data)
+        visible = VISIBLE.search(data)
         if visible and (size := visible.end(1) - visible.start(1)):
             self._visible_bytes += size
             self._visible_events += 1
@@ -75,7 +74,9 @@ class ChatStreamMeter:
 
     def report(self) -> UsageReport | None:
         """Return the vendor's final usage, or None while it has not been seen or could not be believed."""
-        return self._last if self._is_final else None
+        if self._last is None or not self._is_final:
+            return None
+        return msgspec.structs.replace(self._last, visible_output_bytes=self._visible_bytes)
 
     def running(self) -> Usage | None:
         """Return the last usage that was reported, final or not."""

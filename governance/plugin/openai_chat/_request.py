@@ -10,7 +10,7 @@ import msgspec
 
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.provider import GoverningFields
-from governance.plugin.splicing import Members
+from governance.plugin.splicing import Members, refuse_repeated
 
 MAX_OUTPUT_TOKENS = 2**31 - 1
 MAX_CHOICES = 128
@@ -27,9 +27,14 @@ _PAID_FIELDS = {
     "plugins": "plugins",
     "prediction": "prediction",
     "speed": "speed",
+    "inference_geo": "inference_geo",
 }
-_MODEL_CHOOSERS = ("models", "route")
-_OFF = frozenset({b"null", b"false", b"[]", b"{}"})
+_CHOOSERS = ("models", "route", "fallbacks", "preset", "provider")
+"""Fields of routers by which the vendor, and not the client, chooses the model or whose price is asked."""
+_STORED_CONTEXT = ("previous_response_id", "conversation", "cached_content", "extra_body")
+"""Fields that name input which is not in the request: no size bounds it. Gemini reads its own from `extra_body`."""
+_ELSEWHERE = frozenset({*_CHOOSERS, *_STORED_CONTEXT})
+_OFF = frozenset({b"", b"null", b"false", b"[]", b"{}"})
 _SCHEMA_FIELDS = ("tools", "functions", "response_format")
 _SPELT_LETTER = re.compile(rb"\\u00[4-7]")
 
@@ -38,10 +43,13 @@ class _Part(msgspec.Struct):
     type: str = ""
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
 class _Message(msgspec.Struct):
-    content: msgspec.Raw = msgspec.Raw(b"null")
-    audio: msgspec.Raw = msgspec.Raw(b"null")
-    images: msgspec.Raw = msgspec.Raw(b"null")
+    content: msgspec.Raw = _ABSENT
+    audio: msgspec.Raw = _ABSENT
+    images: msgspec.Raw = _ABSENT
 
 
 class _Tool(msgspec.Struct):
@@ -53,9 +61,7 @@ class _StreamOptions(msgspec.Struct):
 
 
 class _PlainMessage(msgspec.Struct):
-    content: str | None = None
-    audio: None = None
-    images: None = None
+    content: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class _PlainRequest(msgspec.Struct):
@@ -80,8 +86,16 @@ class _PlainRequest(msgspec.Struct):
     plugins: None = None
     prediction: None = None
     speed: None = None
+    inference_geo: None = None
     models: None = None
     route: None = None
+    fallbacks: None = None
+    preset: None = None
+    provider: None = None
+    previous_response_id: None = None
+    conversation: None = None
+    cached_content: None = None
+    extra_body: None = None
 
 
 _plain_request = msgspec.json.Decoder(_PlainRequest)
@@ -123,6 +137,8 @@ def _plain_fields(members: Members) -> GoverningFields | None:
     if not all(1 <= cap <= MAX_OUTPUT_TOKENS for cap in given.values()):
         return None
     options = request.stream_options
+    if _may_hide(body, request.messages) or (options is not None and body.count(b'"include_usage"') > 1):
+        return None
     return GoverningFields(
         model=request.model,
         stream=request.stream is True,
@@ -142,11 +158,19 @@ def _plain_fields(members: Members) -> GoverningFields | None:
     )
 
 
+def _may_hide(body: bytes, messages: list[_PlainMessage]) -> bool:
+    """Return whether a message may hold media, or a name that decides twice, so that its fields must be looked at."""
+    if b'"audio"' in body or b'"images"' in body:
+        return True
+    return body.count(b'"content"') > sum([message.content is not msgspec.UNSET for message in messages])
+
+
 def _all_fields(members: Members) -> GoverningFields:
     values = members.values
     caps = _caps(values)
     remote, inline, count = _read_messages(values)
-    options = _value(values, "stream_options", _stream_options, "an object")
+    _refuse_elsewhere(values)
+    options = _stream_options_of(values)
     return GoverningFields(
         model=_model(values),
         stream=bool(_value(values, "stream", _boolean, "true or false")),
@@ -202,13 +226,32 @@ def _model(values: dict[str, msgspec.Raw]) -> str:
         raise RequestInvalid(
             f"The model name is longer than {MAX_MODEL_CHARACTERS} characters: send a model's name.", field="model"
         )
-    for name in _MODEL_CHOOSERS:
+    return str(model)
+
+
+def _refuse_elsewhere(values: dict[str, msgspec.Raw]) -> None:
+    if _ELSEWHERE.isdisjoint(values):
+        return
+    for name in _CHOOSERS:
         if name in values and bytes(values[name]) not in _OFF:
             raise RequestInvalid(
-                f"The field {name!r} would let the vendor choose another model: remove it and name one model.",
+                f"The field {name!r} would let the vendor choose another model or price: remove it and name one model.",
                 field=name,
             )
-    return str(model)
+    for name in _STORED_CONTEXT:
+        if name in values and bytes(values[name]) not in _OFF:
+            raise RequestInvalid(
+                f"The field {name!r} brings in what is not in the request, so that nothing bounds its cost: remove it "
+                "and send the whole conversation.",
+                field=name,
+            )
+
+
+def _stream_options_of(values: dict[str, msgspec.Raw]) -> _StreamOptions | None:
+    options: _StreamOptions | None = _value(values, "stream_options", _stream_options, "an object")
+    if options is not None:
+        Members(bytes(values["stream_options"]))
+    return options
 
 
 def _caps(values: dict[str, msgspec.Raw]) -> dict[str, int]:
@@ -234,6 +277,7 @@ def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
     if raw is None:
         raise RequestInvalid("The request has no messages: set the field 'messages'.", field="messages")
     messages = _decoded(raw, "messages", _messages, "an array of messages")
+    _refuse_repeated_messages(bytes(raw), messages)
     remote = inline = 0
     for message in messages:
         content = bytes(message.content)
@@ -241,7 +285,7 @@ def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
             by_reference, by_value = _media(message.content)
             remote += by_reference
             inline += by_value
-        elif not content.startswith((b'"', b"null")):
+        elif content and not content.startswith((b'"', b"null")):
             raise RequestInvalid("The field 'messages' holds content that is neither text nor parts.", field="messages")
         remote += _is_set(message.audio) + _is_set(message.images)
     return remote, inline, len(messages)
@@ -253,6 +297,8 @@ def _is_set(raw: msgspec.Raw) -> bool:
 
 def _media(content: msgspec.Raw) -> tuple[int, int]:
     parts = _decoded(content, "messages", _parts, "an array of messages whose parts name their type")
+    if bytes(content).count(b'"type"') > sum(part.type != "" for part in parts):
+        refuse_repeated(bytes(content), field="messages")
     if all(part.type in _TEXT_PARTS for part in parts):
         return 0, 0
     bodies = [
@@ -265,5 +311,24 @@ def _media(content: msgspec.Raw) -> tuple[int, int]:
 def _paid_tools(values: dict[str, msgspec.Raw]) -> tuple[str, ...]:
     found = {paid for name, paid in _PAID_FIELDS.items() if name in values and bytes(values[name]) not in _OFF}
     tools = _value(values, "tools", _tools, "an array of tools that name their type") or ()
+    if tools:
+        # Schemas have types of their own, so that counting tells nothing: each tool is looked at by itself.
+        for tool in _raw_parts.decode(values["tools"]):
+            Members(bytes(tool))
     found |= {_TOOL_NAMES.get(tool.type, tool.type)[:64] for tool in tools if tool.type not in _FREE_TOOLS}
     return tuple(sorted(found))
+
+
+def _refuse_repeated_messages(text: bytes, messages: list[_Message]) -> None:
+    """Refuse messages in which a name that decides stands twice: vendors' parsers disagree about which one counts.
+
+    Where it stands no more often than there are messages that have it, and no letter is spelt otherwise, it cannot;
+    only where it might is the JSON read again, strictly.
+    """
+    if (
+        text.count(b'"content"') > sum(message.content is not _ABSENT for message in messages)
+        or text.count(b'"audio"') > sum(message.audio is not _ABSENT for message in messages)
+        or text.count(b'"images"') > sum(message.images is not _ABSENT for message in messages)
+        or (b"\\u00" in text and _SPELT_LETTER.search(text))
+    ):
+        refuse_repeated(text, field="messages")

@@ -3,12 +3,16 @@
 What the counts include differs from vendor to vendor, so both conventions are arguments without a default.
 """
 
+import re
 from decimal import Decimal
 
 import msgspec
 
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.usage import Usage, UsageReport
+from governance.plugin.usage import LONGEST_TOKEN_BYTES, Usage, UsageReport
+
+VISIBLE = re.compile(rb'(?:content|reasoning|arguments|refusal)"\s*:\s*"((?:[^"\\]++|\\.)*+)"')
+"""A piece of output that a client sees, as JSON spells it."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NULL = msgspec.Raw(b"null")
@@ -77,13 +81,17 @@ def read_chat_reply(body: bytes, *, input_includes_cache: bool, output_includes_
     usage = bytes(reply.usage)
     if usage == b"null":
         return None
-    return read_chat_usage(
+    report = read_chat_usage(
         usage,
         input_includes_cache=input_includes_cache,
         output_includes_reasoning=output_includes_reasoning,
         served_model=reply.model,
         service_tier=reply.service_tier,
     )
+    if len(body) <= report.usage.output_tokens * LONGEST_TOKEN_BYTES:
+        return report
+    shown = sum(found.end(1) - found.start(1) for found in VISIBLE.finditer(body))
+    return msgspec.structs.replace(report, visible_output_bytes=shown)
 
 
 def read_chat_usage(

@@ -1,5 +1,7 @@
 """`bursar models`: what can be called, and what it costs."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -7,6 +9,7 @@ from django.db import transaction
 
 from governance.catalog import operations, queries
 from governance.catalog.amounts import usd_per_million
+from governance.catalog.errors import PriceUnusual
 from governance.catalog.importing import ImportResult, import_catalogue
 from governance.catalog.models import LanguageModel, Price
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
@@ -24,6 +27,7 @@ _PRICES = {
     "cache_write_price": TokenClass.CACHE_WRITE,
     "reasoning_price": TokenClass.REASONING,
 }
+_CONFIRM = "--confirm-unusual-prices"
 
 
 class Command(VerbCommand):
@@ -59,6 +63,7 @@ class Command(VerbCommand):
             example="bursar models import --source genai-prices",
         )  # fmt: skip
         verb.add_argument("--source", help="only this one; see `bursar plugins`")
+        verb.add_argument(_CONFIRM, action="store_true", help="apply price changes by more than a factor of 20 too")
 
     def _declare_add(self) -> None:
         verb = self.add_verb(
@@ -76,6 +81,7 @@ class Command(VerbCommand):
         verb.add_argument("--max-output-tokens", type=int, help="how much it writes at most")
         for option in _PRICES:
             verb.add_argument(f"--{option.replace('_', '-')}", help="USD per million tokens, exact")
+        verb.add_argument(_CONFIRM, action="store_true", help="the prices are right, though they look like a mix-up")
 
 
 @transaction.atomic
@@ -85,7 +91,7 @@ def _add(options: dict[str, Any]) -> Answer:
     prices = {kind: exact(options[name]) for name, kind in _PRICES.items() if options[name] is not None}
     model = _catalogue_model(connection, options)
     if prices:
-        operations.set_prices(actor=actor(), at=at, model_id=model.pk, prices=prices, effective_from=at)
+        _set_prices(model, prices, at=at, is_confirmed=options["confirm_unusual_prices"])
     elif not queries.prices_in_force(model_ids=[model.pk], at=at):
         raise BadRequest(
             f"No price of {model} is known, and what has no price is never called: give --input-price and "
@@ -123,6 +129,15 @@ def _order(options: dict[str, Any]) -> Answer:
     wanted = [ids[name] for name in options["deployments"]]
     operations.change_targets(actor=actor(), alias_id=alias.pk, deployment_ids=wanted)
     return {"alias": alias.name, "deployments": options["deployments"]}
+
+
+def _set_prices(model: LanguageModel, prices: dict[TokenClass, Decimal], *, at: datetime, is_confirmed: bool) -> None:
+    try:
+        operations.set_prices(
+            actor=actor(), at=at, model_id=model.pk, prices=prices, effective_from=at, is_confirmed=is_confirmed
+        )
+    except PriceUnusual as error:
+        raise BadRequest(f"{error.message} On the command line that is {_CONFIRM}.") from error
 
 
 def _catalogue_model(connection: Connection, options: dict[str, Any]) -> LanguageModel:
@@ -211,7 +226,12 @@ def _import(options: dict[str, Any]) -> Answer:
         raise BadRequest(f"There is no price source {wanted!r}; installed: {', '.join(sorted(sources)) or 'none'}.")
     at = utc_now()
     results = [
-        import_catalogue(actor=actor(), at=at, catalogue=source.read(providers=()))
+        import_catalogue(
+            actor=actor(),
+            at=at,
+            catalogue=source.read(providers=()),
+            is_confirmed=options["confirm_unusual_prices"],
+        )
         for name, source in sources.items()
         if wanted in (None, name)
     ]
