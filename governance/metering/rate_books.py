@@ -61,7 +61,8 @@ class RateBooks:
         self._sequence = 0
         self._line: list[_Waiter] = []
         self._has_waiters = asyncio.Event()
-        self._has_permits = asyncio.Event()
+        self._awaited: list[Share] = []
+        self._has_awaited = asyncio.Event()
         self._asking = asyncio.Lock()
         self._refusals = RateRefusalMemory()
         self._tasks: list[asyncio.Task[None]] = []
@@ -82,8 +83,10 @@ class RateBooks:
         """End an admission: `tokens` is what was used, None when nobody knows. What was not used is free again."""
         for share, _, _ in admission.parts:
             self._refusals.forget(share.limit)
-        if rates.settle(admission, tokens=tokens, was_sent=was_sent):
-            self._has_permits.set()
+        awaited = rates.settle(admission, tokens=tokens, was_sent=was_sent)
+        if awaited:
+            self._awaited += awaited
+            self._has_awaited.set()
 
     def figures(self, claim: RateClaim) -> list[RateFigure]:
         """Return what is left of the tightest limit of requests and of tokens, as far as this process knows."""
@@ -169,13 +172,17 @@ class RateBooks:
 
     async def _tend_forever(self) -> None:
         """Give back what lies idle: every moment, and at once where others may wait for a permit."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
-            jittered = TEND_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311  (spreads load; no secret)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(jittered):
-                    await self._has_permits.wait()
+                async with asyncio.timeout_at(due):
+                    await self._has_awaited.wait()
+            is_due = loop.time() >= due
+            if is_due:
+                due = loop.time() + TEND_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311  (spreads load; no secret)
             try:
-                await self._put_away()
+                await self._put_away(is_due=is_due)
             except GovernanceUnavailable:
                 await asyncio.sleep(TEND_SECONDS)
 
@@ -188,6 +195,8 @@ class RateBooks:
             at = self._session.clock.now()
             asking: list[tuple[_Waiter, list[Share]]] = []
             for waiter in waiters:
+                if waiter.answer.done():
+                    continue
                 path = self._path(waiter.claim)
                 if path is None:  # the process goes on under another epoch since its shares were opened
                     waiter.refuse(unavailable())
@@ -195,7 +204,7 @@ class RateBooks:
                 admission = rates.admit(path, waiter.claim, at=at)
                 if admission is None:
                     asking.append((waiter, path))
-                elif not waiter.answer.done():
+                else:
                     waiter.answer.set_result(admission)
             if asking:
                 await self._take(asking, at=at)
@@ -272,15 +281,21 @@ class RateBooks:
         amounts = [granted[share.allowance_id] for share in path]
         waiter.answer.set_result(rates.admit_granted(path, waiter.claim, granted=amounts, at=at))
 
-    async def _put_away(self) -> None:
-        self._has_permits.clear()
+    async def _put_away(self, *, is_due: bool) -> None:
+        """Give back what lies idle: of every share where it is due, else of those that others may wait for."""
+        self._has_awaited.clear()
+        awaited, self._awaited = self._awaited, []
         session = self._session
         if not session.epoch or session.epoch != self._epoch:
             return
         async with self._asking:
             at = session.clock.now()
-            self._shares = {key: share for key, share in self._shares.items() if not share.is_over(at)}
-            await self._give_back([line for _, line in rates.put_away(self._shares.values(), at=at)])
+            if is_due:
+                self._shares = {key: share for key, share in self._shares.items() if not share.is_over(at)}
+            # What belongs to a former epoch, or was forgotten, is nobody's business any more.
+            known = self._shares.values() if is_due else {id(share): share for share in awaited}.values()
+            current = [share for share in known if self._shares.get(share.limit.allowance_key) is share]
+            await self._give_back([line for _, line in rates.put_away(current, at=at)])
 
     async def _give_back(self, lines: Sequence[Line]) -> None:
         """Tell the database, as one claim that wants nothing; it locks the allowances, so not for too many at once."""

@@ -220,23 +220,23 @@ def admit_granted(path: Sequence[Share], claim: RateClaim, *, granted: Sequence[
     return _take(path, claim, tokens=tokens, at=at)
 
 
-def settle(admission: Admission, *, tokens: int | None, was_sent: bool) -> bool:
-    """End an admission; return whether a permit came free that others may be waiting for.
+def settle(admission: Admission, *, tokens: int | None, was_sent: bool) -> list[Share]:
+    """End an admission; return the shares with permits that others may be waiting for.
 
     `tokens` is what the vendor reported, None when nobody knows: then all stays taken. A request that was never sent
     gives everything back.
     """
-    is_awaited = False
+    awaited = []
     for share, window, amount in admission.parts:
         share.in_use -= 1
         if not share.is_windowed:
             share.available += amount
             if share.is_exact:
                 share.unneeded = share.available
-                is_awaited = True
+                awaited.append(share)
         elif share.window == window:
             share.available += _unused(share, amount, tokens, was_sent=was_sent)
-    return is_awaited
+    return awaited
 
 
 def lose(shares: Iterable[Share]) -> None:

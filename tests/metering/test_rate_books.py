@@ -84,6 +84,22 @@ async def test_all_limits_or_none(world: World, make_books: MakeBooks) -> None:
     assert (world.taken(wide), world.taken(narrow)) == (0, 1)
 
 
+async def test_processes_that_ask_several_limits_at_once_never_wait_for_each_other_for_ever(
+    world: World, make_books: MakeBooks
+) -> None:
+    books = [await make_books() for _ in range(3)]
+    first, second, third = (world.add_rate_limit(1000) for _ in range(3))
+    pairs = [(first, second), (second, third), (third, first)]
+    for _ in range(5):
+        admitted = await asyncio.gather(
+            *(one.rates.admit(claim(*pair)) for one in books for pair in pairs for _ in range(4))
+        )
+        assert len(admitted) == 36
+    for one in books:
+        await one.close()
+    assert [world.taken(limit) for limit in (first, second, third)] == [120, 120, 120]
+
+
 async def test_no_more_requests_run_at_once_in_all_living_processes_than_allowed(
     world: World, make_books: MakeBooks
 ) -> None:

@@ -98,3 +98,13 @@ def test_the_database_takes_what_slice_size_says(world: World) -> None:
 
     holds()
     world.owner.close()
+
+
+def test_what_was_said_before_is_not_heard_after_what_was_said_later(world: World) -> None:
+    allowances = Allowances(world)
+    allowances.stand(1, amount=10, taken=0, users=1)
+    asked = (1, 1, 0, 1)
+    for sequence, is_heard in ((7, True), (6, False), (7, False), (8, True)):
+        rows = world.owner.execute(TAKE, (allowances.epochs[-1], sequence, allowances.ids[1], *asked)).fetchall()
+        assert bool(rows) is is_heard
+    world.owner.close()
