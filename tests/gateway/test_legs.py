@@ -241,6 +241,33 @@ async def test_a_storm_of_overload_adds_a_tenth_to_what_clients_ask(
     assert len(await world.recorded(len(vendor.calls))) == len(vendor.calls)
 
 
+async def test_a_storm_at_every_deployment_is_not_doubled_by_fallbacks(
+    served: Served, world: World, vendor: Vendor, other: Vendor, key: str
+) -> None:
+    vendor.answer = other.answer = refusing(429, headers="retry-after-ms: 1")
+    await served.catch_up(world)
+    requests, until_both_are_open = 60, 10
+    async with served.client(key) as client:
+        for _ in range(requests):
+            assert (await client.post("/v1/chat/completions", json=question())).status_code == 429
+    calls = len(vendor.calls) + len(other.calls)
+    assert requests < calls <= 1.1 * requests + FLOOR + until_both_are_open
+    assert {record["charge_nano"] for record in await world.recorded(calls)} == {0}
+
+
+async def test_a_fallback_to_another_provider_is_paid_by_the_budgets_of_that_provider(
+    served: Served, world: World, vendor: Vendor, other: Vendor, key: str
+) -> None:
+    vendor.answer = refusing(404, NO_SUCH_MODEL)
+    tight = world.add_budget(1, provider="sandbox")
+    world.execute("UPDATE connections_connection SET provider = 'sandbox' WHERE base_url = %s", other.base_url)
+    await served.catch_up(world)
+    reply = await ask(served, key)
+    assert (reply.status_code, reply.content, len(other.calls)) == (404, NO_SUCH_MODEL, 0)
+    assert "x-bursar-attempts" not in reply.headers
+    assert world.account(tight)["settled_nano"] == 0
+
+
 async def test_a_client_that_goes_between_attempts_is_not_asked_for_again(
     served: Served, world: World, vendor: Vendor, other: Vendor, key: str
 ) -> None:
