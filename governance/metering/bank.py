@@ -146,9 +146,7 @@ async def timeline(connection: Connection) -> Timeline:
 
 async def epochs_of(connection: Connection, *, lock_name: str) -> list[EpochOfLock]:
     """Return the epochs that this lock stood for, the latest first."""
-    cursor = await connection.execute(
-        "SELECT epoch, state, last_sequence FROM metering_epochs_of(%s)", (lock_name,)
-    )
+    cursor = await connection.execute("SELECT epoch, state, last_sequence FROM metering_epochs_of(%s)", (lock_name,))
     return [EpochOfLock(*row) for row in await cursor.fetchall()]
 
 

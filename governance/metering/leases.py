@@ -74,7 +74,7 @@ class Lease:
         return self.safe_until < self.starts_at
 
     def lower(self) -> None:
-        """The limit of its account went down: what lies idle goes back, and only the database lends of it from now on."""
+        """The limit of its account went down: what lies idle goes back, and only the database lends of it now."""
         self.safe_until = self.starts_at - GUARD_SECONDS
 
     @property
@@ -93,7 +93,13 @@ class Lease:
 
     def surplus(self, at: float) -> int:
         """Return how much of `available` should go back to the account now."""
-        if self.is_exact or self.is_over or at < self.recalled_until or at >= self.ends_at or at - self.used_at >= IDLE_SECONDS:
+        if (
+            self.is_exact
+            or self.is_over
+            or at < self.recalled_until
+            or at >= self.ends_at
+            or at - self.used_at >= IDLE_SECONDS
+        ):
             return max(0, self.available)
         target = self.worth_having(at)
         return self.available - target if self.available > 2 * target else 0

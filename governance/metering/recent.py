@@ -47,7 +47,9 @@ class Recent:
 
     def text(self) -> str:
         """Return all of them as `metering_reassert` takes them: facts, for which nothing stands in any lease."""
-        return batch_text(fact_text(each.attempt, each.outcome, reserved_nano=each.reserved_nano) for _, each in self._told)
+        return batch_text(
+            fact_text(each.attempt, each.outcome, reserved_nano=each.reserved_nano) for _, each in self._told
+        )
 
     def text_as_suspense(self) -> str:
         """Return them as unknown: the database cannot keep some of them any more, because what they name is gone."""

@@ -426,4 +426,14 @@ def _is_settled(row: dict[str, Any]) -> bool:
 
 
 LIVING = ("alive", "fenced")
-_COPIED = ("accounts", "workers", "charges", "suspense", "overruns", "limits", "next_id", "known_timeline", "_by_period")
+_COPIED = (
+    "accounts",
+    "workers",
+    "charges",
+    "suspense",
+    "overruns",
+    "limits",
+    "next_id",
+    "known_timeline",
+    "_by_period",
+)
