@@ -36,6 +36,8 @@ from governance.policy.hot import credential_opener
 _log = structlog.get_logger("bursar.gateway")
 
 POOL_CONNECTIONS = 8
+RECONNECT_SECONDS = 1.0
+"""The pool waits ever longer between its tries, for minutes in the end. It gives up soon: who asks next tries anew."""
 _SESSION_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
 _STANDBY_OPTIONS = " -c bursar.needs_synchronous_standby=on -c synchronous_commit=on"
 """metering_grant looks at the first; with the second a grant is answered when the standby has it."""
@@ -151,6 +153,7 @@ def _pool(url: str, limits: Limits, *, needs_standby: bool) -> Pool:
         max_size=POOL_CONNECTIONS,
         open=False,
         timeout=limits.database_seconds,
+        reconnect_timeout=RECONNECT_SECONDS,
         kwargs={"autocommit": True, "options": options, "application_name": "bursar-gateway"},
     )
 

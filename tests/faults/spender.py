@@ -22,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 from governance.budgets.hot import BudgetPolicy
 from governance.core.errors import BudgetExceeded, BudgetHeld, GovernanceUnavailable
 from governance.core.windows import Window, WindowKind
+from governance.gateway.process import RECONNECT_SECONDS
 from governance.metering.attempt import Attribution, Claim
 from governance.metering.leased import LeasedBooks
 from tests.faults.bookkeeper import settled
@@ -128,7 +129,15 @@ class Spender:
 
 @contextlib.asynccontextmanager
 async def _open_books(orders: Orders) -> AsyncIterator[LeasedBooks]:
-    pool = AsyncConnectionPool(orders.url, min_size=1, max_size=4, open=False, timeout=2, kwargs={"autocommit": True})
+    pool = AsyncConnectionPool(
+        orders.url,
+        min_size=1,
+        max_size=4,
+        open=False,
+        timeout=2,
+        reconnect_timeout=RECONNECT_SECONDS,
+        kwargs={"autocommit": True},
+    )
     async with pool:
         books = LeasedBooks(
             pool=pool,
