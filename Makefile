@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-curves faults simulate mutation browser screenshots test-brokers migrations clean
+.PHONY: help install up test check format bench bench-curves faults fault-figures simulate mutation browser screenshots test-brokers migrations clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,6 +44,9 @@ bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budge
 
 faults: $(STAMP)  ## Kill, freeze and restart a machine at work, and hold its books to the vendor's (FAULT_KILLS, FAULT_SEED)
 	@$(BIN)/python -m tests.faults
+
+fault-figures: $(STAMP)  ## Measure what faults cost: kills, freezes, a slow database, the turn of a month (FAULT_CASES)
+	@$(BIN)/python -m tests.faults.figures $(FAULT_CASES)
 
 simulate: $(STAMP)  ## Live through random worlds of leases (SIMULATE_SECONDS, or SIMULATE_SEED for one world again)
 	@$(BIN)/python -m tests.simulate

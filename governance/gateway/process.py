@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -37,12 +38,12 @@ from governance.policy.hot import credential_opener
 _log = structlog.get_logger("bursar.gateway")
 
 POOL_CONNECTIONS = 8
+RECONNECT_SECONDS = 1.0
+"""The pool waits ever longer between its tries, for minutes in the end. It gives up soon: who asks next tries anew."""
 _SESSION_OPTIONS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
 _STANDBY_OPTIONS = " -c bursar.needs_synchronous_standby=on -c synchronous_commit=on"
 """metering_grant looks at the first; with the second a grant is answered when the standby has it."""
-_DEAD_PEERS = {
-    "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 5000, "connect_timeout": 5,
-}  # fmt: skip
+_DEAD_PEERS = "keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=5000 connect_timeout=5"
 """A database that is gone without a goodbye is noticed in about ten seconds, not when TCP gives up."""
 _RETRY_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
@@ -143,17 +144,22 @@ def gauges(gateway: Gateway, books: LeasedBooks) -> dict[str, float]:
 def _pool(url: str, limits: Limits, *, needs_standby: bool) -> Pool:
     options = _SESSION_OPTIONS + (_STANDBY_OPTIONS if needs_standby else "")
     return AsyncConnectionPool(
-        url,
+        _noticing(url),
         min_size=2,
         max_size=POOL_CONNECTIONS,
         open=False,
         timeout=limits.database_seconds,
-        kwargs={"autocommit": True, "options": options, "application_name": "bursar-gateway", **_DEAD_PEERS},
+        reconnect_timeout=RECONNECT_SECONDS,
+        kwargs={"autocommit": True, "options": options, "application_name": "bursar-gateway"},
     )
 
 
+def _noticing(url: str) -> str:
+    return make_conninfo(url, **conninfo_to_dict(_DEAD_PEERS))
+
+
 async def _listen(url: str) -> AsyncConnection[TupleRow]:
-    return await AsyncConnection.connect(url, autocommit=True, application_name="bursar-gateway-policy", **_DEAD_PEERS)
+    return await AsyncConnection.connect(_noticing(url), autocommit=True, application_name="bursar-gateway-policy")
 
 
 async def _open_books(books: LeasedBooks, gateway: Gateway) -> None:

@@ -1,6 +1,6 @@
-"""What a process says to a database that was put in the place of another: these leases are mine, this was confirmed to me.
+"""What a process says to a database that took the place of another: these leases are mine, this was confirmed to me.
 
-After a fail-over the process knows better than the books (money.md 5.6): it takes the place of what they remember of it.
+After a fail-over the process knows better than the books (money.md 5.6): its word replaces what they remember of it.
 """
 
 import os

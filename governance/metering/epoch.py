@@ -5,6 +5,7 @@ That lock, never a timeout, is the proof that lets another process of the same h
 """
 
 import fcntl
+import math
 import os
 import uuid
 from pathlib import Path
@@ -45,6 +46,11 @@ class LifeLock:
             raise
         return cls(folder, name, file)
 
+    @staticmethod
+    def untouched(folder: Path, *, before: float) -> list[Path]:
+        """Return the lock files that were made, or left, before that time (seconds since 1970)."""
+        return [path for path in sorted(folder.glob("*.lock")) if _touched_at(path) < before]
+
     @property
     def journal_path(self) -> Path:
         """Where the journal of this process lies."""
@@ -61,6 +67,13 @@ class LifeLock:
             self.journal_path.unlink(missing_ok=True)
             self._path.unlink(missing_ok=True)
         self._file.close()
+
+
+def _touched_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 async def register(connection: AsyncConnection[TupleRow], *, host: str, lock: LifeLock) -> int:

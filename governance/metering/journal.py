@@ -4,7 +4,7 @@ An append-only file beside the process's lock file. Every record is one write(),
 records, which the kernel keeps; a torn last record is ignored by its length and checksum. There is no fsync: a machine
 that lost its page cache has lost the journal, which the boot id in the header shows, and then nothing is freed.
 
-    header   MAGIC, then a record with {lock, boot}
+    header   MAGIC, then a record with {lock, boot, host}
     record   u32 length, u32 CRC-32 of what follows, then one letter and the rest
              I  uuid, JSON of the intent       before an attempt is sent
              R  uuid, JSON of the outcome      when it has ended
@@ -44,10 +44,11 @@ class JournalForeign(ValueError):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """Whose journal it is: the name of the lock file, and the boot of the machine it was written in."""
+    """Whose journal it is: the name of the lock file, the boot of the machine it was written in, and by whom."""
 
     lock: str
     boot: str
+    host: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -77,9 +78,9 @@ def _framed(body: bytes) -> bytes:
 class Journal:
     """The open journal of this process. The caller holds the lock of the same name."""
 
-    def __init__(self, path: Path, *, lock: str) -> None:
+    def __init__(self, path: Path, *, lock: str, host: str = "") -> None:
         self._path = path
-        self._header = MAGIC + _framed(msgspec.json.encode(Header(lock, boot_id())))
+        self._header = MAGIC + _framed(msgspec.json.encode(Header(lock, boot_id(), host)))
         self._records: dict[UUID, bytes] = {}
         self._live_bytes = 0
         self._file = -1

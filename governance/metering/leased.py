@@ -211,7 +211,7 @@ class LeasedBooks:
             await asyncio.sleep(FLUSH_SECONDS)
 
     def _recall(self, payload: str) -> None:
-        """Money on this account is wanted elsewhere, or ("ID over") its limit went down: what lies idle here goes back."""
+        """Money is wanted elsewhere, or ("ID over") the account's limit went down: what lies idle here goes back."""
         number, _, what = payload.partition(" ")
         lease: Lease | None = self._session.in_hand.of_account(int(number)) if number.isdecimal() else None
         if lease is None:

@@ -74,7 +74,7 @@ class Lease:
         return self.safe_until < self.starts_at
 
     def lower(self) -> None:
-        """The limit of its account went down: what lies idle goes back, and only the database lends of it from now on."""
+        """The limit of its account went down: what lies idle goes back, and only the database lends of it now."""
         self.safe_until = self.starts_at - GUARD_SECONDS
 
     @property

@@ -164,7 +164,7 @@ class Allotment(models.Model):
 
 
 class Timeline(models.Model):
-    """A timeline of PostgreSQL that the books have gone on; the last one is the present. It changes with a fail-over."""
+    """A timeline of PostgreSQL that the books have gone on; the last is the present. A fail-over begins another."""
 
     number = models.IntegerField()
     token = models.UUIDField(db_default=RandomUUID())

@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from governance.metering import bank
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.epoch import LifeLock, register
-from governance.metering.journal import Entry, JournalForeign, boot_id, read_journal
+from governance.metering.journal import Entry, Header, JournalForeign, boot_id, read_journal
 from governance.metering.texts import outcome_text, rest_text
 
 FENCE_SECONDS: Final = 5.0
@@ -103,10 +103,8 @@ async def tidy_folder(connection: AsyncConnection[TupleRow], *, host: str, folde
     What is over in the books is removed. A lock that the books never heard of is of a process that registered in the
     last seconds before a fail-over: what its journal says is booked.
     """
-    for path in sorted(folder.glob("*.lock")):
+    for path in LifeLock.untouched(folder, before=before):
         try:
-            if path.stat().st_mtime >= before:
-                continue
             lock = LifeLock.of_the_dead(folder, path.name)
         except (FileNotFoundError, BlockingIOError):
             continue
@@ -114,13 +112,15 @@ async def tidy_folder(connection: AsyncConnection[TupleRow], *, host: str, folde
         try:
             epochs = await bank.epochs_of(connection, lock_name=path.name)
             if not epochs:
-                entries = _entries(lock)
+                header, entries = _read(lock)
+                if header.host != host:
+                    raise JournalForeign(f"it was written by {header.host}")
                 epoch = await register(connection, host=host, lock=lock)
                 attempts = await end_epoch(connection, epoch, entries)
                 log.warning("epoch_taken_up", epoch=epoch, attempts_in_suspense=attempts)
             is_over = all(each.state == "dead" for each in epochs)
-        except (FileNotFoundError, JournalForeign):
-            log.debug("files_not_ours", lock=path.name)
+        except (FileNotFoundError, JournalForeign) as error:
+            log.debug("files_not_ours", lock=path.name, reason=str(error))
         finally:
             lock.release(is_over=is_over)
 
@@ -144,14 +144,15 @@ async def _end(connection: AsyncConnection[TupleRow], epoch: int, rows: str) -> 
 
 
 async def _recover(connection: AsyncConnection[TupleRow], epoch: int, lock: LifeLock) -> int:
-    return await end_epoch(connection, epoch, _entries(lock))
+    _, entries = _read(lock)
+    return await end_epoch(connection, epoch, entries)
 
 
-def _entries(lock: LifeLock) -> Mapping[UUID, Entry]:
+def _read(lock: LifeLock) -> tuple[Header, Mapping[UUID, Entry]]:
     header, entries = read_journal(lock.journal_path, lock=lock.name)
     if header.boot != boot_id():
         raise JournalForeign("it was written before this machine last started, so its end may be missing")
-    return entries
+    return header, entries
 
 
 async def _lose(connection: AsyncConnection[TupleRow], epoch: int, *, reason: str) -> None:

@@ -1,8 +1,8 @@
 """What a gateway process shares with the books: its epoch, lock and journal, its leases, and a way back after doubt.
 
 After a lost answer nothing in memory is trusted until the books were asked (money.md 5.5): which flush was the last one
-they took, and what they know as leases. After a fail-over it is the other way round (5.6): the database may have forgotten,
-and the process says what is so.
+they took, and what they know as leases. After a fail-over it is the other way round (5.6): the database may have
+forgotten, and the process says what is so.
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class Session:
     def _begin_files(self) -> tuple[LifeLock, Journal]:
         try:
             lock = LifeLock.make(self.folder)
-            return lock, Journal(lock.journal_path, lock=lock.name)
+            return lock, Journal(lock.journal_path, lock=lock.name, host=self.host)
         except OSError as error:
             raise GovernanceUnavailable(
                 f"The journal cannot be written in {self.folder}: make room, or let the gateway write there.",

@@ -50,6 +50,7 @@ class Result(msgspec.Struct, kw_only=True):
     resolved: int = 0
     samples: int = 0
     journals_torn: int = 0
+    journals_copied: int = 0
     recovery_seconds: list[float] = msgspec.field(default_factory=list)
     answers: dict[str, int] = msgspec.field(default_factory=dict)
     overspend_nano: int = 0
@@ -75,6 +76,7 @@ class Result(msgspec.Struct, kw_only=True):
             "resolved": self.resolved,
             "samples": self.samples,
             "journals_torn": self.journals_torn,
+            "journals_copied": self.journals_copied,
             "recovery_seconds": {
                 "median": round(statistics.median(self.recovery_seconds or [0]), 1),
                 "longest": round(max(self.recovery_seconds, default=0), 1),
@@ -123,6 +125,7 @@ class Campaign:
             resolved=resolver.resolved,
             samples=self.sampler.samples,
             journals_torn=self.striker.journals_torn,
+            journals_copied=self.striker.journals_copied,
             recovery_seconds=self.striker.recovery_seconds,
             answers=dict(self.tally.answers),
             overspend_nano=overspend_nano(self.owner_url),

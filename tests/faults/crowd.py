@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 
 from governance.metering.attempt import Attribution
 from tests.faults.host import ROOT, Host, open_host
-from tests.faults.spender import Orders
+from tests.faults.spender import Orders, Spending
 from tests.faults.watch import install_watch, overspend_nano
 from tests.gateway.world import World
 
@@ -27,13 +27,14 @@ _END_SECONDS = 120
 _LOOK_SECONDS = 0.02
 _SETTLED = "SELECT coalesce(sum(settled_nano), 0)::bigint AS nano FROM budgets_account WHERE budget_id = %s"
 _DIFFERS = """
-    SELECT a.id, a.settled_nano, a.held_nano, coalesce(r.nano, 0)::bigint AS recorded, coalesce(t.nano, 0)::bigint AS suspense
+    SELECT a.id, a.settled_nano, a.held_nano, r.nano AS recorded, t.nano AS suspense
       FROM budgets_account a
       LEFT JOIN (SELECT account_id, sum(charge_nano) AS nano FROM ledger_usagerecord, unnest(account_ids) AS account_id
                   GROUP BY account_id) r ON r.account_id = a.id
       LEFT JOIN (SELECT account_id, sum(held_nano) AS nano FROM metering_attempt, unnest(account_ids) AS account_id
                   GROUP BY account_id) t ON t.account_id = a.id
-     WHERE a.settled_nano <> coalesce(r.nano, 0) OR a.held_nano <> coalesce(t.nano, 0)
+     WHERE a.budget_id IN (SELECT budget_id FROM faults_limit)
+       AND (a.settled_nano <> coalesce(r.nano, 0) OR a.held_nano <> coalesce(t.nano, 0))
 """
 
 
@@ -79,20 +80,19 @@ class Crowd:
         found = [f"Accounts were over their limits by {over} nano-USD."] if over else []
         return found + [f"Account {row['id']}: {row}" for row in self.world.rows(_DIFFERS)]
 
-    def start(
-        self, count: int, *, paths: Sequence[Sequence[int]], callers: int, want_nano: int, books: int = 1,
-        window: str = "total", longest_seconds: float = 0.02, pause_seconds: float = 0.02, ends_when_spent: bool = False,
-    ) -> list[subprocess.Popen[bytes]]:  # fmt: skip
+    def start(self, count: int, spending: Spending) -> list[subprocess.Popen[bytes]]:
         """Start so many processes, and return when they spend."""
         started = []
         for _ in range(count):
             number = len(self._started)
             orders = Orders(
-                url=self.url, locks=str(self.folder / "locks"), notes=str(self.folder / f"notes-{number}"),
-                attribution=self.attribution, paths=[list(path) for path in paths], window=window, books=books,
-                callers=callers, want_nano=want_nano, longest_seconds=longest_seconds, pause_seconds=pause_seconds,
-                ends_when_spent=ends_when_spent, seed=number,
-            )  # fmt: skip
+                url=self.url,
+                locks=str(self.folder / "locks"),
+                notes=str(self.folder / f"notes-{number}"),
+                attribution=self.attribution,
+                seed=number,
+                spending=spending,
+            )
             file = self.folder / f"orders-{number}.json"
             file.write_bytes(msgspec.json.encode(orders))
             process = subprocess.Popen(

@@ -11,7 +11,7 @@ from enum import StrEnum
 import psycopg
 
 from tests.faults.host import Host
-from tests.faults.journals import filled, tear
+from tests.faults.journals import duplicate, filled, smuggle, tear
 
 FENCE_SECONDS = 5.0
 """A process that was silent for longer is fenced: what it holds stays held, and it may grant nothing more."""
@@ -20,6 +20,7 @@ _LOOK_SECONDS = 0.1
 _RECOVERY_SECONDS = 60.0
 _MASSACRE_SHARE = 0.1
 _TORN_SHARE = 0.5
+_COPIED_SHARE = 0.2
 _IS_RECOVERED = "SELECT 1 FROM metering_worker WHERE process_id = %s AND state <> 'dead'"
 _TERMINATE = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -51,6 +52,7 @@ class Striker:
         self._disk = asyncio.Lock()
         self.counts: Counter[Strike] = Counter()
         self.journals_torn = 0
+        self.journals_copied = 0
         self.recovery_seconds: list[float] = []
         self.violations: list[str] = []
 
@@ -79,11 +81,22 @@ class Striker:
         victims = living if self._chance.random() < _MASSACRE_SHARE else [self._chance.choice(living)]
         for victim in victims:
             self._host.signal_gateway(victim, signal.SIGKILL)
-        if self._chance.random() < _TORN_SHARE:
-            self.journals_torn += sum(map(tear, self._host.journal_folders))
+        self._damage_files()
         self.counts[Strike.KILL] += len(victims) - 1
         for victim in victims:
             await self._await_recovery(victim.pid)
+
+    def _damage_files(self) -> None:
+        """Tear, copy, or carry to another machine what the dead left."""
+        folders = self._host.journal_folders
+        if self._chance.random() < _TORN_SHARE:
+            self.journals_torn += sum(map(tear, folders))
+        if self._chance.random() < _COPIED_SHARE:
+            with contextlib.suppress(OSError):  # a disk may be full just now
+                self.journals_copied += sum(len(duplicate(folder)) for folder in folders)
+                self.journals_copied += sum(
+                    smuggle(folder, folders[number - 1]) for number, folder in enumerate(folders)
+                )
 
     async def _await_recovery(self, process_id: int) -> None:
         died_at = time.monotonic()

@@ -4,6 +4,7 @@ import asyncio
 
 import psycopg
 
+from tests.faults.cases.database_slow import FAST_COMMITS, SLOW_COMMITS
 from tests.faults.conftest import Machine
 from tests.gateway.world import eventually
 
@@ -51,4 +52,24 @@ async def test_calls_while_every_account_is_locked_are_refused_or_booked_later(m
 
     await machine.served()
     await eventually(lambda: machine.is_booked() or None, seconds=30)
+    assert await machine.host.drain() == [0]
+
+
+async def test_calls_while_commits_take_a_second_are_served_from_leases_or_refused(machine: Machine) -> None:
+    """One budget is so small that every call asks the database; the others pay from leases."""
+    tiny = machine.world.add_budget(5_000_000, team_id=None, key_id=machine.key_id, window="total")
+    machine.host.start_gateways(1)
+    await machine.host.ready()
+    await machine.served()
+    machine.world.owner.execute(SLOW_COMMITS)
+    try:
+        replies = await asyncio.gather(*(machine.call() for _ in range(_CALLS)))
+    finally:
+        machine.world.owner.execute(FAST_COMMITS)
+    refusals = {reply.json()["error"]["code"] for reply in replies if reply.status_code != 200}
+    assert refusals <= {"budget_held", "governance_unavailable"}
+    assert len(machine.vendor.calls) == 1 + sum(reply.status_code == 200 for reply in replies)
+    await eventually(lambda: machine.is_booked() or None, seconds=30)
+    (account,) = machine.world.rows("SELECT settled_nano FROM budgets_account WHERE budget_id = %s", tiny)
+    assert account["settled_nano"] <= 5_000_000
     assert await machine.host.drain() == [0]

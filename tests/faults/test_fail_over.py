@@ -1,4 +1,4 @@
-"""PostgreSQL is replaced by a standby that was behind (F3): nothing is lost and nothing is lent twice (money.md 5.6)."""
+"""PostgreSQL is replaced by a standby that was behind (F3): nothing is lost or lent twice (money.md 5.6)."""
 
 import asyncio
 from typing import Any

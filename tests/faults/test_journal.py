@@ -4,13 +4,16 @@ The vendor's calls and the database are all that is looked at.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from governance.metering.recovery import recover_dead, tidy_folder
 from tests.faults.conftest import COST_NANO, Machine
-from tests.faults.journals import duplicate, full_disk, remove, small_disk, tear
+from tests.faults.journals import duplicate, full_disk, remove, small_disk, smuggle, tear
 from tests.gateway.vendor import VendorCall, answer_plainly
 from tests.gateway.world import eventually
 
@@ -54,6 +57,29 @@ async def test_files_that_were_damaged_after_a_death_lose_and_double_nothing(
     assert len(machine.suspended()) == 1
     assert await machine.host.drain() == [0, 0]
     assert machine.covers_every_call()
+
+
+async def test_the_files_of_another_machine_are_nobody_elses_business(
+    machine: Machine, folder: Path, tmp_path: Path
+) -> None:
+    """Carried into another folder under their own names, they are neither recovered there nor taken for its own."""
+    machine.host.start_gateways(1)
+    await machine.host.ready()
+    for _ in range(_CALLS):
+        await machine.served()
+    machine.host.kill_gateways()
+    assert smuggle(folder, tmp_path) > 0
+
+    async with await psycopg.AsyncConnection.connect(
+        machine.host.environment.database_url("gateway"), autocommit=True
+    ) as connection:
+        assert await recover_dead(connection, host="elsewhere", folder=tmp_path) == {}
+        await tidy_folder(connection, host="elsewhere", folder=tmp_path, before=time.time() + 1)
+    assert len(list(tmp_path.glob("*.journal"))) > 0  # noqa: ASYNC240 - a temporary folder
+    machine.host.start_gateways(1)
+    await machine.host.ready()
+    await eventually(lambda: machine.is_booked() or None, seconds=30)
+    assert await machine.host.drain() == [0]
 
 
 async def test_a_lost_journal_frees_nothing(machine: Machine, folder: Path) -> None:

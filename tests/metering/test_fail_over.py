@@ -153,6 +153,8 @@ async def test_a_process_that_the_books_never_heard_of_is_recovered_from_its_fil
         world.owner.execute("UPDATE budgets_account SET settled_nano = 0, held_nano = 0")
         world.owner.execute("DELETE FROM metering_worker")
     async with await psycopg.AsyncConnection.connect(database_urls["gateway"], autocommit=True) as connection:
+        await tidy_folder(connection, host="elsewhere", folder=tmp_path, before=2**40)
+        assert world.rows("SELECT * FROM metering_worker") == []
         await tidy_folder(connection, host="here", folder=tmp_path, before=2**40)
     assert balances(world.account(budget)) == (300, 1_000)
     assert [row["id"] for row in world.rows("SELECT id FROM metering_attempt")] == [flying.attempt_id]

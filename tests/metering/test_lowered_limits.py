@@ -1,4 +1,4 @@
-"""A limit that goes down takes hold as soon as money in flight allows: what lies idle in processes goes back at once."""
+"""A lowered limit takes hold as soon as money in flight allows: what lies idle in processes goes back at once."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

@@ -28,7 +28,7 @@ class Invariants:
         self._bank.touched.clear()
 
     def covered(self, account_ids: Iterable[int]) -> None:
-        """I4: what the vendor charged is settled or held, at all times but while the books catch up after a fail-over."""
+        """I4: what the vendor charged is settled or held, but while the books catch up after a fail-over."""
         if self._bank.is_catching_up or not (self._bank.timeline == 1 or self.are_all_alive):
             return
         for account_id in account_ids:

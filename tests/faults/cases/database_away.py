@@ -4,6 +4,7 @@ import asyncio
 import time
 
 from tests.faults.crowd import between, load, milliseconds, open_crowd, said
+from tests.faults.spender import Spending
 
 _WARM_SECONDS = 75.0
 _AWAY_SECONDS = 40.0
@@ -13,7 +14,7 @@ def measure() -> dict[str, object]:
     """How long leases in hand go on paying, and how soon everything is as before when it is back."""
     with open_crowd() as crowd:
         path = [crowd.budget(10**15) for _ in range(4)]
-        spenders = crowd.start(2, paths=[path], callers=8, want_nano=2_000_000, pause_seconds=0.05)
+        spenders = crowd.start(2, Spending(paths=[path], callers=8, want_nano=2_000_000, pause_seconds=0.05))
         time.sleep(_WARM_SECONDS)
         gone_at = time.monotonic()
         asyncio.run(crowd.host.stop_database())

@@ -5,10 +5,11 @@ import time
 import psycopg
 
 from tests.faults.crowd import Crowd, Note, between, load, milliseconds, open_crowd, said
+from tests.faults.spender import Spending
 
 _CALM_SECONDS = 15.0
 _TROUBLE_SECONDS = 10.0
-_SLOW_COMMITS = """
+SLOW_COMMITS = """
     CREATE FUNCTION faults_sleep() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         IF coalesce(current_setting('faults.has_slept', true), '') <> 'yes' THEN
@@ -19,7 +20,7 @@ _SLOW_COMMITS = """
     CREATE CONSTRAINT TRIGGER faults_sleep AFTER INSERT OR UPDATE ON metering_lease
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION faults_sleep();
 """
-_FAST_COMMITS = "DROP TRIGGER faults_sleep ON metering_lease; DROP FUNCTION faults_sleep"
+FAST_COMMITS = "DROP TRIGGER faults_sleep ON metering_lease; DROP FUNCTION faults_sleep"
 
 
 def measure() -> dict[str, object]:
@@ -27,8 +28,8 @@ def measure() -> dict[str, object]:
     with open_crowd() as crowd:
         ample = [crowd.budget(10**15) for _ in range(4)]
         exact = [*ample[:3], crowd.budget(10**8)]
-        spenders = crowd.start(1, paths=[ample], callers=8, want_nano=2_000_000, pause_seconds=0.05)
-        spenders += crowd.start(1, paths=[exact], callers=4, want_nano=8_000_000, pause_seconds=0.05)
+        spenders = crowd.start(1, Spending(paths=[ample], callers=8, want_nano=2_000_000, pause_seconds=0.05))
+        spenders += crowd.start(1, Spending(paths=[exact], callers=4, want_nano=8_000_000, pause_seconds=0.05))
         time.sleep(_CALM_SECONDS)
         spans = {name: trouble(crowd) for name, trouble in _TROUBLES.items()}
         notes = crowd.end(spenders)
@@ -40,9 +41,9 @@ def measure() -> dict[str, object]:
 
 
 def _slow_commits(crowd: Crowd) -> tuple[float, float]:
-    crowd.world.owner.execute(_SLOW_COMMITS)
+    crowd.world.owner.execute(SLOW_COMMITS)
     span = _wait()
-    crowd.world.owner.execute(_FAST_COMMITS)
+    crowd.world.owner.execute(FAST_COMMITS)
     time.sleep(_TROUBLE_SECONDS / 2)
     return span
 

@@ -4,6 +4,7 @@ import signal
 import time
 
 from tests.faults.crowd import between, load, milliseconds, open_crowd, said
+from tests.faults.spender import Spending
 
 _BEFORE_SECONDS = 10.0
 _FROZEN_SECONDS = 60.0
@@ -18,7 +19,7 @@ def measure() -> dict[str, object]:
     """What it held stays held as long as it is frozen; then it goes on, under another epoch."""
     with open_crowd() as crowd:
         path = [crowd.budget(10**15) for _ in range(4)]
-        frozen, *others = crowd.start(3, paths=[path], callers=8, want_nano=2_000_000, pause_seconds=0.05)
+        frozen, *others = crowd.start(3, Spending(paths=[path], callers=8, want_nano=2_000_000, pause_seconds=0.05))
         time.sleep(_BEFORE_SECONDS + 5)
         frozen_at = time.monotonic()
         frozen.send_signal(signal.SIGSTOP)

@@ -4,6 +4,7 @@ import signal
 import time
 
 from tests.faults.crowd import Crowd, between, load, milliseconds, open_crowd, said
+from tests.faults.spender import Spending
 
 _AROUND_SECONDS = 15.0
 
@@ -12,7 +13,7 @@ def measure() -> dict[str, object]:
     """Four processes at a steady pace; one is killed. Admission of the others before and after."""
     with open_crowd() as crowd:
         path = [crowd.budget(10**15) for _ in range(4)]
-        victim, *others = crowd.start(4, paths=[path], callers=8, want_nano=2_000_000, pause_seconds=0.05)
+        victim, *others = crowd.start(4, Spending(paths=[path], callers=8, want_nano=2_000_000, pause_seconds=0.05))
         time.sleep(_AROUND_SECONDS + 5)
         killed_at = time.monotonic()
         victim.send_signal(signal.SIGKILL)

@@ -3,6 +3,7 @@
 import time
 
 from tests.faults.crowd import between, load, milliseconds, open_crowd, said
+from tests.faults.spender import Spending
 
 _KEYS = 5_000
 _AROUND_SECONDS = 10.0
@@ -15,7 +16,9 @@ def measure() -> dict[str, object]:
         shared = [crowd.budget(10**15, window="minute") for _ in range(3)]
         paths = [[*shared, crowd.budget(10**12, window="minute")] for _ in range(_KEYS)]
         _sleep_until(_MINUTE - 2 * _AROUND_SECONDS)
-        spenders = crowd.start(2, paths=paths, callers=16, want_nano=2_000_000, window="minute", pause_seconds=0.1)
+        spenders = crowd.start(
+            2, Spending(paths=paths, callers=16, want_nano=2_000_000, window="minute", pause_seconds=0.1)
+        )
         turn = _sleep_until(0)
         time.sleep(_AROUND_SECONDS)
         notes = crowd.end(spenders)

@@ -1,6 +1,7 @@
-"""How far a budget can be used by many processes: what they hold of it must not keep the last of it from being spent."""
+"""How far a budget can be used by many processes: what they hold must not keep the last of it from being spent."""
 
 from tests.faults.crowd import Crowd, load, open_crowd, said
+from tests.faults.spender import Spending
 
 _USD = 10**9
 
@@ -23,7 +24,8 @@ def use_up(crowd: Crowd, *, limit_nano: int, processes: int, books: int, want_na
     tight = crowd.budget(limit_nano)
     path = [crowd.budget(10**15), crowd.budget(10**15), crowd.budget(10**15), tight]
     spenders = crowd.start(
-        processes, paths=[path], callers=2, want_nano=want_nano, books=books, ends_when_spent=True, pause_seconds=0.005
+        processes,
+        Spending(paths=[path], callers=2, want_nano=want_nano, books=books, ends_when_spent=True, pause_seconds=0.005),
     )
     notes = crowd.end(spenders, ask=False)
     settled = crowd.settled_nano(tight)
