@@ -7,7 +7,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from governance.ledger.errors import BooksBusy, DayRefused
 from governance.ledger.models import DetachedDay
 
-_LOCK_NOT_AVAILABLE = "55P03"
+_BUSY = ("55P03", "40P01")
+"""A lock that was not to be had in time, and one that each of two waited for."""
 
 
 def make_partitions(*, days_ahead: int) -> int:
@@ -45,7 +46,7 @@ def _exchange(statement: str, day: date) -> DetachedDay:
     except IntegrityError as error:
         raise DayRefused(_sentence(error)) from error
     except DatabaseError as error:
-        if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        if getattr(error.__cause__, "sqlstate", None) in _BUSY:
             raise BooksBusy(
                 f"The usage records are in use, so {day} could not be exchanged; nothing was changed. "
                 "Try again when no long report or proof runs."

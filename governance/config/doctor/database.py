@@ -98,7 +98,7 @@ def _background(session: psycopg.Connection) -> Iterator[Finding]:
 
 def _rights(session: psycopg.Connection) -> Finding:
     row = session.execute(
-        "SELECT has_table_privilege('ledger_posting', 'UPDATE') OR has_table_privilege('ledger_posting', 'DELETE')"
+        "SELECT has_table_privilege('ledger_posting', 'INSERT, UPDATE, DELETE')"
         " OR has_column_privilege('connections_sealedcredential', 'ciphertext', 'SELECT')"
     ).fetchone()
     if row is not None and row[0]:

@@ -263,12 +263,16 @@ BEGIN
             v_away, v_printed.records, v_day.records USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     INSERT INTO ledger_reattachedday (detachment_id) VALUES (v_day.id);
+    -- Proved before the table is locked, so that nobody waits while it is read.
+    EXECUTE format('ALTER TABLE %I ADD CONSTRAINT of_the_day CHECK (admitted_at >= %L AND admitted_at < %L)',
+                   v_away, p_day::timestamptz, (p_day + 1)::timestamptz);
+    EXECUTE format('DROP TRIGGER detached_day_is_never_changed ON %I', v_away);
     EXECUTE format('ALTER TABLE ledger_usagerecord DETACH PARTITION %I', v_name);
     EXECUTE format('DROP TABLE %I', v_name);
-    EXECUTE format('DROP TRIGGER detached_day_is_never_changed ON %I', v_away);
     EXECUTE format('ALTER TABLE %I RENAME TO %I', v_away, v_name);
     EXECUTE format('ALTER TABLE ledger_usagerecord ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                    v_name, p_day::timestamptz, (p_day + 1)::timestamptz);
+    EXECUTE format('ALTER TABLE %I DROP CONSTRAINT of_the_day', v_name);
     RETURN v_day.id;
 END $$;
 
