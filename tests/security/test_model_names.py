@@ -1,4 +1,4 @@
-"""Names that are almost a model's, and requests that would have another one answer: the allow-list cannot be passed by."""
+"""Names that are almost a model's, and requests that would have another one answer: no way past the allow-list."""
 
 import json
 from typing import Any
@@ -62,7 +62,9 @@ def test_no_alias_can_be_made_that_looks_like_another() -> None:
     assert [name for name in (" tiny", "tiny ", "tiny\n", "tiny\u200b", "tin\u0443", "") if is_alias_name(name)] == []
 
 
-async def test_an_alias_is_priced_and_allowed_by_its_own_name_only(served: Served, world: World, vendor: Vendor) -> None:
+async def test_an_alias_is_priced_and_allowed_by_its_own_name_only(
+    served: Served, world: World, vendor: Vendor
+) -> None:
     big = world.add_model("big", prices={"input": "50000", "output": "90000"})
     world.add_alias("small-looking", model=big, upstream_name="big-of-2026")
     key_id, key = world.add_key(name="narrow")
@@ -101,9 +103,7 @@ def narrow_key(world: World) -> str:
     return key
 
 
-async def test_no_field_gets_past_the_allow_list(
-    served: Served, world: World, vendor: Vendor, narrow_key: str
-) -> None:
+async def test_no_field_gets_past_the_allow_list(served: Served, world: World, vendor: Vendor, narrow_key: str) -> None:
     await served.catch_up(world)
     assert await refused(served, world, vendor, narrow_key, packed(model="big")) == (403, "model_not_allowed")
     for fields in CHOOSERS:
@@ -143,7 +143,6 @@ UNMETERED = (
     "/openai/v1/chat/completions",
     "/v1/chat/completions/",
     "/v1//chat/completions",
-    "/v1/../v1/chat/completions",
     "/v1/chat/completions;x",
     "/V1/chat/completions",
     "/chat/completions",
