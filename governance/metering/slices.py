@@ -89,7 +89,7 @@ class Pace:
     def nano(self, *, at: float) -> int:
         """Return the money spent in the last minute, roughly."""
         self._turn(at)
-        left = max(0, PACE_SECONDS * 1000 - int((at - self._started) * 1000))
+        left = PACE_SECONDS * 1000 - int((at - self._started) * 1000)
         return self._now + self._before * left // (PACE_SECONDS * 1000)
 
     def _turn(self, at: float) -> None:

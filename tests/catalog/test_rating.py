@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.catalog.rating import NoPrice, PriceLine, RateCard, RateTable, is_listed_price
+from governance.catalog.rating import NoPrice, PriceLine, RateCard, RatedLine, RateTable, is_listed_price
 from governance.core.errors import RequestUnpriced
 from governance.plugin.provider import Bound
 from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage, usage_of
@@ -286,7 +286,11 @@ def test_a_model_without_a_price_in_force_cannot_be_called() -> None:
 def test_the_finest_price_times_the_largest_count_loses_no_digit() -> None:
     prices = card(line(1, TokenClass.INPUT, "199999.123456789012345678"), line(2, TokenClass.OUTPUT, 1))
     rated = prices.rate(Usage(input_tokens=2**40, output_tokens=0))
-    assert Fraction(rated.cost_nano) == 2**40 * Fraction("199999.123456789012345678")
+    exact = 2**40 * Fraction("199999.123456789012345678")
+    assert Fraction(rated.cost_nano) == Fraction(rated.lines[0].cost_nano) == exact
+    long = "1" * 22 + "." + "123456789012345678"
+    dear = card(line(1, TokenClass.INPUT, long), line(2, TokenClass.OUTPUT, 1))
+    assert Fraction(dear.rate(Usage(input_tokens=1, output_tokens=0)).cost_nano) == Fraction(long)
 
 
 def test_what_is_affordable_without_a_price_of_output_is_bounded_only_by_what_can_be_counted() -> None:
@@ -318,3 +322,69 @@ def test_a_vendor_bills_some_classes_at_the_price_of_another(
     token_class: TokenClass, listed_for: TokenClass, is_listed: bool
 ) -> None:
     assert is_listed_price(token_class, listed_for=listed_for) is is_listed
+
+
+def test_every_line_says_its_class_its_count_its_price_and_its_cost() -> None:
+    prices = card(
+        line(7, TokenClass.INPUT, "1.5"), line(8, TokenClass.OUTPUT, 2), line(9, TokenClass.REQUEST, 40, step=0)
+    )
+    rated = prices.rate(Usage(input_tokens=10, output_tokens=3, reasoning_output_tokens=1, web_search_calls=2))
+    assert {each.token_class: each for each in rated.lines} == {
+        TokenClass.INPUT: RatedLine(TokenClass.INPUT, 10, 7, Decimal(15)),
+        TokenClass.OUTPUT: RatedLine(TokenClass.OUTPUT, 2, 8, Decimal(4)),
+        TokenClass.REASONING: RatedLine(TokenClass.REASONING, 1, 8, Decimal(2)),
+        TokenClass.REQUEST: RatedLine(TokenClass.REQUEST, 1, 9, Decimal(40)),
+        TokenClass.WEB_SEARCH: RatedLine(TokenClass.WEB_SEARCH, 2, None, Decimal(0)),
+    }
+    assert rated.is_assumed is True
+    assert prices.rate(Usage(input_tokens=10, output_tokens=3)).is_assumed is False
+
+
+def test_an_unknown_tier_is_rated_at_the_step_of_the_dearest() -> None:
+    prices = card(
+        line(1, TokenClass.INPUT, 2),
+        line(2, TokenClass.OUTPUT, 2),
+        line(3, TokenClass.INPUT, 9, step=100),
+        line(4, TokenClass.INPUT, 5, tier="priority"),
+        line(5, TokenClass.OUTPUT, 5, tier="priority"),
+    )
+    charges = [
+        prices.rate(Usage(input_tokens=count, output_tokens=0), service_tier="other").charge_nano for count in (99, 100)
+    ]
+    assert charges == [99 * 5, 100 * 9]
+
+
+def test_what_has_no_price_at_all_says_how_to_give_it_one() -> None:
+    with pytest.raises(NoPrice) as refusal:
+        card().rate(Usage(input_tokens=1, output_tokens=0))
+    assert refusal.value.message == "No price is in force for this model: add one with `bursar models add`."
+    with pytest.raises(RequestUnpriced) as unpriced:
+        card(line(1, TokenClass.INPUT, 2)).worst_case(Bound(input_tokens=1, choices=1))
+    assert unpriced.value.message == "The model has no price for what this request can use: add its prices."
+    with pytest.raises(TypeError, match="A price is a finite number, not Infinity"):
+        card(line(1, TokenClass.INPUT, "Infinity"))
+
+
+def test_media_prices_are_held_for_only_where_media_can_be_used() -> None:
+    prices = card(
+        line(1, TokenClass.INPUT, 2),
+        line(2, TokenClass.OUTPUT, 3),
+        line(3, TokenClass.INPUT_AUDIO, 50),
+        line(4, TokenClass.OUTPUT_IMAGE, 70),
+    )
+    text, media = (prices.worst_case(Bound(input_tokens=10, choices=1, has_media=has)) for has in (False, True))
+    assert (text.nano(1), media.nano(1)) == (10 * 2 + 3, 10 * 50 + 70)
+
+
+def test_a_listed_price_stands_before_that_of_a_neighbour() -> None:
+    prices = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 3), line(3, TokenClass.CACHE_WRITE, 7))
+    rated = prices.rate(Usage(input_tokens=10, output_tokens=0, cache_write_input_tokens=10))
+    assert (rated.charge_nano, rated.is_assumed, rated.lines[0].price_id) == (70, False, 3)
+    assert card(line(2, TokenClass.OUTPUT, 3)).rate(Usage(input_tokens=1, output_tokens=1)).charge_nano == 3
+
+
+def test_prices_that_begin_at_a_length_leave_shorter_requests_unpriced_and_marked() -> None:
+    prices = card(line(1, TokenClass.INPUT, 2, step=100), line(2, TokenClass.OUTPUT, 3, step=100))
+    short = prices.rate(Usage(input_tokens=0, output_tokens=5))
+    assert (short.charge_nano, short.is_assumed) == (0, True)
+    assert prices.rate(Usage(input_tokens=100, output_tokens=5)).charge_nano == 215

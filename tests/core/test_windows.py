@@ -137,6 +137,8 @@ def test_a_longer_window_is_made_of_whole_days(window: Window, at: datetime) -> 
         ("Asia/Beirut", "2026-03-29T12:00Z", "2026-03-28T22:00Z", "2026-03-29T21:00Z"),
         # The clocks of Scoresbysund jumped over midnight in 2024, from 23:59:59 to 1.
         ("America/Scoresbysund", "2024-03-31T12:00Z", "2024-03-31T01:00Z", "2024-04-01T01:00Z"),
+        # Monrovia set its clocks from midnight to 0:44:30 and left local mean time: a gap of seconds, not of an hour.
+        ("Africa/Monrovia", "1972-01-07T12:00Z", "1972-01-07T00:44:30Z", "1972-01-08T00:00Z"),
         # Lord Howe sets its clocks by half an hour, at two: midnights are whole.
         ("Australia/Lord_Howe", "2026-04-05T00:00Z", "2026-04-04T13:00Z", "2026-04-05T13:30Z"),
     ],

@@ -316,3 +316,29 @@ def test_only_empty_leases_that_are_over_or_long_unused_are_dropped() -> None:
     assert list(in_hand) == [full, unused]
     in_hand.drop_empty(at=leases.FORGET_SECONDS + 0.1)
     assert list(in_hand) == [full]
+
+
+def test_a_new_lease_is_empty_and_nothing_is_known_of_its_use() -> None:
+    lease = Lease(7, starts_at=10, ends_at=90, at=20)
+    assert (lease.account_id, lease.available, lease.in_flight, lease.unbooked) == (7, 0, 0, 0)
+    assert (lease.typical, lease.waiting, lease.is_exact) == (0, 0, False)
+    assert lease.is_exact is False
+    assert (lease.recalled_until, lease.used_at, lease.pace.nano(at=20)) == (20, 20, 0)
+
+
+def test_a_lease_is_worth_its_last_minute_some_reservations_or_what_waits() -> None:
+    lease = lease_with(0)
+    lease.pace.add(500, at=10)
+    assert lease.worth_having(10) == 500
+    lease.typical = 130
+    assert lease.worth_having(10) == 520
+    lease.waiting = 530
+    assert lease.worth_having(10) == 530
+
+
+def test_at_the_first_safe_instant_nothing_is_asked_for_what_is_there() -> None:
+    lease = lease_with(100)
+    pending = Pending([lease], want=50, least=50)
+    leases.put_aside(pending)
+    asked = [leases.asks_of(pending, at=at, is_first=[True]) for at in (lease.safe_from, DAY - leases.GUARD_SECONDS)]
+    assert [len(asks) for asks in asked] == [0, 1]

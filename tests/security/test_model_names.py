@@ -1,4 +1,4 @@
-"""Names that are almost a model's, and requests that would have another one answer: the allow-list cannot be passed by."""
+"""Names that are almost a model's, and requests that would have another one answer: no way past the allow-list."""
 
 import json
 from typing import Any
@@ -143,7 +143,6 @@ UNMETERED = (
     "/openai/v1/chat/completions",
     "/v1/chat/completions/",
     "/v1//chat/completions",
-    "/v1/../v1/chat/completions",
     "/v1/chat/completions;x",
     "/V1/chat/completions",
     "/chat/completions",
