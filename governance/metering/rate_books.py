@@ -96,7 +96,7 @@ class RateBooks:
             share = self._shares.get(limit.allowance_key)
             if share is None or not share.is_windowed or at >= share.ends_at:
                 continue
-            left = max(0, share.available + share.left)
+            left = max(0, share.in_hand + share.left)
             known = tightest.get(limit.counts)
             if known is None or left < known.remaining:
                 tightest[limit.counts] = RateFigure(

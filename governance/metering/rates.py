@@ -61,14 +61,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Share:
     """What this process has of one allowance.
 
-    `available` can be admitted from; `in_use` counts requests that run; `left` is what the database had left for
+    `in_hand` can be admitted from; `in_use` counts requests that run; `left` is what the database had left for
     everybody when it last answered.
     """
 
     __slots__ = (
         "allowance_id",
-        "available",
         "ends_at",
+        "in_hand",
         "in_use",
         "is_exact",
         "is_untold",
@@ -86,11 +86,11 @@ class Share:
         self.limit = limit
         self.window: datetime | None = None
         self.ends_at = math.inf if limit.window is None else at
-        self.available = 0
+        self.in_hand = 0
         self.in_use = 0
         self.left = limit.amount
         self.unneeded = 0
-        """Of permits: the fewest that were available since the last look, which nobody would have missed."""
+        """Of permits: the fewest that were in hand since the last look, which nobody would have missed."""
         self.typical = 0
         self.is_exact = False
         self.is_untold = False
@@ -111,15 +111,15 @@ class Share:
 
     def hand_over(self) -> tuple[int, int | None]:
         """Take everything out of hand, for the database: what is handed back, and the permits that are kept."""
-        back, self.available, self.unneeded = self.available, 0, 0
+        back, self.in_hand, self.unneeded = self.in_hand, 0, 0
         self.left += back
         return (back, 0) if self.is_windowed else (0, self.in_use)
 
     def receive(self, granted: int, *, window: datetime | None, ends_at: float, left: int) -> None:
         """Add what the database granted; what is here of another window lapses."""
         if window != self.window:
-            self.window, self.ends_at, self.available = window, ends_at, 0
-        self.available += granted
+            self.window, self.ends_at, self.in_hand = window, ends_at, 0
+        self.in_hand += granted
         self.left = left
         self.is_untold = False
 
@@ -127,12 +127,12 @@ class Share:
         """Return what is to be said to the database now: what lies idle goes back; None when there is nothing."""
         if self.is_windowed:
             surplus = self._surplus(at)
-            self.available -= surplus
+            self.in_hand -= surplus
             keeps = 0
         else:
-            surplus, self.unneeded = self.unneeded, self.available - self.unneeded
-            self.available = self.unneeded
-            keeps = self.in_use + self.available
+            surplus, self.unneeded = self.unneeded, self.in_hand - self.unneeded
+            self.in_hand = self.unneeded
+            keeps = self.in_use + self.in_hand
         if not surplus and not self.is_untold:
             return None
         back = surplus if self.is_windowed else 0
@@ -140,15 +140,15 @@ class Share:
 
     def is_over(self, at: float) -> bool:
         """Return whether nothing of it is worth remembering."""
-        return not (self.available or self.in_use or self.is_untold) and at - self.used_at > FORGET_SECONDS
+        return not (self.in_hand or self.in_use or self.is_untold) and at - self.used_at > FORGET_SECONDS
 
     def _surplus(self, at: float) -> int:
         if at >= self.ends_at:
-            self.available = 0  # its window is over: nobody could use it
+            self.in_hand = 0  # its window is over: nobody could use it
         if self.is_exact or at - self.used_at >= IDLE_SECONDS:
-            return self.available
+            return self.in_hand
         target = self.worth_having(at)
-        return self.available - target if self.available > 2 * target else 0
+        return self.in_hand - target if self.in_hand > 2 * target else 0
 
 
 class Admission:
@@ -178,7 +178,7 @@ def slice_size(line: Line, *, remaining: int, users: int) -> tuple[int, bool] | 
 def admit(path: Sequence[Share], claim: RateClaim, *, at: float) -> Admission | None:
     """Admit from what is in hand, or not at all: the fast path."""
     for share in path:
-        if share.available < claim.want(share.limit) or at >= share.ends_at:
+        if share.in_hand < claim.want(share.limit) or at >= share.ends_at:
             return None
     return _take(path, claim, tokens=claim.want_tokens, at=at)
 
@@ -230,12 +230,12 @@ def settle(admission: Admission, *, tokens: int | None, was_sent: bool) -> list[
     for share, window, amount in admission.parts:
         share.in_use -= 1
         if not share.is_windowed:
-            share.available += amount
+            share.in_hand += amount
             if share.is_exact:
-                share.unneeded = share.available
+                share.unneeded = share.in_hand
                 awaited.append(share)
         elif share.window == window:
-            share.available += _unused(share, amount, tokens, was_sent=was_sent)
+            share.in_hand += _unused(share, amount, tokens, was_sent=was_sent)
     return awaited
 
 
@@ -260,12 +260,12 @@ def _take(path: Sequence[Share], claim: RateClaim, *, tokens: int, at: float) ->
         amount = 1
         if share.limit.counts is Counts.TOKENS:
             amount, has_tokens = tokens, True
-        share.available -= amount
+        share.in_hand -= amount
         share.in_use += 1
         if share.is_windowed:
             share.pace.add(amount, at=at)
         else:
-            share.unneeded = min(share.unneeded, share.available)
+            share.unneeded = min(share.unneeded, share.in_hand)
         share.used_at = at
         share.typical = share.typical + ((amount - share.typical) >> 3) if share.typical else amount
         parts.append((share, share.window, amount))

@@ -276,7 +276,7 @@ class Worlds(RuleBasedStateMachine):
         for limit in (REQUESTS, TOKENS):
             window = _instant(self.store.window[limit.id])
             in_hand = sum(
-                share.available
+                share.in_hand
                 for process in self.processes
                 if (share := process.shares.get(limit.id)) is not None and share.window == window
             )
@@ -288,8 +288,8 @@ class Worlds(RuleBasedStateMachine):
         for process in self.processes:
             share = process.shares.get(PERMITS.id)
             if share is not None and process.epoch in self.store.alive:
-                assert share.available >= 0 and share.in_use >= 0
-                permits += share.available + share.in_use
+                assert share.in_hand >= 0 and share.in_use >= 0
+                permits += share.in_hand + share.in_use
         assert permits <= PERMITS.amount
 
     def teardown(self) -> None:
@@ -323,9 +323,9 @@ Worlds.TestCase.settings = settings(max_examples=100, stateful_step_count=80, de
 TestWorlds = Worlds.TestCase
 
 
-def share(limit: RateLimitPolicy, *, available: int = 0) -> Share:
+def share(limit: RateLimitPolicy, *, in_hand: int = 0) -> Share:
     made = Share(limit.id, limit, at=0)
-    made.receive(available, window=None if limit.window is None else _instant(0), ends_at=60, left=0)
+    made.receive(in_hand, window=None if limit.window is None else _instant(0), ends_at=60, left=0)
     return made
 
 
@@ -334,55 +334,55 @@ def claim(*limits: RateLimitPolicy, want: int = 100, least: int | None = None) -
 
 
 def test_a_request_is_admitted_from_what_is_in_hand_by_all_limits_or_by_none() -> None:
-    few, many = share(TOKENS, available=99), share(REQUESTS, available=5)
+    few, many = share(TOKENS, in_hand=99), share(REQUESTS, in_hand=5)
     assert rates.admit([many, few], claim(REQUESTS, TOKENS), at=1) is None
-    assert (many.available, few.available) == (5, 99)
+    assert (many.in_hand, few.in_hand) == (5, 99)
     admission = rates.admit([many, few], claim(REQUESTS, TOKENS, want=90), at=1)
     assert admission is not None and admission.tokens == 90
-    assert (many.available, few.available) == (4, 9)
+    assert (many.in_hand, few.in_hand) == (4, 9)
 
 
 def test_a_slice_is_of_no_use_when_its_window_is_over() -> None:
-    assert rates.admit([share(REQUESTS, available=5)], claim(REQUESTS), at=60) is None
+    assert rates.admit([share(REQUESTS, in_hand=5)], claim(REQUESTS), at=60) is None
 
 
 def test_tokens_that_were_not_used_come_back_and_requests_do_not() -> None:
-    tokens, requests = share(TOKENS, available=100), share(REQUESTS, available=5)
+    tokens, requests = share(TOKENS, in_hand=100), share(REQUESTS, in_hand=5)
     admission = rates.admit([requests, tokens], claim(REQUESTS, TOKENS), at=1)
     assert admission is not None
     rates.settle(admission, tokens=12, was_sent=True)
-    assert (requests.available, tokens.available) == (4, 88)
+    assert (requests.in_hand, tokens.in_hand) == (4, 88)
 
 
 @pytest.mark.parametrize(("was_sent", "left"), [(True, 0), (False, 100)])
 def test_an_unknown_outcome_keeps_everything_and_an_unsent_request_nothing(was_sent: bool, left: int) -> None:
-    tokens = share(TOKENS, available=100)
+    tokens = share(TOKENS, in_hand=100)
     admission = rates.admit([tokens], claim(TOKENS), at=1)
     assert admission is not None
     rates.settle(admission, tokens=None, was_sent=was_sent)
-    assert tokens.available == left
+    assert tokens.in_hand == left
 
 
 def test_what_comes_back_into_another_window_lapses() -> None:
-    tokens = share(TOKENS, available=100)
+    tokens = share(TOKENS, in_hand=100)
     admission = rates.admit([tokens], claim(TOKENS), at=1)
     assert admission is not None
     tokens.receive(50, window=_instant(60), ends_at=120, left=0)
     rates.settle(admission, tokens=1, was_sent=True)
-    assert tokens.available == 50
+    assert tokens.in_hand == 50
 
 
 def test_permits_that_nobody_missed_for_a_moment_go_back() -> None:
-    permits = share(PERMITS, available=4)
+    permits = share(PERMITS, in_hand=4)
     assert permits.put_away(1) is None
     first = rates.admit([permits], claim(PERMITS), at=1)
     line = permits.put_away(2)
     assert first is not None and line is not None
-    assert (line.keeps, permits.available) == (1, 0)
+    assert (line.keeps, permits.in_hand) == (1, 0)
 
 
 def test_a_permit_that_others_may_wait_for_goes_back_at_once() -> None:
-    permits = share(PERMITS, available=1)
+    permits = share(PERMITS, in_hand=1)
     permits.is_exact = True
     admission = rates.admit([permits], claim(PERMITS), at=1)
     assert admission is not None
@@ -392,13 +392,13 @@ def test_a_permit_that_others_may_wait_for_goes_back_at_once() -> None:
 
 
 def test_what_is_left_of_a_window_lapses_when_another_has_begun() -> None:
-    requests = share(REQUESTS, available=9)
+    requests = share(REQUESTS, in_hand=9)
     requests.receive(3, window=_instant(60), ends_at=120, left=0)
-    assert requests.available == 3
+    assert requests.in_hand == 3
 
 
 def test_a_share_is_remembered_as_long_as_a_request_that_took_from_it_runs() -> None:
-    tokens = share(TOKENS, available=100)
+    tokens = share(TOKENS, in_hand=100)
     admission = rates.admit([tokens], claim(TOKENS), at=1)
     assert admission is not None
     assert not tokens.is_over(10**6)
