@@ -135,21 +135,24 @@ def test_a_revoked_key_is_refused_and_a_team_may_call_only_what_its_list_allows(
 def test_money_of_an_unknown_outcome_stays_held_until_somebody_decides(installation: Installation) -> None:
     key = issue(installation, "--budget", "1.00", "--window", "total")
     sdk = client(installation, key["key"])
+    attempts = 0
     for _ in range(2):
-        with pytest.raises(openai.InternalServerError):
+        with pytest.raises(openai.InternalServerError) as failure:
             sdk.chat.completions.create(
                 model="sandbox-1", messages=[{"role": "user", "content": "[sandbox: fail=500]"}], max_tokens=10
             )
+        attempts += int(failure.value.response.headers.get("x-bursar-attempts", "1"))
 
     def held() -> list[dict[str, Any]]:
         return [row for row in answer(installation, "suspense", "list") if row["key_id"] == key["id"]]
 
-    wait_until(lambda: len(held()) == 2, 30, lambda: str(held()))
-    first, second = held()
-    answer(installation, "suspense", "release", first["attempt"], "--reason", "not in the vendor's report")
-    answer(installation, "suspense", "settle", second["attempt"], "--cost", "0.000004", "--reason", "on the invoice")
+    wait_until(lambda: len(held()) == attempts >= 2, 30, lambda: str(held()))
+    first, *others, last = held()
+    for each in (first, *others):
+        answer(installation, "suspense", "release", each["attempt"], "--reason", "not in the vendor's report")
+    answer(installation, "suspense", "settle", last["attempt"], "--cost", "0.000004", "--reason", "on the invoice")
     assert held() == []
-    assert (used(installation, key)["requests"], used(installation, key)["cost_usd"]) == (2, "0.000004")
+    assert (used(installation, key)["requests"], used(installation, key)["cost_usd"]) == (attempts, "0.000004")
     again = installation.run("suspense", "release", first["attempt"], "--reason", "once more")
     assert again.returncode == 1
     assert "bursar suspense list" in again.stderr
