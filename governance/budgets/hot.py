@@ -1,6 +1,6 @@
 """Budgets as the request path sees them: plain structs, SQL through psycopg, no Django."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from psycopg import AsyncConnection
@@ -95,21 +95,33 @@ async def load_path(
     return tuple(_policy(row, key_id=key_id, user_id=user_id) for row in await cursor.fetchall())
 
 
-async def open_account(connection: AsyncConnection[TupleRow], budget: BudgetPolicy, period: Period) -> int | None:
-    """Return the account of this period, opened if need be; None when the database's clock is in another period."""
-    member = budget.member
+_OPEN = """
+    SELECT budgets_open_account(budget_id, starts_at, ends_at, user_id, key_id)
+      FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[]) WITH ORDINALITY
+           AS wanted (budget_id, starts_at, ends_at, user_id, key_id, number)
+     ORDER BY number
+"""
+
+
+async def open_accounts(
+    connection: AsyncConnection[TupleRow], wanted: Sequence[tuple[BudgetPolicy, Period]]
+) -> list[int | None]:
+    """Return the accounts of these periods, opened if need be; None where the database's clock is in another period.
+
+    Budgets come ascending by id, which is the order of locks.
+    """
     cursor = await connection.execute(
-        "SELECT budgets_open_account(%s, %s, %s, %s, %s)",
+        _OPEN,
         (
-            budget.id,
-            period.starts_at,
-            period.ends_at,
-            member.user_id if member is not None else None,
-            member.key_id if member is not None else None,
+            [budget.id for budget, _ in wanted],
+            [period.starts_at for _, period in wanted],
+            [period.ends_at for _, period in wanted],
+            [budget.member.user_id if budget.member is not None else None for budget, _ in wanted],
+            [budget.member.key_id if budget.member is not None else None for budget, _ in wanted],
         ),
+        prepare=True,
     )
-    row = await cursor.fetchone()
-    return None if row is None else row[0]
+    return [row[0] for row in await cursor.fetchall()]
 
 
 def _policy(row: TupleRow, *, key_id: int, user_id: int | None) -> BudgetPolicy:

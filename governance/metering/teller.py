@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from governance.budgets.hot import BudgetPolicy, open_account
+from governance.budgets.hot import open_accounts
 from governance.core.errors import BudgetExceeded, BudgetHeld, GovernanceUnavailable
 from governance.metering import bank, leases
 from governance.metering.attempt import Claim
@@ -136,8 +136,8 @@ class Teller:
     async def _serve(self, waiters: list[Waiter]) -> None:
         """Answer these claims, or put them back into the line."""
         async with self._session.connection() as connection:
-            await self._look_at_timeline(connection, waiters)
-            paths = [await self._path(connection, waiter) for waiter in waiters]
+            await self._open_missing(connection, waiters)
+            paths = [self._path(waiter) for waiter in waiters]
             served = [
                 (waiter, Pending(path, want=waiter.claim.want_nano, least=waiter.claim.least_nano))
                 for waiter, path in zip(waiters, paths, strict=True)
@@ -179,42 +179,41 @@ class Teller:
             leases.stand_down(pending)
         return asks
 
-    async def _look_at_timeline(self, connection: bank.Connection, waiters: list[Waiter]) -> None:
-        """Open no account on a database that is yet to hear of those that it lost. Raises GovernanceUnavailable."""
-        in_hand, at = self._session.in_hand, self._session.clock.now()
-        keys = [[budget.account_key for budget in waiter.claim.budgets] for waiter in waiters]
-        if all(in_hand.path(each, at=at) is not None for each in keys):
+    async def _open_missing(self, connection: bank.Connection, waiters: list[Waiter]) -> None:
+        """Open the accounts that these claims are the first to need in this process, all in one round trip.
+
+        Not on a database that is yet to hear of accounts that it lost. Raises GovernanceUnavailable.
+        """
+        session, at = self._session, self._session.clock.now()
+        budgets = {budget.account_key: budget for waiter in waiters for budget in waiter.claim.budgets}
+        missing = [budget for key, budget in budgets.items() if session.in_hand.current(key, at=at) is None]
+        if not missing:
             return
         timeline = await bank.timeline(connection)
-        if not self._session.is_on(timeline):
-            self._session.is_in_doubt = True
+        if not session.is_on(timeline):
+            session.is_in_doubt = True
             raise unavailable()
         if timeline.pause_seconds > 0:
             raise not_lent("paused")
+        missing.sort(key=lambda budget: budget.id)
+        wanted = [(budget, budget.window.period_at(_instant(at))) for budget in missing]
+        opened = await open_accounts(connection, wanted)
+        for (budget, period), account_id in zip(wanted, opened, strict=True):
+            if account_id is not None:
+                starts_at, ends_at = period.starts_at.timestamp(), period.ends_at.timestamp()
+                lease = Lease(account_id, starts_at=starts_at, ends_at=ends_at, at=at)
+                session.in_hand.take_up(budget.account_key, lease)
+        if None in opened:
+            sent = session.clock.monotonic()
+            session.clock.hear(await bank.clock(connection), sent=sent)
 
-    async def _path(self, connection: bank.Connection, waiter: Waiter) -> list[Lease] | None:
-        """Return the leases that pay, accounts opened where they are new; None when the periods will not settle."""
-        in_hand, at = self._session.in_hand, self._session.clock.now()
-        path = []
-        for budget in waiter.claim.budgets:
-            lease = in_hand.current(budget.account_key, at=at) or await self._open(connection, budget, at=at)
-            if lease is None:
-                self._try_again(waiter)
-                return None
-            path.append(lease)
+    def _path(self, waiter: Waiter) -> list[Lease] | None:
+        """Return the leases that pay; None when the periods will not settle: the claim is in the line again."""
+        keys = [budget.account_key for budget in waiter.claim.budgets]
+        path = self._session.in_hand.path(keys, at=self._session.clock.now())
+        if path is None:
+            self._try_again(waiter)
         return path
-
-    async def _open(self, connection: bank.Connection, budget: BudgetPolicy, *, at: float) -> Lease | None:
-        period = budget.window.period_at(_instant(at))
-        account_id = await open_account(connection, budget, period)
-        if account_id is None:
-            sent = self._session.clock.monotonic()
-            self._session.clock.hear(await bank.clock(connection), sent=sent)
-            return None
-        starts_at, ends_at = period.starts_at.timestamp(), period.ends_at.timestamp()
-        return self._session.in_hand.take_up(
-            budget.account_key, Lease(account_id, starts_at=starts_at, ends_at=ends_at, at=at)
-        )
 
     def _answer(self, waiter: Waiter, pending: Pending, lines: list[GrantLine]) -> None:
         refused = next((line for line in lines if line.outcome != "granted"), None)

@@ -71,11 +71,12 @@ class Server:
             "metering_fence": bank.fence,
             "metering_recover": bank.recover,
             "metering_lose": bank.lose,
-            "budgets_open_account": bank.open_account,
             "clock_timestamp": bank.now,
         }
         if name == "metering_grant":
             return bank.grant(*arguments)
+        if name == "budgets_open_account":
+            return [(bank.open_account(*each),) for each in zip(*arguments, strict=True)]
         if name == "metering_epochs_of":
             return bank.epochs_of(*arguments)
         if name == "metering_take_timeline":
