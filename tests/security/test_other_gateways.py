@@ -129,14 +129,3 @@ async def test_four_of_five_calls_are_not_admitted_where_long_inputs_cost_double
     assert statuses == [200, 200, 200, 429, 429]
     account = await world.at_rest(budget)
     assert account["settled_nano"] == account["limit_nano"]
-
-
-async def test_no_job_resets_a_budget_so_that_none_can_skip_one(world: World) -> None:
-    """Elsewhere a job skipped whole organisations. Here a period is part of the account's key."""
-    columns = {
-        row["column_name"]
-        for row in world.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'budgets_account'")
-    }
-    assert {"starts_at", "ends_at"} <= columns
-    functions = world.rows("SELECT proname FROM pg_proc WHERE proname LIKE '%reset%' AND proname LIKE 'budgets%'")
-    assert functions == []
