@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from governance.catalog.rating import NoPrice, PriceLine, RateCard, RatedLine, RateTable, is_listed_price
 from governance.core.errors import RequestUnpriced
+from governance.core.windows import END
 from governance.plugin.provider import Bound
 from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage, usage_of
 
@@ -388,3 +389,30 @@ def test_prices_that_begin_at_a_length_leave_shorter_requests_unpriced_and_marke
     short = prices.rate(Usage(input_tokens=0, output_tokens=5))
     assert (short.charge_nano, short.is_assumed) == (0, True)
     assert prices.rate(Usage(input_tokens=100, output_tokens=5)).charge_nano == 215
+
+
+def test_a_price_does_not_hold_at_the_instant_it_ends() -> None:
+    ended = line(1, TokenClass.INPUT, 2, since=NOW - timedelta(days=1), until=NOW)
+    assert card(ended).tiers == frozenset()
+    assert card(ended, at=NOW - timedelta(microseconds=1)).tiers == {"standard"}
+
+
+def test_a_card_without_prices_holds_from_its_instant_for_good() -> None:
+    empty = card()
+    assert (empty.valid_from, empty.valid_to, empty.scale) == (NOW, END, 1)
+
+
+def test_the_scale_is_as_fine_as_the_finest_price_and_no_finer() -> None:
+    assert [card(line(1, TokenClass.INPUT, price)).scale for price in ("2", "200", "0.5", "0.050")] == [1, 1, 10, 100]
+
+
+def test_a_neighbours_price_is_named_where_it_stands_in() -> None:
+    prices = card(line(7, TokenClass.INPUT, 2), line(8, TokenClass.OUTPUT, 3))
+    (rated,) = prices.rate(Usage(input_tokens=1, output_tokens=0, audio_input_tokens=1)).lines
+    assert (rated.token_class, rated.price_id) == (TokenClass.INPUT_AUDIO, 7)
+
+
+def test_using_nothing_costs_nothing_and_assumes_nothing() -> None:
+    rated = card(line(1, TokenClass.INPUT, 2)).rate(Usage(input_tokens=0, output_tokens=0))
+    assert (rated.charge_nano, rated.lines) == (0, ())
+    assert rated.is_assumed is False

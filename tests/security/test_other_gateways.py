@@ -67,10 +67,10 @@ async def test_reservations_do_not_leak_however_calls_end(
 
     vendor.answer = answer
     for status in ways:
-        reply = await ask(served, key, BODY)
-        while reply.status_code == 429 and reply.json()["error"].get("code") == "budget_held":
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(30):
             reply = await ask(served, key, BODY)
+            while reply.status_code == 429 and reply.json()["error"].get("code") == "budget_held":
+                reply = await ask(served, key, BODY)
         assert reply.status_code == status
     account = await world.at_rest(budget)
     assert (account["settled_nano"], account["held_nano"]) == (3 * COST_NANO, 0)
@@ -85,9 +85,10 @@ async def test_replicas_share_what_is_left_and_do_not_start_anew(
     served_times = 0
     for _ in range(4):
         async with serving(environment, limits) as replica:
-            while (reply := await ask(replica, key, BODY)).status_code != 402:
-                served_times += reply.status_code == 200
-                assert served_times <= 3
+            async with asyncio.timeout(30):
+                while (reply := await ask(replica, key, BODY)).status_code != 402:
+                    served_times += reply.status_code == 200
+                    assert served_times <= 3
     account = await world.at_rest(budget)
     assert served_times == 3
     assert account["settled_nano"] == 3 * COST_NANO <= account["limit_nano"]
@@ -129,14 +130,3 @@ async def test_four_of_five_calls_are_not_admitted_where_long_inputs_cost_double
     assert statuses == [200, 200, 200, 429, 429]
     account = await world.at_rest(budget)
     assert account["settled_nano"] == account["limit_nano"]
-
-
-async def test_no_job_resets_a_budget_so_that_none_can_skip_one(world: World) -> None:
-    """Elsewhere a job skipped whole organisations. Here a period is part of the account's key."""
-    columns = {
-        row["column_name"]
-        for row in world.rows("SELECT column_name FROM information_schema.columns WHERE table_name = 'budgets_account'")
-    }
-    assert {"starts_at", "ends_at"} <= columns
-    functions = world.rows("SELECT proname FROM pg_proc WHERE proname LIKE '%reset%' AND proname LIKE 'budgets%'")
-    assert functions == []

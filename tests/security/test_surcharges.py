@@ -11,34 +11,32 @@ from tests.security.asking import answering, ask, packed, refused, usage_reply, 
 STEP = 1_000
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"service_tier": "priority"},
-        {"service_tier": "flex"},
-        {"service_tier": "PRIORITY"},
-        {"service_tier": "scale"},
-        {"speed": "fast"},
-        {"inference_geo": "us"},
-        {"prediction": {"type": "content", "content": "x"}},
-        {"web_search_options": {"search_context_size": "high"}},
-        {"search_parameters": {"mode": "on"}},
-        {"enable_search": True},
-        {"plugins": [{"id": "web"}]},
-        {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
-        {"modalities": ["image"]},
-    ],
-    ids=str,
-)
-async def test_a_surcharge_without_a_price_is_refused(
-    served: Served, world: World, vendor: Vendor, key: str, fields: dict[str, Any]
-) -> None:
-    assert await refused(served, world, vendor, key, packed(**fields)) == (400, "request_unpriced")
+DEARER: list[dict[str, Any]] = [
+    {"service_tier": "priority"},
+    {"service_tier": "flex"},
+    {"service_tier": "PRIORITY"},
+    {"service_tier": "scale"},
+    {"speed": "fast"},
+    {"inference_geo": "us"},
+    {"prediction": {"type": "content", "content": "x"}},
+    {"web_search_options": {"search_context_size": "high"}},
+    {"search_parameters": {"mode": "on"}},
+    {"enable_search": True},
+    {"plugins": [{"id": "web"}]},
+    {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+    {"modalities": ["image"]},
+]
 
 
-@pytest.mark.parametrize("tier", ["auto", "default", "standard", None])
-async def test_the_usual_tier_passes(served: Served, key: str, tier: str | None) -> None:
-    assert (await ask(served, key, service_tier=tier)).status_code == 200
+async def test_a_surcharge_without_a_price_is_refused(served: Served, world: World, vendor: Vendor, key: str) -> None:
+    for fields in DEARER:
+        refusal = await refused(served, world, vendor, key, packed(**fields))
+        assert (fields, *refusal) == (fields, 400, "request_unpriced")
+
+
+async def test_the_usual_tier_passes(served: Served, key: str) -> None:
+    for tier in ("auto", "default", "standard", None):
+        assert (tier, (await ask(served, key, service_tier=tier)).status_code) == (tier, 200)
 
 
 async def test_a_tier_the_vendor_chose_by_itself_is_rated_as_the_dearest_and_marked(
@@ -101,26 +99,25 @@ async def test_media_whose_cost_has_no_bound_is_refused(served: Served, world: W
         assert await refused(served, world, vendor, key, packed(messages=messages)) == (400, "request_unpriced")
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"reasoning_effort": "xhigh"},
-        {"reasoning": {"effort": "high", "max_tokens": 100_000}},
-        {"thinking": {"type": "enabled", "budget_tokens": 100_000}},
-        {"enable_thinking": True, "thinking_budget": 100_000},
-        {"chat_template_kwargs": {"enable_thinking": True}},
-    ],
-    ids=str,
-)
+THINKING: list[dict[str, Any]] = [
+    {"reasoning_effort": "xhigh"},
+    {"reasoning": {"effort": "high", "max_tokens": 100_000}},
+    {"thinking": {"type": "enabled", "budget_tokens": 100_000}},
+    {"enable_thinking": True, "thinking_budget": 100_000},
+    {"chat_template_kwargs": {"enable_thinking": True}},
+]
+
+
 async def test_thinking_is_held_for_within_the_maximum_and_charged_as_output(
-    served: Served, world: World, vendor: Vendor, key: str, fields: dict[str, Any]
+    served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     details = '"completion_tokens_details":{"reasoning_tokens":60}'
     vendor.answer = answering(usage_reply(f'{{"prompt_tokens":9,"completion_tokens":64,{details}}}'))
-    await ask(served, key, max_tokens=64, **fields)
-    (record,) = await world.recorded()
-    assert record["reserved_nano"] == worst_nano(packed(max_tokens=64, **fields), maximum=64)
-    assert record["charge_nano"] == 9 * 1000 + 64 * 2000 <= record["reserved_nano"]
+    for number, fields in enumerate(THINKING, start=1):
+        await ask(served, key, max_tokens=64, **fields)
+        record = (await world.recorded(number))[-1]
+        assert record["reserved_nano"] == worst_nano(packed(max_tokens=64, **fields), maximum=64)
+        assert record["charge_nano"] == 9 * 1000 + 64 * 2000 <= record["reserved_nano"]
 
 
 @pytest.mark.parametrize(("tokens", "price"), [(STEP - 1, 1000), (STEP, 4000), (STEP + 1, 4000)])
