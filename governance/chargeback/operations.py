@@ -14,7 +14,7 @@ from governance.chargeback.models import LedgerProof, Statement
 from governance.chargeback.queries import cost_centres_of_month
 from governance.core.months import month_at
 from governance.ledger.monthly import cost_centre_month
-from governance.ledger.proof import Failure, Finding, count_facts, prove_ledger
+from governance.ledger.proof import Failure, Finding, count_facts, keep_days_in_place, prove_ledger
 from governance.metering.proof import count_accounts, prove_accounts
 from governance.teams.models import CostCentre, Organisation
 
@@ -93,6 +93,7 @@ def prove_books() -> Proof:
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        keep_days_in_place()
         findings = [prove_ledger(), prove_accounts(), _prove_audit_trail()]
         records, entries = count_facts()
         return Proof(

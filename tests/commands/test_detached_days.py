@@ -13,11 +13,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from psycopg import sql
 
 from governance.config.database.grants import apply_grants
 from governance.core.database_url import DatabaseRole
 from governance.core.money import usd_text
+from governance.ledger.proof import keep_days_in_place
 from tests.support.days import DETACHED, forget_days, keep_clean_proof, make_day
 from tests.support.finance_world import Call, FinanceWorld, make_world
 from tests.support.roles import connected_as
@@ -124,6 +126,16 @@ def test_a_table_in_use_is_not_exchanged_and_nothing_is_changed(
             _run("ledger", "detach", "--before", "2026-10-06", "--apply")
     assert not [row for row in json.loads(_run("ledger", "partitions", "--json")) if row["is_detached"]]
     assert _balances()
+
+
+def test_a_proof_keeps_days_in_place_from_its_first_moment_on(
+    world: FinanceWorld, database_urls: dict[DatabaseRole, str]
+) -> None:
+    with connected_as(database_urls["worker"]), transaction.atomic():
+        keep_days_in_place()
+        with connected_as(database_urls["console"]), pytest.raises(CommandError, match="could not be exchanged"):
+            _run("ledger", "detach", "--before", "2026-10-06", "--apply")
+    assert _run("ledger", "detach", "--before", "2026-10-06", "--apply").splitlines()[-1].startswith("Detached")
 
 
 def test_the_limited_roles_cannot_read_or_write_the_tables_of_detached_days(
