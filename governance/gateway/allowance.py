@@ -9,7 +9,6 @@ from governance.core.errors import RateLimited
 from governance.gateway.app import Gateway
 from governance.gateway.exchange import Exchange, Facts, Headers
 from governance.gateway.pricing import Quote
-from governance.metering.attempt import Ending
 from governance.metering.rate_books import RateFigure
 from governance.metering.rates import RateClaim
 from governance.policy.snapshot import KeyPolicy
@@ -58,7 +57,7 @@ async def rated(
     try:
         yield Allowed(admission.tokens)
     finally:
-        rates.settle(admission, tokens=_used_tokens(exchange.facts), was_sent=_was_sent(exchange.facts))
+        rates.settle(admission, tokens=_used_tokens(exchange.facts), was_sent=exchange.facts.was_sent)
 
 
 def limit_headers(figures: Iterable[RateFigure]) -> Headers:
@@ -87,7 +86,3 @@ def duration_text(seconds: float) -> str:
 def _used_tokens(facts: Facts) -> int | None:
     usage = facts.usage
     return None if usage is None else usage.input_tokens + usage.output_tokens
-
-
-def _was_sent(facts: Facts) -> bool:
-    return facts.attempts > 1 or (facts.sent_at is not None and not facts.outcome.startswith(Ending.RELEASED))

@@ -32,7 +32,7 @@ from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.stream import Relay
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
-from governance.metering.attempt import Hold, Outcome
+from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
@@ -124,6 +124,7 @@ class Attempt:
             total_milliseconds=_milliseconds(time.perf_counter() - sent_at),
         )
         facts.outcome = f"{outcome.ending}:{outcome.reason}"
+        facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
         facts.charge_nano = outcome.rated.charge_nano if outcome.rated else None
         self._vendors.books.book(self._hold, outcome)

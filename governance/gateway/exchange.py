@@ -61,6 +61,7 @@ class Facts:
     team_id: int | None = None
     attempt_id: uuid.UUID | None = None
     attempts = 0
+    was_sent = False
     is_stream = False
     is_logged = True
     usage: Usage | None = None

@@ -105,7 +105,7 @@ async def test_a_provider_that_says_so_is_hung_up_on_before_its_first_byte_and_t
     served: Served, world: World, vendor: Vendor, key: str, cancelling: None, is_stream: bool
 ) -> None:
     slow = Slow(vendor)
-    budget = world.add_budget(1_000_000_000)
+    budget = world.add_budget(20_000_000)
     await served.catch_up(world)
     async with asking(served, key, is_stream=is_stream):
         await slow.was_asked.wait()
@@ -222,7 +222,7 @@ async def test_a_stream_that_is_cancelled_is_settled_at_an_estimate_and_the_rest
     tokens: tuple[int | None, int],
 ) -> None:
     script = Script(vendor, *pieces)
-    budget = world.add_budget(1_000_000_000)
+    budget = world.add_budget(20_000_000)
     await served.catch_up(world)
     size = await leave(served, key, script)
     await asyncio.wait_for(script.was_hung_up_on.wait(), 5)

@@ -109,7 +109,7 @@ async def test_a_provider_that_says_so_is_cancelled_when_the_client_goes(
         was_closed.set()
 
     vendor.answer = answer
-    budget = world.add_budget(1_000_000_000)
+    budget = world.add_budget(20_000_000)
     await served.catch_up(world)
     async with raw_stream(served, key) as (reader, _):
         await reader.readuntil(b"Hello")

@@ -63,7 +63,7 @@ async def test_reservations_do_not_leak_however_calls_end(
     async def answer(call: VendorCall) -> None:
         status = ways[len(vendor.calls) - 1]
         body = chat_reply() if status == 200 else b'{"error":{"message":"no"}}'
-        await call.reply(body, status=status)
+        await call.reply(body, status=status, headers="content-type: application/json\r\nx-should-retry: false")
 
     vendor.answer = answer
     for status in ways:
