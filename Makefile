@@ -25,7 +25,7 @@ up: $(STAMP)  ## Start everything on this machine
 	@$(BIN)/bursar up
 
 test: $(STAMP)  ## Run all tests (starts its own PostgreSQL)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 check: $(STAMP)  ## Run the checks that CI runs beside the tests
 	@./.ci/checks

@@ -86,14 +86,19 @@ def test_the_gateway_writes_to_no_table_directly(database_urls: dict[DatabaseRol
 _FUNCTIONS = {
     "gateway": {
         "budgets_open_account",
+        "metering_epochs_of",
         "metering_fence",
         "metering_flush",
         "metering_grant",
         "metering_lose",
+        "metering_open_allowance",
+        "metering_reassert",
         "metering_recover",
         "metering_register",
         "metering_standing",
         "metering_succeed",
+        "metering_take",
+        "metering_take_timeline",
     },
     "console": {
         "budgets_carried_over",
@@ -111,6 +116,7 @@ _FUNCTIONS = {
         "metering_recover",
         "metering_release_lost",
         "metering_resolve",
+        "metering_resolve_rest",
         "metering_revise",
     },
 }

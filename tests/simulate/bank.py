@@ -450,6 +450,7 @@ _COPIED = (
     "accounts",
     "workers",
     "charges",
+    "estimates",
     "suspense",
     "overruns",
     "limits",

@@ -23,11 +23,12 @@ DECLARE
         '|metering_(epochs_of|fence|flush|grant|lose|open_allowance|reassert|recover|register|standing|succeed|take'
         '|take_timeline))$';
     -- In the name of a gateway process, which the others are not.
-    gateway_alone text := '^metering_(fence|flush|grant|lose|open_allowance|reassert|register|standing|succeed|take'
+    gateway_alone text := '^metering_(epochs_of|fence|flush|grant|lose|open_allowance|reassert|register|standing|succeed|take'
         '|take_timeline)$';
     -- Parts of other functions: called by themselves they could post what nothing stands behind.
     inner_functions text := '^(budgets_(recall_ended|reopen_account)|ledger_(make_partition|post|sum_up_day)'
-        '|metering_(book|book_late|give_back|open_ledger_accounts))$';
+        '|metering_(book|book_late|give_back|grants_stop|left|needs_standby|open_ledger_accounts|timeline_number'
+        '|window_end|window_start))$';
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
