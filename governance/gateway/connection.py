@@ -187,6 +187,14 @@ class HttpConnection(asyncio.Protocol):
             headers.append((b"transfer-encoding", b"chunked"))
         await self._send(exchange, self._head(status, headers, is_last=exchange.is_last))
 
+    def continue_at_once(self, exchange: Exchange, body: bytes) -> bool:
+        """Send a part of its body if that needs no waiting; else nothing was sent."""
+        if self._writable is not None or self._current is not exchange:
+            return False
+        if not self._is_lost:
+            self._transport.write(b"%x\r\n%b\r\n" % (len(body), body) if exchange.has_chunks else body)
+        return True
+
     async def continue_response(self, exchange: Exchange, body: bytes, *, is_last: bool) -> None:
         """Send a part of its body; returns when the client takes more."""
         if exchange.has_chunks:

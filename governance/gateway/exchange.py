@@ -30,6 +30,9 @@ class Connection(Protocol):
     async def begin_response(self, exchange: "Exchange", status: int, headers: Headers) -> None:
         """Send status and headers of a response whose length is not known yet."""
 
+    def continue_at_once(self, exchange: "Exchange", body: bytes) -> bool:
+        """Send a part of its body if that needs no waiting; else nothing was sent."""
+
     async def continue_response(self, exchange: "Exchange", body: bytes, *, is_last: bool) -> None:
         """Send a part of its body; returns when the client takes more."""
 
@@ -207,6 +210,10 @@ class Exchange:
         self.facts.status = status
         headers.append((b"x-request-id", str(self.request_id).encode()))
         await self._connection.begin_response(self, status, self._limited(headers))
+
+    def write_at_once(self, body: bytes) -> bool:
+        """Send a part of the body (never an empty one) if the connection takes more now; else nothing was sent."""
+        return self._connection.continue_at_once(self, body)
 
     async def write(self, body: bytes, *, is_last: bool) -> None:
         """Send a part of the body; returns when the connection takes more."""

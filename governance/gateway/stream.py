@@ -66,10 +66,7 @@ class Relay:
             if not departure.allows(len(chunk)):
                 return
             if shown and not departure.has_happened:
-                patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
-                if not self._exchange.has_started:
-                    await self._exchange.start(self._reply.status, headers)
-                await self._exchange.write(shown, is_last=False)
+                await self._pass_on(shown, headers)
             patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         rest = self._shown(self._splitter.close())
         self._is_whole = True
@@ -79,6 +76,16 @@ class Relay:
             if not self._exchange.has_started:
                 await self._exchange.start(self._reply.status, headers)
             await self._exchange.write(rest, is_last=True)
+
+    async def _pass_on(self, shown: bytes, headers: Headers) -> None:
+        """Send it at once where that is possible: a stream is hundreds of such parts. Else wait for the client."""
+        exchange = self._exchange
+        if exchange.has_started and exchange.write_at_once(shown):
+            return
+        self._patience.until(time.monotonic() + self._limits.write_stall_seconds, Waiting.CLIENT)
+        if not exchange.has_started:
+            await exchange.start(self._reply.status, headers)
+        await exchange.write(shown, is_last=False)
 
     def outcome(self, quote: Quote, hold: Hold, *, http_status: int) -> Outcome:
         """Return how the stream ended, for the books: settled if the vendor's final usage was seen; an estimate of what

@@ -19,7 +19,8 @@ async def test_a_process_with_a_wrong_clock_spends_the_same_days_budget(machine:
     machine.host.start_gateways(1)
     await machine.host.ready()
     for _ in range(_CALLS):
-        assert (await machine.call()).status_code == 200
+        reply = await machine.call()
+        assert reply.status_code == 200, reply.text
     await eventually(lambda: machine.is_booked() or None, seconds=30)
     assert await machine.host.drain() == [0]
 

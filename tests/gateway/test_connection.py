@@ -336,3 +336,22 @@ async def test_a_client_that_does_not_read_is_waited_for_and_a_lost_one_is_not()
     before = transport.written
     await finished(connection)
     assert transport.written == before
+
+
+async def test_a_part_is_sent_at_once_only_while_the_client_reads_and_it_is_its_turn() -> None:
+    sent: list[bool] = []
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.start(200, [])
+        sent.append(exchange.write_at_once(b"one"))
+        connection.pause_writing()
+        sent.append(exchange.write_at_once(b"two"))
+        connection.resume_writing()
+        await exchange.write(b"", is_last=True)
+        sent.append(exchange.write_at_once(b"three"))
+
+    connection, transport = connected(answer)
+    connection.data_received(GET)
+    assert await finished(connection) is None
+    assert sent == [True, False, False]
+    assert transport.written.endswith(b"3\r\none\r\n0\r\n\r\n")
