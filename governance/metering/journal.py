@@ -128,13 +128,15 @@ class Journal:
         """Write a new file with the records that still matter, and let it take the place of the old one."""
         fresh = self._path.with_suffix(".new")
         content = self._header + b"".join(self._records.values())
-        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        file = -1
         try:
+            file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             _write(file, content)
             fresh.replace(self._path)
         except OSError as error:
-            os.close(file)
-            fresh.unlink(missing_ok=True)
+            if file >= 0:
+                os.close(file)
+                fresh.unlink(missing_ok=True)
             raise JournalFull(error.errno, error.strerror) from error
         if self._file >= 0:
             os.close(self._file)

@@ -63,7 +63,13 @@ class LeasedBooks:
 
     async def open(self) -> None:
         """Take an epoch, and recover what dead processes of this host left. Raises GovernanceUnavailable."""
-        await self._session.open()
+        try:
+            await self._session.open()
+        except GovernanceUnavailable:
+            # The disk may be full of what dead processes left, and nobody else alive: make room for the next try.
+            with contextlib.suppress(GovernanceUnavailable):
+                await self._recover(kept_seconds=0)
+            raise
         await self._recover()
         for work in (self._flush_forever(), self._recover_forever(), self._hear_recalls(), self._teller.run()):
             self._tasks.add(asyncio.get_running_loop().create_task(work))
@@ -189,12 +195,12 @@ class LeasedBooks:
             with contextlib.suppress(GovernanceUnavailable):
                 await self._recover()
 
-    async def _recover(self) -> None:
+    async def _recover(self, *, kept_seconds: float = KEPT_SECONDS) -> None:
         session = self._session
         async with session.aside() as connection:
             recovered = await recover_dead(connection, host=session.host, folder=session.folder)
             await fence_silent(connection)
-            over = time.time() - KEPT_SECONDS
+            over = time.time() - kept_seconds
             await tidy_folder(connection, host=session.host, folder=session.folder, before=over)
         for epoch, attempts in recovered.items():
             log.warning("epoch_recovered", epoch=epoch, attempts_in_suspense=attempts)

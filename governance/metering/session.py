@@ -155,7 +155,11 @@ class Session:
     def _begin_files(self) -> tuple[LifeLock, Journal]:
         try:
             lock = LifeLock.make(self.folder)
-            return lock, Journal(lock.journal_path, lock=lock.name, host=self.host)
+            try:
+                return lock, Journal(lock.journal_path, lock=lock.name, host=self.host)
+            except OSError:
+                lock.release(is_over=True)
+                raise
         except OSError as error:
             raise GovernanceUnavailable(
                 f"The journal cannot be written in {self.folder}: make room, or let the gateway write there.",

@@ -15,7 +15,7 @@ from tests.faults.journals import small_disk
 from tests.faults.settings import read_settings
 
 _SHOWN = 50
-_DISK_KIBIBYTES = 16 * 1024
+_DISK_KIBIBYTES = 64 * 1024
 
 
 def main() -> int:

@@ -131,12 +131,19 @@ _Call = tuple[list[InvoiceLine], list[Record], list[Suspended]]
 
 def _by_call(invoice: Iterable[InvoiceLine], books: Books) -> dict[str, _Call]:
     calls: dict[str, _Call] = defaultdict(lambda: ([], [], []))
+    # Of an estimate one part is settled and the other held: together they cover what nobody has decided yet.
+    undecided = {attempt.attempt_id: attempt for attempt in books.suspended}
+    estimated: Counter[UUID] = Counter()
     for line in invoice:
         calls[line.call][0].append(line)
     for record in books.records:
-        calls[record.call][1].append(record)
-    for attempt in books.suspended:
-        calls[attempt.call][2].append(attempt)
+        if record.attempt_id in undecided:
+            estimated[record.attempt_id] += record.charge_nano
+        else:
+            calls[record.call][1].append(record)
+    for attempt_id, attempt in undecided.items():
+        whole = msgspec.structs.replace(attempt, held_nano=attempt.held_nano + estimated[attempt_id])
+        calls[attempt.call][2].append(whole)
     return calls
 
 

@@ -14,6 +14,7 @@ from tests.faults.checker import (
     Books,
     Record,
     Suspended,
+    Verdict,
     charged_per_budget,
     check_at_rest,
     check_covered,
@@ -164,3 +165,14 @@ def test_the_invoice_decides_about_suspense() -> None:
         attempt_id(UNCERTAIN.call): UNCERTAIN,
         never_sent.attempt_id: None,
     }
+
+
+def test_an_estimate_and_what_is_held_beside_it_cover_a_line_together() -> None:
+    charged = UNCERTAIN.charge_nano
+    seen = record(UNCERTAIN, outcome="client_gone", cost_nano=Decimal(charged // 2), charge_nano=charged // 2)
+    told = books([seen], [hold(UNCERTAIN, charged)])
+    assert verdicts([UNCERTAIN], told) == [Verdict(attempt_id=seen.attempt_id, line=UNCERTAIN)]
+    findings = check_at_rest([UNCERTAIN], told, SCENE)
+    assert (findings.lost, findings.violations) == ([], [])
+    too_little = books([seen], [hold(UNCERTAIN, charged - charged // 2 - 1)])
+    assert check_at_rest([UNCERTAIN], too_little, SCENE).violations

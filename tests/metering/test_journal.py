@@ -203,3 +203,8 @@ def test_a_half_written_record_that_cannot_be_cut_off_is_left_behind_with_its_fi
     journal.intend(UUID(int=3), b"third")
     journal.close()
     assert read_journal(path, lock="own.lock")[1].keys() == {UUID(int=1), UUID(int=3)}
+
+
+def test_a_journal_that_cannot_even_be_begun_says_so_as_a_full_one_does(tmp_path: Path) -> None:
+    with pytest.raises(JournalFull):
+        Journal(tmp_path / "gone" / "one.journal", lock="one.lock", host="here")
