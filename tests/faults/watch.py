@@ -37,7 +37,8 @@ _WATCH = """
 _COVERED = "SELECT budget_id, sum(settled_nano + held_nano) AS nano FROM budgets_account GROUP BY budget_id"
 
 _RECORDS = """
-    SELECT r.attempt_id, r.tags->>'call' AS call, (array_agg(r.outcome ORDER BY r.revision DESC))[1] AS outcome, sum(r.cost_nano) AS cost_nano,
+    SELECT r.attempt_id, r.tags->>'call' AS call, (array_agg(r.outcome ORDER BY r.revision DESC))[1] AS outcome,
+           sum(r.cost_nano) AS cost_nano,
            sum(r.charge_nano)::bigint AS charge_nano,
            (SELECT array_agg(a.budget_id) FROM budgets_account a WHERE a.id = ANY (r.account_ids)) AS budgets
       FROM ledger_usagerecord r GROUP BY r.attempt_id, r.tags, r.account_ids
