@@ -9,17 +9,14 @@ from django.db.models.functions import Now
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.budgets import queries
+from governance.budgets.coverage import refuse_narrowing
 from governance.budgets.errors import BudgetNameTaken, BudgetRefused, BudgetRetired
 from governance.budgets.models import Account, Budget, Threshold
 from governance.budgets.narrowing import split_tag, tag_text
 from governance.budgets.thresholds import LARGEST_THRESHOLD, Measure, NewThreshold
-from governance.catalog import queries as catalog
-from governance.catalog.names import is_alias_pattern
-from governance.connections.queries import connections_of
 from governance.core.money import MAX_NANO, usd_text
 from governance.core.windows import WindowKind
 from governance.keys.scope import scope_of
-from governance.teams.models import Organisation
 from governance.teams.names import clean_name, clean_tags, clean_zone
 from governance.teams.taken import refusing_taken
 
@@ -68,7 +65,7 @@ def create(*, actor: Actor, new: NewBudget) -> Budget:
     name = clean_name(new.name, what="budget's name")
     _refuse_impossible(new)
     _refuse_contradiction(new)
-    _refuse_foreign(new, scope.organisation)
+    refuse_narrowing(new, scope.organisation, noun="budget", effect="paid from the budget", refusal=BudgetRefused)
     tag_name, tag_value = _clean_tag(new.tag)
     budget = Budget(
         organisation=scope.organisation,
@@ -206,8 +203,6 @@ def _refuse_impossible(new: NewBudget) -> None:
     if not 1 <= new.first_month <= MONTHS_OF_A_YEAR:
         raise BudgetRefused("The first month of a fiscal year is a number from 1 to 12.")
     _refuse_thresholds(new.thresholds)
-    if new.model_pattern and not is_alias_pattern(new.model_pattern):
-        raise BudgetRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")
 
 
 def _refuse_thresholds(thresholds: Iterable[NewThreshold]) -> None:
@@ -222,31 +217,12 @@ def _add_thresholds(budget: Budget, thresholds: Iterable[NewThreshold]) -> None:
 
 
 def _refuse_contradiction(new: NewBudget) -> None:
-    if new.model_pattern and new.model_group_id is not None:
-        raise BudgetRefused("A budget is for a pattern of models or for an access group of them: give one of both.")
-    if new.is_per_member and (new.key_id is not None or new.user_id is not None):
-        raise BudgetRefused("A budget of one person or key has no members: make it pooled, or give it a wider scope.")
     if new.carries_over and new.window is WindowKind.TOTAL:
         raise BudgetRefused("A budget that never resets has no next period: it carries nothing over.")
     if new.carry_cap_nano is not None:
         if not new.carries_over:
             raise BudgetRefused("A cap is on what is carried over: let the budget carry over, or give no cap.")
         refuse_amount(new.carry_cap_nano, what="cap")
-
-
-def _refuse_foreign(new: NewBudget, organisation: Organisation) -> None:
-    """A budget of what the organisation does not have would limit nothing, and nobody would notice."""
-    if new.model_group_id is not None:
-        group = catalog.group(group_id=new.model_group_id)
-        if group.organisation_id != organisation.pk:
-            raise BudgetRefused(f"The access group {group} belongs to another organisation: name one of this one.")
-    if new.provider:
-        offered = sorted(set(connections_of(organisation_id=organisation.pk).values_list("provider", flat=True)))
-        if new.provider not in offered:
-            raise BudgetRefused(
-                f"{organisation} has no connection to a provider {new.provider!r}, so that nothing would be paid from "
-                f"the budget: connect one, or name one of {', '.join(offered) or 'none'}."
-            )
 
 
 def _clean_tag(text: str) -> tuple[str, str]:

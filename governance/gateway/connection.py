@@ -287,9 +287,10 @@ class HttpConnection(asyncio.Protocol):
             self._resume_reading()
 
     def _wait_for_next(self) -> None:
-        """Be idle, or wait for the rest of a request that was answered before it was complete."""
+        """Be idle, or wait for the rest of a head that began meanwhile, or of a request that was answered already."""
         limits = self._limits
-        seconds = limits.keep_alive_seconds if self._receiving is None else limits.header_seconds
+        is_idle = self._receiving is None and not self._is_in_head
+        seconds = limits.keep_alive_seconds if is_idle else limits.header_seconds
         self.expires_at = time.monotonic() + seconds
 
     def _head(self, status: int, headers: Headers, *, is_last: bool) -> bytes:

@@ -1,9 +1,19 @@
-"""Errors of metering's management side."""
+"""Errors of metering.
 
-from governance.core.errors import NotFound
+NotFound
+└── NoSuchSuspense          suspense_unknown
+GovernanceUnavailable
+└── NoRoomForJournal        governance_unavailable    as any other: nothing was sent
+"""
+
+from governance.core.errors import GovernanceUnavailable, NotFound
 
 
 class NoSuchSuspense(NotFound):
     """No attempt in suspense has that id: it was never one, or it has been resolved."""
 
     code = "suspense_unknown"
+
+
+class NoRoomForJournal(GovernanceUnavailable):
+    """A process cannot begin its journal: the disk is full or broken."""

@@ -22,6 +22,7 @@ from psycopg_pool import PoolTimeout
 from governance.core.errors import GovernanceUnavailable
 from governance.metering import bank, leases
 from governance.metering.attempt import Claim, Hold, Outcome
+from governance.metering.errors import NoRoomForJournal
 from governance.metering.journal import JournalFull
 from governance.metering.leases import KEPT_SECONDS, RECALL_SECONDS, Lease
 from governance.metering.outgoing import FLUSH_EVENTS
@@ -65,7 +66,7 @@ class LeasedBooks:
         """Take an epoch, and recover what dead processes of this host left. Raises GovernanceUnavailable."""
         try:
             await self._session.open()
-        except GovernanceUnavailable:
+        except NoRoomForJournal:
             # The disk may be full of what dead processes left, and nobody else alive: make room for the next try.
             with contextlib.suppress(GovernanceUnavailable):
                 await self._recover(kept_seconds=0)

@@ -23,6 +23,7 @@ from governance.metering.assertion import assert_all
 from governance.metering.bank import Timeline
 from governance.metering.database_clock import DatabaseClock
 from governance.metering.epoch import LifeLock, register
+from governance.metering.errors import NoRoomForJournal
 from governance.metering.journal import Journal, JournalForeign, read_journal
 from governance.metering.leases import Lease, LeasesInHand, correct
 from governance.metering.outgoing import Outgoing
@@ -161,7 +162,7 @@ class Session:
                 lock.release(is_over=True)
                 raise
         except OSError as error:
-            raise GovernanceUnavailable(
+            raise NoRoomForJournal(
                 f"The journal cannot be written in {self.folder}: make room, or let the gateway write there.",
                 retry_after_seconds=2,
             ) from error

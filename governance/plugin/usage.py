@@ -50,20 +50,8 @@ INPUT_CLASSES = frozenset(
 OUTPUT_CLASSES = frozenset({TokenClass.OUTPUT, TokenClass.REASONING, TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE})
 
 
-_COUNTED = (
-    TokenClass.INPUT,
-    TokenClass.CACHE_READ,
-    TokenClass.CACHE_WRITE,
-    TokenClass.CACHE_WRITE_LONG,
-    TokenClass.INPUT_AUDIO,
-    TokenClass.INPUT_IMAGE,
-    TokenClass.OUTPUT,
-    TokenClass.REASONING,
-    TokenClass.OUTPUT_AUDIO,
-    TokenClass.OUTPUT_IMAGE,
-    TokenClass.REQUEST,
-    TokenClass.WEB_SEARCH,
-)
+_COUNTED = tuple(token_class for token_class in TokenClass if token_class is not TokenClass.UNKNOWN)
+"""In the order in which `Usage.counts` counts them."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,16 +6,14 @@ from django.db.models.functions import Now
 
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
-from governance.catalog import queries as catalog
-from governance.catalog.names import is_alias_pattern
-from governance.connections.queries import connections_of
+from governance.budgets.coverage import refuse_narrowing
 from governance.keys.scope import scope_of
 from governance.policy import queries
 from governance.policy.errors import RateLimitNameTaken, RateLimitRefused, RateLimitRetired
 from governance.policy.models import RateLimit
 from governance.policy.rate_limit import Counts, LimitWindow
-from governance.teams.models import Organisation
 from governance.teams.names import clean_name
+from governance.teams.taken import refusing_taken
 
 LARGEST_AMOUNT = 10**15
 
@@ -55,12 +53,8 @@ def create(*, actor: Actor, new: NewRateLimit) -> RateLimit:
     name = clean_name(new.name, what="rate limit's name")
     _refuse_amount(new.amount)
     _refuse_contradiction(new)
-    _refuse_foreign(new, scope.organisation)
-    if scope.organisation.rate_limits.filter(name=name, retired_at__isnull=True).exists():
-        raise RateLimitNameTaken(
-            f"{scope.organisation} has a rate limit {name!r} already: choose another name, or change its amount."
-        )
-    limit = RateLimit.objects.create(
+    refuse_narrowing(new, scope.organisation, noun="rate limit", effect="counted", refusal=RateLimitRefused)
+    limit = RateLimit(
         organisation=scope.organisation,
         unit=scope.unit,
         team=scope.team,
@@ -75,6 +69,9 @@ def create(*, actor: Actor, new: NewRateLimit) -> RateLimit:
         window=new.window.value if new.window is not None else None,
         sharing=RateLimit.Sharing.PER_MEMBER if new.is_per_member else RateLimit.Sharing.POOLED,
     )
+    taken = f"{scope.organisation} has a rate limit {name!r} already: choose another name, or change its amount."
+    with refusing_taken(RateLimitNameTaken(taken)):
+        limit.save(force_insert=True)
     audit.record(actor=actor, action="rate_limit.created", subject=f"rate_limit:{limit.pk}", after=_facts(limit))
     return limit
 
@@ -135,29 +132,6 @@ def _refuse_contradiction(new: NewRateLimit) -> None:
         raise RateLimitRefused("Requests at the same time are not counted per window: leave the window out.")
     if new.counts is not Counts.CONCURRENT and new.window is None:
         raise RateLimitRefused(f"A limit of {new.counts} is per minute, hour or day: say which.")
-    if new.model_pattern and not is_alias_pattern(new.model_pattern):
-        raise RateLimitRefused(f"{new.model_pattern!r} is no pattern: give a model alias, or a glob such as gpt-*.")
-    if new.model_pattern and new.model_group_id is not None:
-        raise RateLimitRefused("A rate limit is for a pattern of models or an access group of them: give one of both.")
-    if new.is_per_member and (new.key_id is not None or new.user_id is not None):
-        raise RateLimitRefused(
-            "A rate limit of one person or key has no members: make it pooled, or give it a wider scope."
-        )
-
-
-def _refuse_foreign(new: NewRateLimit, organisation: Organisation) -> None:
-    """A limit on what the organisation does not have would count nothing, and nobody would notice."""
-    if new.model_group_id is not None:
-        group = catalog.group(group_id=new.model_group_id)
-        if group.organisation_id != organisation.pk:
-            raise RateLimitRefused(f"The access group {group} belongs to another organisation: name one of this one.")
-    if new.provider:
-        offered = sorted(set(connections_of(organisation_id=organisation.pk).values_list("provider", flat=True)))
-        if new.provider not in offered:
-            raise RateLimitRefused(
-                f"{organisation} has no connection to a provider {new.provider!r}, so that nothing would be counted: "
-                f"connect one, or name one of {', '.join(offered) or 'none'}."
-            )
 
 
 def _facts(limit: RateLimit) -> dict[str, object]:

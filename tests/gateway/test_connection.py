@@ -243,6 +243,31 @@ class TestImpatience:
         assert (await answer(reader))[0] == 200
 
 
+class TestPatienceWithTheIdle:
+    @pytest.fixture
+    def limits(self) -> Limits:
+        return Limits(keep_alive_seconds=3600, header_seconds=0.3, watch_seconds=0.02)
+
+    async def test_a_head_that_began_during_the_answer_has_no_more_time_than_another(
+        self, wire: Streams, key: str, vendor: Vendor
+    ) -> None:
+        reader, writer = wire
+        asked = asyncio.Event()
+        let_go = asyncio.Event()
+
+        async def late(call: VendorCall) -> None:
+            asked.set()
+            await let_go.wait()
+            await answer_plainly(call)
+
+        vendor.answer = late
+        writer.write(post(key, question()) + GET[:20])
+        await asyncio.wait_for(asked.wait(), 10)
+        let_go.set()
+        assert (await answer(reader))[0] == 200
+        assert await rest(reader) == b""
+
+
 class Transport:
     """Keeps what is written."""
 

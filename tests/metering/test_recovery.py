@@ -1,14 +1,18 @@
 """What a dead process leaves is worked out from its journal; what nobody can prove stays held."""
 
+import errno
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 import pytest
 
 from governance.audit.operations import Actor
 from governance.core.errors import GovernanceUnavailable
+from governance.metering import journal as module
+from governance.metering.errors import NoRoomForJournal
 from governance.metering.journal import RESULT, Journal, JournalForeign, read_journal, record
 from governance.metering.leased import LeasedBooks
 from governance.metering.operations import recover_folder, release_lost_leases
@@ -180,6 +184,30 @@ async def test_a_full_disk_stops_admission_and_lets_it_go_on_by_itself(
     await books.close()
     account = world.account(budget)
     assert (account["settled_nano"], account["held_nano"]) == (400, 0)
+
+
+async def test_a_process_that_finds_the_disk_full_of_the_dead_makes_room_for_its_next_try(
+    world: World, make_books: MakeBooks, tmp_path: Path
+) -> None:
+    dead = await make_books()
+    budget = world.add_budget(10**12)
+    await dead.reserve(world.claim(budget, want=1_000))
+    left = dead._session._lock.journal_path if dead._session._lock is not None else tmp_path
+    die(dead)
+    write = module._write
+
+    def write_if_there_is_room(file: int, content: bytes) -> None:
+        if left.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, content)
+
+    with mock.patch.object(module, "_write", write_if_there_is_room):
+        with pytest.raises(NoRoomForJournal, match="make room"):
+            await make_books()
+        assert [row["held_nano"] for row in world.rows("SELECT held_nano FROM metering_attempt")] == [1_000]
+        assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240 - a temporary folder
+        books = await make_books()
+    await books.close()
 
 
 async def test_a_torn_last_record_is_ignored(tmp_path: Path, world: World) -> None:

@@ -17,6 +17,8 @@ from governance.catalog import operations as catalog
 from governance.core.database_url import DatabaseRole
 from governance.core.errors import Conflict
 from governance.core.windows import WindowKind
+from governance.policy import limits
+from governance.policy.rate_limit import Counts
 from governance.teams import operations as teams
 from governance.teams import people
 from governance.teams.taken import refusing_taken
@@ -48,6 +50,10 @@ _MAKERS: dict[str, Make] = {
         new=budgets.NewBudget(
             organisation_id=world.organisation.pk, name="Same", limit_nano=1, window=WindowKind.MONTH
         ),
+    ),
+    "rate limit": lambda world: limits.create(
+        actor=ADA,
+        new=limits.NewRateLimit(organisation_id=world.organisation.pk, name="Same", counts=Counts.CONCURRENT, amount=1),
     ),
     "access group": lambda world: groups.create_group(
         actor=ADA, organisation_id=world.organisation.pk, name="Same", patterns=["gpt-*"]
