@@ -396,6 +396,7 @@ def test_a_day_on_which_a_process_worked_that_nobody_recovered_stays(scene: Scen
 def test_a_process_that_has_lived_since_then_is_no_obstacle(scene: Scene) -> None:
     Worker.objects.filter(pk=scene.world.worker.pk).update(started_at=LATE - timedelta(days=3))
     scene.detach()
+    assert [day.day for day in detached_days()] == [FIFTH]
 
 
 def test_nothing_goes_before_a_proof_that_found_nothing(scene: Scene) -> None:

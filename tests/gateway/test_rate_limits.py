@@ -171,8 +171,11 @@ async def test_the_sdk_waits_and_comes_again_by_itself(served: Served, world: Wo
         second = asyncio.create_task(client.chat.completions.create(model="tiny", messages=MESSAGES))
         counters = served.gateway.metrics.numbers.counters
         await eventually(lambda: counters.get("bursar_rate_refusals\tconcurrent"))
+        assert len(vendor.calls) == 1
         may_end.set()
-        await asyncio.gather(first, second)
+        replies = await asyncio.gather(first, second)
+    assert [reply.choices[0].message.content for reply in replies] == ["Hello!", "Hello!"]
+    assert len(vendor.calls) == 2
 
 
 async def test_gateway_processes_share_a_limit(
