@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def _insert(owner: psycopg.Connection[dict[str, Any]], table: str, **columns: ob
 
 
 @pytest.fixture
-def world(database_urls: dict[str, str]) -> World:
+def world(database_urls: dict[str, str]) -> Iterator[World]:
     owner = psycopg.connect(database_urls["owner"], autocommit=True, row_factory=dict_row)
     organisation = _insert(owner, "teams_organisation", name="Acme", zone="Europe/Berlin")
     unit = _insert(owner, "teams_businessunit", organisation_id=organisation, name="Research")
@@ -160,7 +160,8 @@ def world(database_urls: dict[str, str]) -> World:
         is_stream=False,
         tags={"feature": "search"},
     )
-    return World(owner=owner, attribution=attribution)
+    yield World(owner=owner, attribution=attribution)
+    owner.close()
 
 
 @pytest.fixture
@@ -187,4 +188,3 @@ async def make_books(world: World, database_urls: dict[str, str], tmp_path: Path
     yield make
     for pool in pools:
         await pool.close()
-    world.owner.close()
