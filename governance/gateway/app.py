@@ -4,15 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 import structlog
 
 from governance.core.errors import BadRequest, BursarError, GovernanceUnavailable
 from governance.core.ids import Identifiers
-from governance.gateway import openai_wire
 from governance.gateway.attempt import Vendors
+from governance.gateway.dialects import dialect_of
 from governance.gateway.errors import MethodNotAllowed, RouteUnknown
 from governance.gateway.exchange import ClientGone, Exchange
 from governance.gateway.identify import Identifier
@@ -30,12 +30,20 @@ Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One route. A path that ends with `{id}` stands for everything that goes on there. Probes are not logged."""
+    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included.
+    Probes are not logged.
+    """
 
     path: str
     method: str
     handler: Handler
     is_logged: bool = True
+
+
+class _NamedRoute(NamedTuple):
+    prefix: str
+    suffix: str
+    route: Route
 
 
 class Gateway:
@@ -63,8 +71,10 @@ class Gateway:
         self._log = log
         self._identifier = Identifier(keeper=keeper, pepper=pepper)
         self._clock = clock
-        self._routes: Mapping[str, Route] = {route.path: route for route in routes}
-        self._prefixes = {path.removesuffix(_ANY): self._routes[path] for path in self._routes if path.endswith(_ANY)}
+        self._routes = routes
+        self._exact: Mapping[tuple[str, str], Route] = {(route.method, route.path): route for route in routes}
+        named = [_NamedRoute(*route.path.partition(_ANY)[::2], route) for route in routes if _ANY in route.path]
+        self._named = sorted(named, key=lambda each: len(each.suffix), reverse=True)
 
     @property
     def is_loaded(self) -> bool:
@@ -98,22 +108,25 @@ class Gateway:
             await self._refuse(exchange, BursarError("Bursar failed on this request. Its log names the cause."))
 
     def _route(self, exchange: Exchange) -> Route:
-        path = exchange.path
-        route = self._routes.get(path)
-        for prefix in self._prefixes if route is None else ():
-            if path.startswith(prefix):
-                route = self._prefixes[prefix]
-        if route is None:
-            known = ", ".join(f"{route.method} {route.path}" for route in self._routes.values())
-            raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
-        if exchange.method != route.method:
-            raise MethodNotAllowed(f"This route takes {route.method} only.")
-        return route
+        path, method = exchange.path, exchange.method
+        if (exact := self._exact.get((method, path))) is not None:
+            return exact
+        methods = {route.method for route in self._routes if route.path == path}
+        for prefix, suffix, route in self._named:
+            if len(path) > len(prefix) + len(suffix) and path.startswith(prefix) and path.endswith(suffix):
+                if route.method == method:
+                    exchange.named = path[len(prefix) : len(path) - len(suffix)]
+                    return route
+                methods.add(route.method)
+        if methods:
+            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only.")
+        known = ", ".join(f"{route.method} {route.path}" for route in self._routes)
+        raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
 
     async def _refuse(self, exchange: Exchange, error: BursarError, *, field: str | None = None) -> None:
         exchange.facts.code = error.code
         if not exchange.has_started:
-            status, headers, body = openai_wire.error_response(error, field=field)
+            status, headers, body = dialect_of(exchange).error_response(error, field=field)
             if exchange.facts.attempt_id is not None:
                 headers.append((b"x-bursar-attempt-id", str(exchange.facts.attempt_id).encode()))
             if exchange.facts.attempts > 1:
@@ -127,7 +140,7 @@ class Gateway:
             return
         try:
             async with asyncio.timeout(self.vendors.limits.write_stall_seconds):
-                await exchange.write(openai_wire.error_event(error), is_last=True)
+                await exchange.write(dialect_of(exchange).error_event(error), is_last=True)
         except TimeoutError:
             exchange.abort()
 

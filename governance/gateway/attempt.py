@@ -16,6 +16,7 @@ from governance.gateway.departure import Departure
 from governance.gateway.errors import ReplyUnusable
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
+from governance.gateway.formats import FORMATS, Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.replies import (
@@ -29,7 +30,7 @@ from governance.gateway.replies import (
     vendor_failure,
 )
 from governance.gateway.retry_budget import RetryBudget
-from governance.gateway.stream import Relay
+from governance.gateway.stream import Relay, Source
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Ending, Hold, Outcome
@@ -37,9 +38,8 @@ from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
-from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading
+from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading, Upstream
 
-EVENT_STREAM = "text/event-stream"
 _LOST = "answer_lost"
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
 
@@ -70,11 +70,20 @@ class Attempt:
     """
 
     def __init__(
-        self, *, vendors: Vendors, exchange: Exchange, quote: Quote, hold: Hold, number: int, ends_at: float
+        self,
+        *,
+        vendors: Vendors,
+        exchange: Exchange,
+        quote: Quote,
+        upstream: Upstream,
+        hold: Hold,
+        number: int,
+        ends_at: float,
     ) -> None:
         self._vendors = vendors
         self._exchange = exchange
         self._quote = quote
+        self._upstream = upstream
         self._hold = hold
         self._departure = Departure(
             exchange=exchange, after=quote.deployment.provider.after_disconnect, limits=vendors.limits
@@ -182,7 +191,7 @@ class Attempt:
         self.outcome = outcomes.suspense(_LOST)
         deployment = self._quote.deployment
         reply = await self._vendors.transport.send(
-            upstream=deployment.upstreams[self._quote.wire],
+            upstream=self._upstream,
             body=body,
             is_cancellable=deployment.provider.after_disconnect is AfterDisconnect.CANCEL,
         )
@@ -191,13 +200,21 @@ class Attempt:
             self.outcome = outcomes.suspense(_LOST, http_status=reply.status)
             self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
             self._departure.reply_began()
-            if self._quote.fields.stream and reply.status == 200 and content_type(reply) == EVENT_STREAM:
-                await self._stream(reply, patience)
-            else:
+            split = self._splitter(reply)
+            if split is None:
                 await self._whole(reply, patience)
+            else:
+                await self._stream(reply, split, patience)
         finally:
             self._departure.unwatch()
             await reply.close()
+
+    def _splitter(self, reply: Reply) -> Splitter | None:
+        """Return what cuts this reply into events; None when it is to be read whole."""
+        if not self._quote.fields.stream or reply.status != 200:
+            return None
+        make = FORMATS[self._quote.wire].splitters.get(content_type(reply))
+        return None if make is None else make()
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:
         limits = self._vendors.limits
@@ -226,10 +243,10 @@ class Attempt:
         patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
         await self._exchange.respond(reply.status, self._headers, body)
 
-    async def _stream(self, reply: Reply, patience: Patience) -> None:
+    async def _stream(self, reply: Reply, splitter: Splitter, patience: Patience) -> None:
         relay = Relay(
             exchange=self._exchange,
-            reply=reply,
+            source=Source(reply, splitter),
             meter=self._quote.deployment.provider.stream_meter(
                 wire=self._quote.wire, connection=self._quote.deployment.connection, fields=self._quote.fields
             ),

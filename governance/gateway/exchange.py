@@ -99,6 +99,7 @@ class Exchange:
         "is_whole",
         "limit_headers",
         "method",
+        "named",
         "path",
         "query",
         "request_id",
@@ -127,6 +128,8 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self.method = method
         self.path = path
+        self.named = ""
+        """What stands in the path for the name in its route's."""
         self.query = query
         self.headers = headers
         self.request_id = request_id

@@ -11,7 +11,7 @@ from governance.keys.errors import KeyTextInvalid
 from governance.keys.secret import parse_secret
 from governance.policy.snapshot import KeyPolicy
 
-_HEADERS = (b"authorization", b"x-api-key", b"api-key")
+_HEADERS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 _LONGEST = 256
 _MARK_BYTES = 16
 _IN_QUERY = (b"key=", b"token=", b"bsr_")

@@ -22,6 +22,7 @@ from governance.gateway.attempt import Attempt
 from governance.gateway.backoff import pause
 from governance.gateway.exchange import ClientGone, Exchange
 from governance.gateway.failure import AttemptFailed
+from governance.gateway.formats import Passed
 from governance.gateway.pricing import Quote, claim, quote
 from governance.metering.attempt import Hold
 from governance.plugin.openai_chat import Members
@@ -37,6 +38,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     wire: Wire
     members: Members
     fields: GoverningFields
+    passed: Passed
     policy: KeyPolicy
     tags: dict[str, str]
     deployments: list[DeploymentPolicy]
@@ -180,6 +182,7 @@ class Legs:
             vendors=self._vendors,
             exchange=self._exchange,
             quote=quoted,
+            upstream=self._call.passed.addressed(deployment.upstreams[quoted.wire], is_stream=quoted.fields.stream),
             hold=hold,
             number=number,
             ends_at=self._ends_at,

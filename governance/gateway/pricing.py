@@ -8,6 +8,7 @@ import msgspec
 from governance.catalog.rating import RateCard, WorstCase
 from governance.core.errors import BadRequest, RequestUnpriced
 from governance.core.money import MAX_NANO
+from governance.gateway.formats import FORMATS
 from governance.gateway.limits import LEAST_OUTPUT_TOKENS
 from governance.metering.attempt import Attribution, Claim, Hold
 from governance.plugin.errors import RequestUnbounded
@@ -53,7 +54,9 @@ def quote(
         bound = deployment.provider.bound(wire=wire, connection=deployment.connection, fields=fields)
     except RequestUnbounded as error:
         raise RequestUnpriced(str(error)) from error
-    maximum = fields.max_output_tokens or default_maximum or deployment.model.max_output_tokens
+    maximum = fields.max_output_tokens
+    if maximum is None:
+        maximum = default_maximum or deployment.model.max_output_tokens
     if maximum is None:
         raise RequestUnpriced(
             f"Nothing bounds the answer of {fields.model!r}: send max_completion_tokens, "
@@ -120,9 +123,8 @@ def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
     deployment, fields = quote.deployment, quote.fields
     provider, connection = deployment.provider, deployment.connection
     edits = provider.body_edits(wire=quote.wire, connection=connection, fields=fields)
-    if deployment.upstream_name != fields.model:
+    if deployment.upstream_name != fields.model and FORMATS[quote.wire].names_model:
         edits["model"] = deployment.upstream_name
     if quote.is_written or maximum < quote.maximum:
-        edits[provider.maximum_field(wire=quote.wire, connection=connection)] = maximum
-        edits.update(dict.fromkeys(fields.maximum_fields, maximum))
+        edits.update(provider.maximum_edits(wire=quote.wire, connection=connection, fields=fields, maximum=maximum))
     return edits

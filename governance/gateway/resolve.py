@@ -3,7 +3,7 @@
 from datetime import datetime
 from difflib import get_close_matches
 
-from governance.core.errors import ModelNotAllowed, ModelUnknown, ProviderUnavailable
+from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
 from governance.gateway.errors import ModelRetired
 from governance.plugin.provider import Wire
 from governance.policy.matching import may
@@ -15,7 +15,7 @@ def resolve(
 ) -> list[DeploymentPolicy]:
     """Return the deployments of this alias that can be called, in the order they are tried; at least one.
 
-    Raises ModelUnknown, ModelNotAllowed, ModelRetired or ProviderUnavailable.
+    Raises ModelUnknown, ModelNotAllowed, ModelRetired, BadRequest or ProviderUnavailable.
     """
     alias = snapshot.aliases_of(policy.organisation_id).get(name)
     if alias is None:
@@ -27,6 +27,12 @@ def resolve(
             "GET /v1/models lists what this key may call; whoever administers it can allow more."
         )
     usable = [deployment for deployment in alias.deployments if wire in deployment.upstreams]
+    if not usable and alias.deployments:
+        served = sorted({other for deployment in alias.deployments for other in deployment.upstreams})
+        raise BadRequest(
+            f"The model {name!r} is not served in the wire {wire}, but in {' and '.join(served)}: "
+            "use an SDK of that API, or another model."
+        )
     if not usable:
         raise ProviderUnavailable(
             f"The model {name!r} has no working connection to a provider: whoever administers Bursar must mend it."

@@ -5,62 +5,70 @@ import time
 import msgspec
 
 from governance.core.errors import ModelUnknown
-from governance.gateway import openai_wire
 from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
+from governance.gateway.dialects import dialect_of
 from governance.gateway.exchange import JSON, Exchange
+from governance.gateway.formats import FORMATS, WireFormat
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
 from governance.gateway.resolve import callable_aliases, resolve
 from governance.gateway.tags import read_tags
-from governance.plugin.openai_chat import Members, chat_fields
+from governance.plugin.openai_chat import Members
 from governance.plugin.provider import Wire
 
 MODELS = "/v1/models"
 
 
-async def chat_completions(gateway: Gateway, exchange: Exchange) -> None:
-    """POST /v1/chat/completions: the governed path."""
-    policy, snapshot, at = await gateway.identify(exchange)
-    limits = gateway.vendors.limits
-    body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=time.monotonic())
-    tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
-    members = Members(body)
-    fields = chat_fields(members)
-    facts = exchange.facts
-    facts.is_stream = fields.stream
-    deployments = resolve(name=fields.model, wire=Wire.OPENAI_CHAT, policy=policy, snapshot=snapshot, at=at)
-    facts.alias = fields.model
-    call = Call(
-        wire=Wire.OPENAI_CHAT,
-        members=members,
-        fields=fields,
-        policy=policy,
-        tags=tags,
-        deployments=deployments,
-    )
-    legs = Legs(gateway, exchange, call)
-    if not policy.rate_limits:
-        await legs.run(at=at)
-        return
-    async with rated(gateway, exchange, policy=policy, quotes=legs.quotes(at=at)) as allowed:
-        await legs.run(at=at, allowed=allowed)
+class Governed:
+    """The governed path of one wire."""
+
+    def __init__(self, form: WireFormat) -> None:
+        self._form = form
+
+    async def __call__(self, gateway: Gateway, exchange: Exchange) -> None:
+        """Identify, read, resolve, and let attempts answer. Raises BursarError, RequestInvalid or ClientGone."""
+        policy, snapshot, at = await gateway.identify(exchange)
+        limits = gateway.vendors.limits
+        body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=time.monotonic())
+        tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
+        members = Members(body)
+        fields = self._form.read(members, exchange)
+        facts = exchange.facts
+        facts.is_stream = fields.stream
+        deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
+        facts.alias = fields.model
+        call = Call(
+            wire=self._form.wire,
+            members=members,
+            fields=fields,
+            passed=self._form.passed(exchange),
+            policy=policy,
+            tags=tags,
+            deployments=deployments,
+        )
+        legs = Legs(gateway, exchange, call)
+        if not policy.rate_limits:
+            await legs.run(at=at)
+            return
+        async with rated(gateway, exchange, policy=policy, quotes=legs.quotes(at=at)) as allowed:
+            await legs.run(at=at, allowed=allowed)
 
 
 async def list_models(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/models: what this key may call."""
     policy, snapshot, _ = await gateway.identify(exchange)
-    body = openai_wire.model_list(callable_aliases(policy=policy, snapshot=snapshot))
+    body = dialect_of(exchange).models(callable_aliases(policy=policy, snapshot=snapshot))
     await exchange.respond(200, [JSON], body)
 
 
 async def show_model(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/models/{id}: one of those."""
     policy, snapshot, _ = await gateway.identify(exchange)
-    name = exchange.path.removeprefix(MODELS + "/")
+    name = exchange.named
     for alias in callable_aliases(policy=policy, snapshot=snapshot):
         if alias.name == name:
-            await exchange.respond(200, [JSON], msgspec.json.encode(openai_wire.model_object(alias)))
+            await exchange.respond(200, [JSON], dialect_of(exchange).model(alias))
             return
     raise ModelUnknown(f"There is no model named {name[:256]!r} for this key. GET /v1/models lists those there are.")
 
@@ -83,7 +91,7 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> None:
 
 
 ROUTES = (
-    Route("/v1/chat/completions", "POST", chat_completions),
+    Route("/v1/chat/completions", "POST", Governed(FORMATS[Wire.OPENAI_CHAT])),
     Route(MODELS, "GET", list_models),
     Route(MODELS + "/{id}", "GET", show_model),
     Route("/healthz", "GET", healthz, is_logged=False),

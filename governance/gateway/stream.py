@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
@@ -9,6 +10,7 @@ from governance.gateway import outcomes
 from governance.gateway.departure import Departure
 from governance.gateway.estimate import estimated
 from governance.gateway.exchange import Exchange, Headers
+from governance.gateway.formats import Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote
 from governance.gateway.transport import Reply
@@ -16,9 +18,16 @@ from governance.gateway.watchdog import Patience, Waiting
 from governance.metering.attempt import Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Bound, StreamMeter
-from governance.plugin.sse import EventSplitter, ServerSentEvent
+from governance.plugin.sse import ServerSentEvent
 
 _log = structlog.get_logger("bursar.gateway")
+
+
+class Source(NamedTuple):
+    """A vendor's streamed reply, and what cuts it into events."""
+
+    reply: Reply
+    splitter: Splitter
 
 
 class Relay:
@@ -32,7 +41,7 @@ class Relay:
         self,
         *,
         exchange: Exchange,
-        reply: Reply,
+        source: Source,
         meter: StreamMeter,
         patience: Patience,
         limits: Limits,
@@ -42,12 +51,11 @@ class Relay:
         self._on_bound = on_bound
         self._bounds: Callable[[], Bound | None] | None = getattr(meter, "bounds", None)
         self._exchange = exchange
-        self._reply = reply
+        self._reply, self._splitter = source
         self._meter = meter
         self._patience = patience
         self._limits = limits
         self._departure = departure
-        self._splitter = EventSplitter()
         self._is_whole = False
         self._is_readable = True
 

@@ -9,9 +9,18 @@ from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
 class Wire(StrEnum):
-    """A request format that clients speak and vendors serve."""
+    """A request format that clients speak and vendors serve: one endpoint of one API. Records keep these words."""
 
     OPENAI_CHAT = "openai.chat"
+    OPENAI_RESPONSES = "openai.responses"
+    OPENAI_INPUT_TOKENS = "openai.input_tokens"
+    OPENAI_EMBEDDINGS = "openai.embeddings"
+    OPENAI_MODERATIONS = "openai.moderations"
+    ANTHROPIC_MESSAGES = "anthropic.messages"
+    ANTHROPIC_COUNT_TOKENS = "anthropic.count_tokens"
+    GEMINI_GENERATE = "gemini.generate"
+    GEMINI_COUNT_TOKENS = "gemini.count_tokens"
+    GEMINI_EMBED = "gemini.embed"
 
 
 class Billing(StrEnum):
@@ -50,12 +59,16 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how to send one wire's requests: computed once when the policy snapshot is compiled, not per call.
 
-    The headers carry the credential, so the representation names them without their values.
+    `{model}` in a URL stands for the vendor's name of the model, which the gateway fills in. `stream_url` is where
+    requests for a stream go, if not to `url`. Of `headers` (names in lower case) a client's own header of the same name
+    takes the place, if it is one that its wire passes on, such as `anthropic-version`. They carry the credential, so
+    the representation names them without their values.
     """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     method: str = "POST"
+    stream_url: str = ""
 
     def __repr__(self) -> str:
         names = [name for name, _ in self.headers]
@@ -67,7 +80,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
 
     `body_bytes` is the length of the body in bytes, `messages` the number of conversation items, `schema_bytes` the
     part of the body that defines tools and reply formats (templates write those out anew). `max_output_tokens` is the
-    smallest of the caps the client gave in `maximum_fields`. `stream_options` is the client's own JSON value, kept as
+    smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
+    embeddings. `stream_options` is the client's own JSON value, kept as
     bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
     and by value. `paid_tools` names server-side tools and other features that cost extra.
     """
@@ -171,9 +185,11 @@ class Provider(Protocol):
         options). A value is anything msgspec can encode, or `msgspec.Raw` for JSON that is already encoded.
         """
 
-    def maximum_field(self, *, wire: Wire, connection: ConnectionSettings) -> str:
-        """Return the body field that caps output tokens at this vendor, for a request that has none. A request that
-        is clamped gets its new maximum in this field and in every field of `GoverningFields.maximum_fields`.
+    def maximum_edits(
+        self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields, maximum: int
+    ) -> dict[str, object]:
+        """Return the top-level body fields that cap the output at this many tokens, for a request that has no cap or a
+        higher one: every cap that the client gave is among them. Values as in `body_edits`, whose fields they override.
         """
 
     def read_reply(self, *, wire: Wire, connection: ConnectionSettings, body: bytes) -> UsageReport | None:

@@ -150,8 +150,8 @@ def check_edits(subject: Subject) -> None:
     connection, provider = subject.connection(), subject.provider
     if Wire.OPENAI_CHAT not in provider.wires:
         return
-    maximum = provider.maximum_field(wire=Wire.OPENAI_CHAT, connection=connection)
-    _require(bool(maximum), "The field that caps output must have a name.")
+    lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=_fields(), maximum=5)
+    _require(read_chat_request(splice(_CHAT + b"}", lowered)).max_output_tokens == 5, "A maximum must cap the output.")
     for given in ("max_tokens", "max_completion_tokens"):
         for stream in (b"true", b"false"):
             body = _CHAT + b',"%s":7,"stream":%s}' % (given.encode(), stream)
@@ -160,6 +160,9 @@ def check_edits(subject: Subject) -> None:
             after = read_chat_request(splice(body, edits))
             _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
             _require(after.model == "m" and after.messages == 1, "Edits must leave model and messages alone.")
+            lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields, maximum=5)
+            after = read_chat_request(splice(splice(body, edits), lowered))
+            _require(after.max_output_tokens == 5, "A lowered maximum must reach every cap the client gave.")
 
 
 def check_recorded_reply(subject: Subject, *, wire: Wire, body: bytes, request: bytes | None = None) -> UsageReport:

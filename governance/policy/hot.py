@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from urllib.parse import quote
 
+import msgspec
 import structlog
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -32,6 +34,7 @@ _log = structlog.get_logger("bursar.policy")
 CHANNEL = "bursar_policy"
 """Where the database says that policy changed: `policy`, or `key:<id>` when only that key did."""
 
+_MODEL = "{model}"
 _VERSION = "SELECT version FROM policy_version"
 
 OpenCredential = Callable[[ConnectionRow], str]
@@ -228,5 +231,20 @@ def _deployment(
         upstream_name=row.upstream_name or model.name,
         provider=connected.provider,
         connection=connected.settings,
-        upstreams=connected.upstreams,
+        upstreams=_addressed(connected.upstreams, row.upstream_name or model.name),
     )
+
+
+def _addressed(upstreams: Mapping[Wire, Upstream], name: str) -> Mapping[Wire, Upstream]:
+    """Return where this model's requests go: its name stands in the address of some wires."""
+    if not any(_MODEL in upstream.url for upstream in upstreams.values()):
+        return upstreams
+    quoted = quote(name, safe="")
+    return {
+        wire: msgspec.structs.replace(
+            upstream,
+            url=upstream.url.replace(_MODEL, quoted),
+            stream_url=upstream.stream_url.replace(_MODEL, quoted),
+        )
+        for wire, upstream in upstreams.items()
+    }

@@ -149,9 +149,11 @@ class OpenAIChatProvider:
                 edits[name] = fields.max_output_tokens
         return edits
 
-    def maximum_field(self, *, wire: Wire, connection: ConnectionSettings) -> str:
-        """Return the field to write a maximum into."""
-        return self.enforced_maximum_fields(connection)[0]
+    def maximum_edits(
+        self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields, maximum: int
+    ) -> dict[str, object]:
+        """Write the maximum where this vendor enforces it, and wherever the client gave one."""
+        return dict.fromkeys((self.enforced_maximum_fields(connection)[0], *fields.maximum_fields), maximum)
 
     def read_reply(self, *, wire: Wire, connection: ConnectionSettings, body: bytes) -> UsageReport | None:
         """Read the `usage` of a whole reply. Raises UsageUnreadable."""

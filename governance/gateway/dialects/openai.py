@@ -1,0 +1,49 @@
+"""OpenAI's shapes."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from governance.core.errors import BursarError
+from governance.gateway.dialects.dialect import refusal_headers
+from governance.gateway.exchange import JSON, Headers
+from governance.policy.snapshot import AliasPolicy
+
+_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    429: "rate_limit_error",
+}
+_ABOUT_MODEL = frozenset({"model_unknown", "model_not_allowed", "model_retired"})
+
+
+class OpenAIDialect:
+    """See Dialect."""
+
+    def error_response(self, error: BursarError, *, field: str | None = None) -> tuple[int, Headers, bytes]:
+        """See Dialect."""
+        return error.http_status, [JSON, *refusal_headers(error)], _error_body(error, field=field)
+
+    def error_event(self, error: BursarError) -> bytes:
+        """See Dialect."""
+        return b"data: " + _error_body(error) + b"\n\n"
+
+    def model(self, alias: AliasPolicy) -> bytes:
+        """See Dialect."""
+        return msgspec.json.encode(_model(alias))
+
+    def models(self, aliases: Iterable[AliasPolicy]) -> bytes:
+        """See Dialect."""
+        return msgspec.json.encode({"object": "list", "data": [_model(alias) for alias in aliases]})
+
+
+def _error_body(error: BursarError, *, field: str | None = None) -> bytes:
+    kind = _TYPES.get(error.http_status, "server_error" if error.http_status >= 500 else "invalid_request_error")
+    param = field or ("model" if error.code in _ABOUT_MODEL else None)
+    return msgspec.json.encode({"error": {"message": error.message, "type": kind, "param": param, "code": error.code}})
+
+
+def _model(alias: AliasPolicy) -> dict[str, object]:
+    owner = alias.deployments[0].model.provider if alias.deployments else "bursar"
+    return {"id": alias.name, "object": "model", "created": int(alias.created_at.timestamp()), "owned_by": owner}

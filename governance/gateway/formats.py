@@ -1,0 +1,78 @@
+"""The wires that are served: how each one's requests are read, and what of them goes on to a vendor beside the body."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import msgspec
+
+from governance.gateway.exchange import Exchange
+from governance.plugin.openai_chat import Members, chat_fields
+from governance.plugin.provider import GoverningFields, Upstream, Wire
+from governance.plugin.sse import EventSplitter, ServerSentEvent
+
+EVENT_STREAM: Final = "text/event-stream"
+
+
+class Splitter(Protocol):
+    """Cuts a streamed reply into events without changing a byte: `EventSplitter`, or its like for another framing."""
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events this chunk completes, in order."""
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return what is left when the stream has ended."""
+
+
+_SERVER_SENT_EVENTS: Final = MappingProxyType({EVENT_STREAM: EventSplitter})
+
+
+class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """One wire, as the gateway serves it.
+
+    `read` returns what governs the cost of a request, from its located members and, where the wire says it there, from
+    its address; it raises RequestInvalid. `names_model`: the model stands in the body. `passed_headers` and
+    `passed_queries` are what of a client's headers (by name) and of its query (whole, as `beta=true`) a vendor of the
+    same wire gets to see. `splitters` are the framings of its streams by content type.
+    """
+
+    wire: Wire
+    read: Callable[[Members, Exchange], GoverningFields]
+    names_model: bool = True
+    passed_headers: tuple[bytes, ...] = ()
+    passed_queries: frozenset[str] = frozenset()
+    splitters: Mapping[str, Callable[[], Splitter]] = _SERVER_SENT_EVENTS
+
+    def passed(self, exchange: Exchange) -> "Passed":
+        """Return what of this request goes on beside its body."""
+        headers = [(name, exchange.headers[name]) for name in self.passed_headers if name in exchange.headers]
+        asked = exchange.query.decode("latin-1").split("&") if exchange.query and self.passed_queries else ()
+        return Passed(
+            headers=tuple([(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]),
+            query="&".join([part for part in asked if part in self.passed_queries]),
+        )
+
+
+class Passed(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a client's request goes on to a vendor beside its body, in its own wire."""
+
+    headers: tuple[tuple[str, str], ...]
+    query: str
+
+    def addressed(self, upstream: Upstream, *, is_stream: bool) -> Upstream:
+        """Return where and how to send a request that has these."""
+        url = upstream.stream_url if is_stream and upstream.stream_url else upstream.url
+        if url is upstream.url and not self.headers and not self.query:
+            return upstream
+        own = {name for name, _ in self.headers}
+        return msgspec.structs.replace(
+            upstream,
+            url=f"{url}?{self.query}" if self.query else url,
+            headers=(*[header for header in upstream.headers if header[0] not in own], *self.headers),
+        )
+
+
+FORMATS: Final[Mapping[Wire, WireFormat]] = {
+    each.wire: each
+    for each in (WireFormat(wire=Wire.OPENAI_CHAT, read=lambda members, exchange: chat_fields(members)),)
+}
