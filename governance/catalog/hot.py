@@ -34,6 +34,9 @@ class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
     model_id: int | None
     connection_id: int | None
     upstream_name: str | None
+    region: str | None
+    weight: int | None
+    routing: str
 
 
 _MODELS = """
@@ -42,7 +45,8 @@ _MODELS = """
      WHERE EXISTS (SELECT FROM catalog_deployment d WHERE d.model_id = m.id AND d.is_enabled)
 """
 _TARGETS = """
-    SELECT a.organisation_id, a.name, a.created_at, d.id, d.model_id, d.connection_id, d.upstream_name
+    SELECT a.organisation_id, a.name, a.created_at, d.id, d.model_id, d.connection_id, d.upstream_name, d.region,
+           t.weight, a.routing
       FROM catalog_modelalias a
       LEFT JOIN (catalog_aliastarget t JOIN catalog_deployment d ON d.id = t.deployment_id AND d.is_enabled)
              ON t.alias_id = a.id

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from governance.connections.models import Connection
+from governance.plugin.routing import FIXED_ORDER
 from governance.teams.models import Organisation
 
 
@@ -60,10 +61,11 @@ class Deployment(models.Model):
 
 
 class ModelAlias(models.Model):
-    """The name clients use. Its targets are tried in order of `position`."""
+    """The name clients use. Its targets are tried in order of `position`, or as the strategy named `routing` says."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="aliases")
     name = models.TextField()
+    routing = models.TextField(default=FIXED_ORDER, db_default=FIXED_ORDER)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -93,11 +95,12 @@ class AccessGroup(models.Model):
 
 
 class AliasTarget(models.Model):
-    """One deployment behind an alias."""
+    """One deployment behind an alias. `weight` is for the strategy of that name; 0 makes a spare."""
 
     alias = models.ForeignKey(ModelAlias, on_delete=models.CASCADE, related_name="targets")
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="alias_targets")
     position = models.PositiveSmallIntegerField(default=0)
+    weight = models.PositiveSmallIntegerField(default=1, db_default=1)
 
     class Meta:
         ordering = ["position"]

@@ -1,8 +1,10 @@
 """Writing the catalogue by hand: models, prices, deployments, aliases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 from django.db import transaction
@@ -19,10 +21,13 @@ from governance.catalog.rating import STANDARD
 from governance.catalog.timeline import Segment, plan
 from governance.connections import queries as connections
 from governance.core.windows import END
+from governance.plugin.routing import FIXED_ORDER
 from governance.plugin.usage import MAX_COUNT, TokenClass
 from governance.teams import queries as teams
 from governance.teams.names import clean_name
 from governance.teams.taken import refusing_taken
+
+MAX_WEIGHT: Final = 1000
 
 
 class NewModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,11 +202,12 @@ def add_alias(*, actor: Actor, organisation_id: int, name: str, deployment_ids: 
 def change_targets(*, actor: Actor, alias_id: int, deployment_ids: Sequence[int]) -> ModelAlias:
     """Point an alias at other deployments, tried in order. Raises AliasNotFound, AliasRefused."""
     alias = queries.alias(alias_id=alias_id, is_locked=True)
-    before = list(alias.targets.values_list("deployment_id", flat=True))
+    weights = dict(alias.targets.values_list("deployment_id", "weight"))
+    before = list(weights)
     if before == list(deployment_ids):
         return alias
     alias.targets.all().delete()
-    targets = _write_targets(alias, deployment_ids)
+    targets = _write_targets(alias, deployment_ids, weights)
     audit.record(
         actor=actor,
         action="alias.targets_changed",
@@ -210,6 +216,42 @@ def change_targets(*, actor: Actor, alias_id: int, deployment_ids: Sequence[int]
         after={"deployment_ids": targets},
     )
     return alias
+
+
+@transaction.atomic
+def change_routing(
+    *, actor: Actor, alias_id: int, routing: str, known: Collection[str], weights: Mapping[int, int]
+) -> ModelAlias:
+    """Let this strategy order the alias's deployments; `known` are those there are. `weights` of deployments that are
+    not named stay. Raises AliasNotFound, AliasRefused.
+    """
+    alias = queries.alias(alias_id=alias_id, is_locked=True)
+    if routing != FIXED_ORDER and routing not in known:
+        names = ", ".join(sorted({FIXED_ORDER, *known}))
+        raise AliasRefused(f"There is no routing strategy {routing!r}; there are: {names}.")
+    targets = {target.deployment_id: target for target in alias.targets.all()}
+    for deployment_id, weight in weights.items():
+        if deployment_id not in targets:
+            raise AliasRefused(f"The alias {alias.name!r} has no deployment with the id {deployment_id}.")
+        if not 0 <= weight <= MAX_WEIGHT:
+            raise AliasRefused(f"A weight is a whole number from 0 (a spare) to {MAX_WEIGHT}, not {weight}.")
+    before = _routing(alias.routing, {target.deployment_id: target.weight for target in targets.values()})
+    for deployment_id, weight in weights.items():
+        targets[deployment_id].weight = weight
+    if targets and not any(target.weight for target in targets.values()):
+        raise AliasRefused(f"The alias {alias.name!r} needs a deployment whose weight is not 0.")
+    after = _routing(routing, {target.deployment_id: target.weight for target in targets.values()})
+    if before == after:
+        return alias
+    alias.routing = routing
+    alias.save(update_fields=["routing"])
+    AliasTarget.objects.bulk_update(targets.values(), ["weight"])
+    audit.record(actor=actor, action="alias.routing_changed", subject=f"alias:{alias.id}", before=before, after=after)
+    return alias
+
+
+def _routing(routing: str, weights: Mapping[int, int]) -> dict[str, object]:
+    return {"routing": routing, "weights": {str(deployment_id): weight for deployment_id, weight in weights.items()}}
 
 
 @transaction.atomic
@@ -224,7 +266,9 @@ def remove_alias(*, actor: Actor, alias_id: int) -> None:
     audit.record(actor=actor, action="alias.removed", subject=f"alias:{alias_id}", before=before)
 
 
-def _write_targets(alias: ModelAlias, deployment_ids: Sequence[int]) -> list[int]:
+def _write_targets(
+    alias: ModelAlias, deployment_ids: Sequence[int], weights: Mapping[int, int] = MappingProxyType({})
+) -> list[int]:
     deployments = {row.id: row for row in Deployment.objects.filter(id__in=deployment_ids).select_related("connection")}
     if not deployment_ids or len(set(deployment_ids)) != len(deployment_ids):
         raise AliasRefused(f"The alias {alias.name!r} needs at least one deployment, and each once.")
@@ -233,7 +277,7 @@ def _write_targets(alias: ModelAlias, deployment_ids: Sequence[int]) -> list[int
         if deployment is None or deployment.connection.organisation_id != alias.organisation_id:
             raise AliasRefused(f"{alias.organisation} has no deployment with the id {deployment_id}.")
     AliasTarget.objects.bulk_create(
-        AliasTarget(alias=alias, deployment_id=deployment_id, position=position)
+        AliasTarget(alias=alias, deployment_id=deployment_id, position=position, weight=weights.get(deployment_id, 1))
         for position, deployment_id in enumerate(deployment_ids)
     )
     return list(deployment_ids)

@@ -1,7 +1,7 @@
 """Collects what plugins offer, once, at start-up."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import entry_points
 from typing import Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from governance.plugin import hooks
 from governance.plugin.notifier import Notifier
 from governance.plugin.prices import PriceSource
 from governance.plugin.provider import Provider
+from governance.plugin.routing import OWN_ROUTINGS, RoutingStrategy
 from governance.plugin.settings import NO_SETTINGS, Settings
 
 
@@ -32,6 +33,9 @@ class Plugins:
         self._manager = manager
         self.providers: dict[str, Provider] = _collect("provider", manager.hook.bursar_providers)
         self.price_sources: dict[str, PriceSource] = _collect("price source", manager.hook.bursar_price_sources)
+        self.routing_strategies: dict[str, RoutingStrategy] = _collect(
+            "routing strategy", manager.hook.bursar_routing_strategies, taken=OWN_ROUTINGS
+        )
         notifiers = functools.partial(manager.hook.bursar_notifiers, settings=settings)
         self.notifiers: dict[str, Notifier] = _collect("notifier", notifiers)
 
@@ -66,7 +70,7 @@ def _installed() -> set[str]:
     return {entry.name for entry in entry_points(group=hooks.ENTRY_POINT_GROUP)}
 
 
-def _collect(kind: str, hook: Callable[..., object]) -> dict[str, Offer]:
+def _collect(kind: str, hook: Callable[..., object], *, taken: Collection[str] = ()) -> dict[str, Offer]:
     offers: dict[str, Offer] = {}
 
     def register(offer: Offer) -> None:
@@ -74,6 +78,8 @@ def _collect(kind: str, hook: Callable[..., object]) -> dict[str, Offer]:
             raise PluginConflict(
                 f"Two plugins offer a {kind} named {offer.name!r}: block one of them with BURSAR_PLUGINS_BLOCKED."
             )
+        if offer.name in taken:
+            raise PluginConflict(f"A plugin offers a {kind} named {offer.name!r}, which Bursar has itself: rename it.")
         offers[offer.name] = offer
 
     hook(register=register)

@@ -29,7 +29,9 @@ from governance.gateway.replies import (
     timed_out,
     vendor_failure,
 )
+from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
+from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
@@ -57,6 +59,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], datetime]
     breakers: Breakers
     retries: RetryBudget
+    router: Router
     chance: Callable[[], float]
 
 
@@ -95,6 +98,8 @@ class Attempt:
         ]
         if number > 1:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
+        if quote.deployment.model.retires_on is not None:
+            self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, members: Members) -> None:

@@ -27,13 +27,14 @@ from governance.gateway.pricing import Quote, claim, quote
 from governance.metering.attempt import Hold
 from governance.plugin.openai_chat import Members
 from governance.plugin.provider import GoverningFields, Wire
-from governance.policy.snapshot import DeploymentPolicy, KeyPolicy
+from governance.plugin.routing import FIXED_ORDER
+from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy
 
 _log = structlog.get_logger("bursar.gateway")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One governed request: what is the same for every attempt at it. `deployments` in the order they are tried."""
+    """One governed request: what is the same for every attempt at it. `deployments` of the alias, in their order."""
 
     wire: Wire
     members: Members
@@ -41,6 +42,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     passed: Passed
     policy: KeyPolicy
     tags: dict[str, str]
+    alias: AliasPolicy
     deployments: list[DeploymentPolicy]
 
 
@@ -81,6 +83,8 @@ class Legs:
         now = time.monotonic()
         self._ends_at = now + self._vendors.limits.total_seconds
         self._vendors.retries.count_request(now)
+        if self._call.alias.routing != FIXED_ORDER and len(self._left) > 1:
+            self._left = self._vendors.router.order(self._call.alias, self.quotes(at=at), at=now)
         deployment = self._vendors.breakers.first(self._left, at=now)
         quoted = self._quote(deployment, at=at)
         hold = await self._reserve(quoted)
@@ -201,7 +205,11 @@ class Legs:
             raise
         finally:
             self._gateway.reservations -= 1
-        breakers.succeed(deployment, at=time.monotonic())
+        now = time.monotonic()
+        breakers.succeed(deployment, at=now)
+        if self._call.alias.routing != FIXED_ORDER and facts.sent_at and facts.first_byte_at:
+            waited = facts.first_byte_at - facts.sent_at
+            self._vendors.router.latencies.note(deployment.id, waited, is_stream=facts.is_stream, at=now)
 
     def _note(self, failure: AttemptFailed, *, kind: str) -> None:
         """Count and log an attempt that another one follows."""

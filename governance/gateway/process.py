@@ -29,6 +29,7 @@ from governance.gateway.logs import request_log
 from governance.gateway.metrics import Metrics
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routes import ROUTES
+from governance.gateway.routing import Router
 from governance.gateway.server import GatewayServer
 from governance.gateway.transport import PyreqwestTransport
 from governance.gateway.watchdog import Watchdog
@@ -106,6 +107,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
                 clock=utc_now,
                 breakers=Breakers(Tolerance(open_seconds=limits.breaker_open_seconds)),
                 retries=RetryBudget(),
+                router=Router(plugins.routing_strategies, chance=random.random),
                 chance=random.random,
             ),
             metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),

@@ -12,8 +12,8 @@ from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy,
 
 def resolve(
     *, name: str, wire: Wire, policy: KeyPolicy, snapshot: PolicySnapshot, at: datetime
-) -> list[DeploymentPolicy]:
-    """Return the deployments of this alias that can be called, in the order they are tried; at least one.
+) -> tuple[AliasPolicy, list[DeploymentPolicy]]:
+    """Return the alias and those of its deployments that can be called, in their fixed order; at least one.
 
     Raises ModelUnknown, ModelNotAllowed, ModelRetired, BadRequest or ProviderUnavailable.
     """
@@ -40,7 +40,7 @@ def resolve(
     living = [deployment for deployment in usable if not is_retired(deployment, at)]
     if not living:
         raise _retired(name, usable[0])
-    return living
+    return alias, living
 
 
 def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:

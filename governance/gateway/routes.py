@@ -36,7 +36,7 @@ class Governed:
         fields = self._form.read(members, exchange)
         facts = exchange.facts
         facts.is_stream = fields.stream
-        deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
+        alias, deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
         facts.alias = fields.model
         call = Call(
             wire=self._form.wire,
@@ -45,6 +45,7 @@ class Governed:
             passed=self._form.passed(exchange),
             policy=policy,
             tags=tags,
+            alias=alias,
             deployments=deployments,
         )
         legs = Legs(gateway, exchange, call)

@@ -30,6 +30,7 @@ from governance.plugin.provider import (
     Upstream,
     Wire,
 )
+from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
@@ -38,6 +39,7 @@ __all__ = [
     "Billing",
     "Bound",
     "BoundingMeter",
+    "Candidate",
     "ConnectionInvalid",
     "ConnectionSettings",
     "DestinationInvalid",
@@ -54,6 +56,7 @@ __all__ = [
     "Provider",
     "RequestInvalid",
     "RequestUnbounded",
+    "RoutingStrategy",
     "SettingInvalid",
     "Settings",
     "StreamMeter",

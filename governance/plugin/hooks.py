@@ -11,6 +11,7 @@ import pluggy
 from governance.plugin.notifier import Notifier
 from governance.plugin.prices import PriceSource
 from governance.plugin.provider import Provider
+from governance.plugin.routing import RoutingStrategy
 from governance.plugin.settings import Settings
 
 PROJECT = "bursar"
@@ -28,6 +29,11 @@ def bursar_providers(register: Callable[[Provider], None]) -> None:
 @hookspec
 def bursar_price_sources(register: Callable[[PriceSource], None]) -> None:
     """Register importers of dated prices and models."""
+
+
+@hookspec
+def bursar_routing_strategies(register: Callable[[RoutingStrategy], None]) -> None:
+    """Register strategies that order an alias's deployments, beside Bursar's own `weight`, `price` and `latency`."""
 
 
 @hookspec

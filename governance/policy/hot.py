@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from urllib.parse import quote
 
 import msgspec
@@ -201,19 +202,17 @@ def _connect(
 def _aliases(
     targets: tuple[TargetRow, ...], models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
 ) -> dict[int, dict[str, AliasPolicy]]:
-    created: dict[tuple[int, str], datetime] = {}
-    deployments: dict[tuple[int, str], list[DeploymentPolicy]] = {}
-    for row in targets:
-        alias = (row.organisation_id, row.alias)
-        created[alias] = row.alias_created_at
-        found = deployments.setdefault(alias, [])
-        deployment = _deployment(row, models, usable)
-        if deployment is not None:
-            found.append(deployment)
     aliases: dict[int, dict[str, AliasPolicy]] = {}
-    for (organisation_id, name), found in deployments.items():
-        policy = AliasPolicy(name=name, created_at=created[organisation_id, name], deployments=tuple(found))
-        aliases.setdefault(organisation_id, {})[name] = policy
+    for (organisation_id, name), group in groupby(targets, key=lambda row: (row.organisation_id, row.alias)):
+        rows = list(group)
+        found = [(row, deployment) for row in rows if (deployment := _deployment(row, models, usable)) is not None]
+        aliases.setdefault(organisation_id, {})[name] = AliasPolicy(
+            name=name,
+            created_at=rows[0].alias_created_at,
+            deployments=tuple([deployment for _, deployment in found]),
+            routing=rows[0].routing,
+            weights={deployment.id: row.weight or 0 for row, deployment in found},
+        )
     return aliases
 
 
@@ -232,6 +231,7 @@ def _deployment(
         provider=connected.provider,
         connection=connected.settings,
         upstreams=_addressed(connected.upstreams, row.upstream_name or model.name),
+        region=row.region or "",
     )
 
 

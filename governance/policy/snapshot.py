@@ -8,6 +8,7 @@ import msgspec
 from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.plugin.routing import FIXED_ORDER
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
 
@@ -33,14 +34,20 @@ class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     provider: Provider
     connection: ConnectionSettings
     upstreams: Mapping[Wire, Upstream]
+    region: str = ""
 
 
 class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The name clients use, and the deployments behind it in the order they are tried. None usable: an empty tuple."""
+    """The name clients use, and the deployments behind it in their fixed order. None usable: an empty tuple.
+
+    `routing` is the name of the strategy that orders them anew for each request; `weights` are by deployment.
+    """
 
     name: str
     created_at: datetime
     deployments: tuple[DeploymentPolicy, ...]
+    routing: str = FIXED_ORDER
+    weights: Mapping[int, int] = {}
 
 
 class PolicySnapshot(msgspec.Struct, frozen=True, kw_only=True):

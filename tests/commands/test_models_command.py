@@ -8,6 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from governance.audit.models import AuditEvent
 from governance.connections.models import Connection
 from tests.support.finance_world import make_world
 
@@ -54,3 +55,32 @@ def test_the_order_can_be_changed_and_names_every_deployment_once() -> None:
         with pytest.raises(CommandError, match="Name each deployment"):
             _run("order", "llama", *wrong)
     assert _order() == ["spare/llama-4", "vllm/llama-4"]
+
+
+def test_an_alias_can_be_routed_by_weight_and_keeps_its_weights_in_another_order() -> None:
+    _run("add", "llama-4", "--connection", "spare", "--alias", "llama", "--as-fallback")
+    answer = _run("route", "llama", "--by", "weight", "--weight", "vllm/llama-4=3", "--weight", "spare/llama-4=0")
+    assert answer == {"alias": "llama", "by": "weight", "weights": {"vllm/llama-4": 3, "spare/llama-4": 0}}
+    _run("order", "llama", "spare/llama-4", "vllm/llama-4")
+    weights = {row["connection"]: row["weight"] for row in _run("list", "--aliases") if row["alias"] == "llama"}
+    assert weights == {"vllm": 3, "spare": 0}
+    event = AuditEvent.objects.get(action="alias.routing_changed")
+    assert event.before["routing"] == "order"
+    assert event.after["routing"] == "weight"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--by", "luck"), "no routing strategy 'luck'; there are: latency, order, price, weight"),
+        (("--by", "weight", "--weight", "vllm/llama-4"), "write CONNECTION/MODEL=N"),
+        (("--by", "weight", "--weight", "nobody/llama-4=1"), "write CONNECTION/MODEL=N for one of vllm/llama-4"),
+        (("--by", "weight", "--weight", "vllm/llama-4=-1"), "write CONNECTION/MODEL=N"),
+        (("--by", "weight", "--weight", "vllm/llama-4=1001"), "from 0 .* to 1000"),
+        (("--by", "weight", "--weight", "vllm/llama-4=0"), "whose weight is not 0"),
+    ],
+)
+def test_a_route_that_means_nothing_is_refused(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        _run("route", "llama", *words)
+    assert not AuditEvent.objects.filter(action="alias.routing_changed").exists()

@@ -11,13 +11,14 @@ from governance.catalog import operations, queries
 from governance.catalog.amounts import usd_per_million
 from governance.catalog.errors import PriceUnusual
 from governance.catalog.importing import ImportResult, import_catalogue
-from governance.catalog.models import LanguageModel, Price
+from governance.catalog.models import LanguageModel, ModelAlias, Price
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
 from governance.connections.models import Connection
 from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import exact
+from governance.plugin.routing import OWN_ROUTINGS
 from governance.plugin.usage import TokenClass
 
 _PRICES = {
@@ -53,6 +54,7 @@ class Command(VerbCommand):
         verb.add_argument(
             "deployments", metavar="CONNECTION/MODEL", nargs="+", help="all of them, the first tried first"
         )
+        self._declare_route()
         verb = self.add_verb(
             "prices", _prices, words="Show every price a model had, has and will have, with where it was read.",
             example="bursar models prices deepseek/deepseek-v4-pro",
@@ -64,6 +66,20 @@ class Command(VerbCommand):
         )  # fmt: skip
         verb.add_argument("--source", help="only this one; see `bursar plugins`")
         verb.add_argument(_CONFIRM, action="store_true", help="apply price changes by more than a factor of 20 too")
+
+    def _declare_route(self) -> None:
+        verb = self.add_verb(
+            "route", _route, words="Say how an alias's deployments are chosen: in order, by weight, price or latency.",
+            example="bursar models route llama --by weight --weight vllm/llama-4=3 --weight spare/llama-4=1\n"
+            "  bursar models route llama --by order",
+        )  # fmt: skip
+        verb.add_argument("alias", help="the name clients use")
+        verb.add_argument(
+            "--by", required=True, help="order, weight, price, latency, or a plugin's; see `bursar plugins`"
+        )
+        verb.add_argument(
+            "--weight", action="append", default=[], metavar="CONNECTION/MODEL=N", help="0 makes a spare; repeatable"
+        )
 
     def _declare_add(self) -> None:
         verb = self.add_verb(
@@ -120,15 +136,40 @@ def _order(options: dict[str, Any]) -> Answer:
     """Put the alias's deployments into the order given; each of them once."""
     organisation = chosen_organisation(options)
     alias = queries.alias_named(organisation=organisation, name=options["alias"])
-    ids = {
-        f"{target.deployment.connection.name}/{target.deployment.upstream_name}": target.deployment_id
-        for target in alias.targets.select_related("deployment__connection")
-    }
+    ids = _deployment_ids(alias)
     if sorted(options["deployments"]) != sorted(ids):
         raise BadRequest(f"Name each deployment of {alias.name!r} once: {', '.join(ids)}.")
     wanted = [ids[name] for name in options["deployments"]]
     operations.change_targets(actor=actor(), alias_id=alias.pk, deployment_ids=wanted)
     return {"alias": alias.name, "deployments": options["deployments"]}
+
+
+def _route(options: dict[str, Any]) -> Answer:
+    alias = queries.alias_named(organisation=chosen_organisation(options), name=options["alias"])
+    ids = _deployment_ids(alias)
+    weights = {}
+    for text in options["weight"]:
+        name, _, number = text.rpartition("=")
+        if name not in ids or not (number.isascii() and number.isdigit()):
+            raise BadRequest(f"{text!r} is no weight: write CONNECTION/MODEL=N for one of {', '.join(ids)}.")
+        weights[ids[name]] = int(number)
+    operations.change_routing(
+        actor=actor(),
+        alias_id=alias.pk,
+        routing=options["by"],
+        known={*OWN_ROUTINGS, *plugins().routing_strategies},
+        weights=weights,
+    )
+    kept = {target.deployment_id: target.weight for target in alias.targets.all()}
+    return {"alias": alias.name, "by": options["by"], "weights": {name: kept[pk] for name, pk in ids.items()}}
+
+
+def _deployment_ids(alias: ModelAlias) -> dict[str, int]:
+    """Return the alias's deployments by the name that commands give them, in their order."""
+    return {
+        f"{target.deployment.connection.name}/{target.deployment.upstream_name}": target.deployment_id
+        for target in alias.targets.select_related("deployment__connection")
+    }
 
 
 def _set_prices(model: LanguageModel, prices: dict[TokenClass, Decimal], *, at: datetime, is_confirmed: bool) -> None:
@@ -170,6 +211,8 @@ def _aliases(options: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "alias": alias.name,
+            "routing": alias.routing,
+            "weight": target.weight,
             "connection": target.deployment.connection.name,
             "upstream_name": target.deployment.upstream_name,
             **_model_facts(target.deployment.model, prices.get(target.deployment.model_id, [])),

@@ -12,9 +12,9 @@ class Command(PrintingCommand):
     """List the plugins."""
 
     help = (
-        "Show the installed plugins and what they offer: providers, price sources, notifiers. A plugin is a Python "
-        "distribution with an entry point in the group bursar.plugins; BURSAR_PLUGINS_ALLOWED and "
-        "BURSAR_PLUGINS_BLOCKED say which are loaded."
+        "Show the installed plugins and what they offer: providers, price sources, notifiers, routing strategies. "
+        "A plugin is a Python distribution with an entry point in the group bursar.plugins; BURSAR_PLUGINS_ALLOWED "
+        "and BURSAR_PLUGINS_BLOCKED say which are loaded."
     )
     example = "  bursar plugins\n  bursar plugins --json"
 
@@ -31,6 +31,7 @@ class Command(PrintingCommand):
             "providers": sorted(loaded.providers),
             "price_sources": sorted(loaded.price_sources),
             "notifiers": sorted(loaded.notifiers),
+            "routing_strategies": sorted(loaded.routing_strategies),
         }
         if options["json"]:
             self.print_json({"plugins": [dict(zip(names, row, strict=True)) for row in rows], **offers})
