@@ -7,13 +7,17 @@ from governance.teams.models import Organisation
 
 
 class Connection(models.Model):
-    """One account at a vendor. `provider` is the name a plugin registered; `options` are that plugin's settings."""
+    """One account at a vendor. `provider` is the name a plugin registered; `options` are that plugin's settings.
+
+    `region` says where the vendor handles what is sent through it (empty: not known), as its administrator found out.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="connections")
     name = models.TextField()
     provider = models.TextField()
     base_url = models.TextField()
     options = models.JSONField(default=dict)
+    region = models.TextField(default="", db_default="", blank=True)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now())
 

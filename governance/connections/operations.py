@@ -16,7 +16,7 @@ from governance.connections.sealing import Sealed, seal, unseal
 from governance.core.environment import SealingKey
 from governance.plugin.provider import ConnectionSettings, Provider
 from governance.teams import queries as teams
-from governance.teams.names import clean_name
+from governance.teams.names import clean_name, clean_region
 from governance.teams.taken import refusing_taken
 
 _UNREAD = "credential-not-read-for-this-check"
@@ -32,6 +32,7 @@ class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     base_url: str = ""
     credential: str = ""
+    region: str = ""
     options: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
@@ -49,7 +50,7 @@ def add(
 ) -> Connection:
     """Make a connection and seal its credential.
 
-    Raises ProviderUnknown, ConnectionRefused, ConnectionNameTaken, OrganisationNotFound.
+    Raises ProviderUnknown, ConnectionRefused, ConnectionNameTaken, NameRefused, OrganisationNotFound.
     """
     organisation = teams.organisation(organisation_id=new.organisation_id)
     provider = provider_named(new.provider, providers=providers)
@@ -63,6 +64,7 @@ def add(
         provider=provider.name,
         base_url=new.base_url or provider.default_base_url,
         options=dict(new.options),
+        region=clean_region(new.region) if new.region else "",
     )
     check_settings(provider, _settings(connection, credential=new.credential))
     with refusing_taken(ConnectionNameTaken(f"{organisation} has a connection {name!r} already: choose another name.")):
@@ -122,6 +124,25 @@ def replace_credential(
         action="connection.credential_replaced",
         subject=f"connection:{connection.id}",
         after={"sealing_key": sealing_keys[0].key_id},
+    )
+    return connection
+
+
+@transaction.atomic
+def place(*, actor: Actor, connection_id: int, region: str) -> Connection:
+    """Say where the vendor handles what is sent there (empty: not known). Raises ConnectionNotFound, NameRefused."""
+    connection = queries.connection(connection_id=connection_id, is_locked=True)
+    before = _facts(connection)
+    connection.region = clean_region(region) if region else ""
+    if _facts(connection) == before:
+        return connection
+    connection.save(update_fields=["region"])
+    audit.record(
+        actor=actor,
+        action="connection.region_changed",
+        subject=f"connection:{connection.id}",
+        before=before,
+        after=_facts(connection),
     )
     return connection
 
@@ -199,4 +220,5 @@ def _facts(connection: Connection) -> dict[str, object]:
         "provider": connection.provider,
         "base_url": connection.base_url,
         "options": dict(connection.options),
+        "region": connection.region,
     }

@@ -3,13 +3,14 @@
 BursarError                      code                      status
 ├── RouteUnknown (NotFound)      route_unknown             404
 ├── MethodNotAllowed             method_not_allowed        405
+├── RegionNotAllowed (Forbidden)  region_not_allowed        403
 ├── ModelRetired (BadRequest)    model_retired             404
 ├── EncodingUnsupported          encoding_unsupported      415
 ├── RequestTimedOut              request_timed_out         408
 └── ReplyUnusable                reply_unusable            502
 """
 
-from governance.core.errors import BadRequest, BursarError, NotFound
+from governance.core.errors import BadRequest, BursarError, Forbidden, NotFound
 
 
 class RouteUnknown(NotFound):
@@ -23,6 +24,12 @@ class MethodNotAllowed(BursarError):
 
     code = "method_not_allowed"
     http_status = 405
+
+
+class RegionNotAllowed(Forbidden):
+    """The model is served, but nowhere that the team's requests may be handled."""
+
+    code = "region_not_allowed"
 
 
 class ModelRetired(BadRequest):

@@ -4,9 +4,10 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
-from governance.gateway.errors import ModelRetired
+from governance.gateway.errors import ModelRetired, RegionNotAllowed
 from governance.plugin.provider import Wire
 from governance.policy.matching import may
+from governance.policy.regions import refusing
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, PolicySnapshot
 
 
@@ -15,7 +16,7 @@ def resolve(
 ) -> tuple[AliasPolicy, list[DeploymentPolicy]]:
     """Return the alias and those of its deployments that can be called, in their fixed order; at least one.
 
-    Raises ModelUnknown, ModelNotAllowed, ModelRetired, BadRequest or ProviderUnavailable.
+    Raises ModelUnknown, ModelNotAllowed, RegionNotAllowed, ModelRetired, BadRequest or ProviderUnavailable.
     """
     alias = snapshot.aliases_of(policy.organisation_id).get(name)
     if alias is None:
@@ -37,6 +38,8 @@ def resolve(
         raise ProviderUnavailable(
             f"The model {name!r} has no working connection to a provider: whoever administers Bursar must mend it."
         )
+    if policy.regions:
+        usable = _in_regions(name, usable, policy)
     living = [deployment for deployment in usable if not is_retired(deployment, at)]
     if not living:
         raise _retired(name, usable[0])
@@ -46,7 +49,25 @@ def resolve(
 def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:
     """Return what this key may call, by name."""
     aliases = snapshot.aliases_of(policy.organisation_id).values()
-    return [alias for alias in aliases if may(alias.name, policy.levels).is_allowed]
+    return [alias for alias in aliases if may(alias.name, policy.levels).is_allowed and _is_in_regions(alias, policy)]
+
+
+def _is_in_regions(alias: AliasPolicy, policy: KeyPolicy) -> bool:
+    if not policy.regions or not alias.deployments:
+        return True
+    return any(refusing(deployment.region, policy.regions) is None for deployment in alias.deployments)
+
+
+def _in_regions(name: str, usable: list[DeploymentPolicy], policy: KeyPolicy) -> list[DeploymentPolicy]:
+    rules = [refusing(deployment.region, policy.regions) for deployment in usable]
+    kept = [deployment for deployment, rule in zip(usable, rules, strict=True) if rule is None]
+    if kept:
+        return kept
+    rule = next(rule for rule in rules if rule is not None)
+    raise RegionNotAllowed(
+        f"The model {name!r} is served nowhere in {' or '.join(rule.regions)}, where {rule.level} keeps its requests: "
+        "GET /v1/models lists what this key may call."
+    )
 
 
 def is_retired(deployment: DeploymentPolicy, at: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Virtual keys as the request path sees them: SQL through psycopg, plain structs, no Django."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
@@ -29,12 +30,16 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     team_name: str
     archived_at: datetime | None
     required_tags: tuple[str, ...]
+    organisation_regions: tuple[str, ...]
+    unit_regions: tuple[str, ...]
+    team_regions: tuple[str, ...]
 
 
 _BY_PUBLIC_ID = """
     SELECT s.public_id, s.digest, s.expires_at,
            k.id, k.name, k.expires_at, k.revoked_at, k.user_id, k.default_tags, k.default_max_output_tokens,
-           o.id, o.name, u.id, u.name, t.cost_centre_id, t.id, t.name, t.archived_at, t.required_tags
+           o.id, o.name, u.id, u.name, t.cost_centre_id, t.id, t.name, t.archived_at, t.required_tags,
+           o.regions, u.regions, t.regions
       FROM keys_keysecret s
       JOIN keys_virtualkey k ON k.id = s.key_id
       JOIN teams_team t ON t.id = k.team_id
@@ -50,4 +55,5 @@ async def load_key(connection: AsyncConnection[TupleRow], *, public_id: str) -> 
     row = await cursor.fetchone()
     if row is None:
         return None
-    return KeyRow(**dict(zip(KeyRow.__struct_fields__, (*row[:-1], tuple(row[-1])), strict=True)))
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in row]
+    return KeyRow(**dict(zip(KeyRow.__struct_fields__, values, strict=True)))

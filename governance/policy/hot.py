@@ -22,6 +22,7 @@ from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
+from governance.policy.regions import RegionRule
 from governance.policy.snapshot import (
     AliasPolicy,
     DeploymentPolicy,
@@ -112,11 +113,21 @@ async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: s
         user_id=row.user_id,
         default_tags=row.default_tags,
         required_tags=row.required_tags,
+        regions=_region_rules(row),
         default_max_output_tokens=row.default_max_output_tokens,
         levels=await _load_levels(connection, row),
         budgets=budgets,
         rate_limits=await load_rate_limits(connection, key=row),
     )
+
+
+def _region_rules(row: KeyRow) -> tuple[RegionRule, ...]:
+    levels = (
+        (f"organisation {row.organisation_name}", row.organisation_regions),
+        (f"unit {row.unit_name}", row.unit_regions),
+        (f"team {row.team_name}", row.team_regions),
+    )
+    return tuple([RegionRule(level, regions) for level, regions in levels if regions])
 
 
 async def _load_levels(connection: AsyncConnection[TupleRow], row: KeyRow) -> tuple[Rules, ...]:
@@ -154,9 +165,10 @@ def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
 class _Connected:
     """A connection whose provider accepted it."""
 
-    def __init__(self, provider: Provider, settings: ConnectionSettings) -> None:
+    def __init__(self, provider: Provider, settings: ConnectionSettings, *, region: str) -> None:
         self.provider = provider
         self.settings = settings
+        self.region = region
         self.upstreams: dict[Wire, Upstream] = {}
         for wire in provider.wires:
             self.upstreams[wire] = provider.upstream(wire=wire, connection=settings)
@@ -191,7 +203,7 @@ def _connect(
             credential=open_credential(row),
             options=row.options,
         )
-        return _Connected(provider, settings)
+        return _Connected(provider, settings, region=row.region)
     except ConnectionInvalid as error:
         _log.warning("connection_disabled", connection=row.name, reason=str(error))
     except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
@@ -231,7 +243,7 @@ def _deployment(
         provider=connected.provider,
         connection=connected.settings,
         upstreams=_addressed(connected.upstreams, row.upstream_name or model.name),
-        region=row.region or "",
+        region=row.region or connected.region,
     )
 
 

@@ -11,6 +11,7 @@ from governance.plugin.provider import ConnectionSettings, Provider, Upstream, W
 from governance.plugin.routing import FIXED_ORDER
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
+from governance.policy.regions import RegionRule
 
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +85,7 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     user_id: int | None
     default_tags: Mapping[str, str]
     required_tags: tuple[str, ...]
+    regions: tuple[RegionRule, ...]
     default_max_output_tokens: int | None
     levels: tuple[Rules, ...]
     budgets: tuple[BudgetPolicy, ...]

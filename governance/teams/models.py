@@ -16,10 +16,15 @@ class User(AbstractUser):
 
 
 class Organisation(models.Model):
-    """The company. `zone` is the IANA time zone in which its accounting months begin."""
+    """The company. `zone` is the IANA time zone in which its accounting months begin.
+
+    `regions` is where its requests may be handled, as for its units and teams, of which each narrows further; none:
+    anywhere.
+    """
 
     name = models.TextField(unique=True)
     zone = models.TextField(default="UTC")
+    regions = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
@@ -31,6 +36,7 @@ class BusinessUnit(models.Model):
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="units")
     name = models.TextField()
+    regions = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -63,6 +69,7 @@ class Team(models.Model):
     cost_centre = models.ForeignKey(CostCentre, on_delete=models.PROTECT, related_name="teams")
     name = models.TextField()
     required_tags = ArrayField(models.TextField(), default=list, blank=True)
+    regions = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
     created_at = models.DateTimeField(db_default=Now())
     archived_at = models.DateTimeField(null=True, blank=True)
 

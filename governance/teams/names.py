@@ -1,7 +1,8 @@
 """What a name may be: shown on pages, forwarded in headers, printed in spreadsheets. Pure."""
 
+import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from governance.teams.errors import NameRefused, ZoneUnknown
@@ -9,6 +10,10 @@ from governance.teams.errors import NameRefused, ZoneUnknown
 MAX_NAME_CHARACTERS = 200
 MAX_TAGS = 32
 MAX_TAG_CHARACTERS = 128
+MAX_REGIONS = 32
+
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_MAX_REGION_CHARACTERS = 64
 
 
 def clean_name(text: str, *, what: str) -> str:
@@ -50,6 +55,24 @@ def clean_tag(text: str) -> str:
             "commas, semicolons and equals signs."
         )
     return name
+
+
+def clean_region(text: str) -> str:
+    """Return the label of a region, such as "eu" or "eu-central-1". Raises NameRefused."""
+    region = text.strip().lower()
+    if len(region) > _MAX_REGION_CHARACTERS or not _REGION.fullmatch(region):
+        raise NameRefused(f"{text!r} is no region: use letters, digits and hyphens, such as eu or eu-central-1.")
+    return region
+
+
+def clean_regions(texts: Iterable[str]) -> list[str]:
+    """Return labels of regions, each once, sorted. Raises NameRefused."""
+    regions = sorted({clean_region(text) for text in texts})
+    if len(regions) > MAX_REGIONS:
+        raise NameRefused(
+            f"{len(regions)} regions are too many: give at most {MAX_REGIONS}, or a wider one such as eu."
+        )
+    return regions
 
 
 def _clean_tag_value(name: str, value: str) -> str:

@@ -11,7 +11,7 @@ from governance.audit.operations import Actor
 from governance.teams import queries
 from governance.teams.errors import NameTaken, TenancyRefused
 from governance.teams.models import BusinessUnit, CostCentre, Organisation, Team
-from governance.teams.names import clean_name, clean_tag, clean_zone
+from governance.teams.names import clean_name, clean_regions, clean_tag, clean_zone
 from governance.teams.taken import refusing_taken
 
 
@@ -107,6 +107,44 @@ def require_tags(*, actor: Actor, team_id: int, tags: Iterable[str]) -> Team:
         after=_team_facts(team),
     )
     return team
+
+
+@transaction.atomic
+def keep_in_regions(
+    *,
+    actor: Actor,
+    organisation_id: int,
+    unit_id: int | None = None,
+    team_id: int | None = None,
+    regions: Iterable[str],
+) -> list[str]:
+    """Keep the requests of a team, a unit or the whole organisation in these regions (none: anywhere) and return them.
+
+    Raises NameRefused, TenancyRefused and the NotFound errors of queries.
+    """
+    wanted = clean_regions(regions)
+    kept: Organisation | BusinessUnit | Team
+    if team_id is not None:
+        kept = queries.team(team_id=team_id, is_locked=True)
+    elif unit_id is not None:
+        kept = queries.unit(unit_id=unit_id)
+    else:
+        kept = queries.organisation(organisation_id=organisation_id)
+    if not isinstance(kept, Organisation) and kept.organisation_id != organisation_id:
+        raise TenancyRefused(f"{kept} belongs to another organisation.")
+    before, kept.regions = list(kept.regions), wanted
+    if before == wanted:
+        return wanted
+    kept.save(update_fields=["regions"])
+    kind = "team" if isinstance(kept, Team) else "unit" if isinstance(kept, BusinessUnit) else "organisation"
+    audit.record(
+        actor=actor,
+        action=f"{kind}.regions_changed",
+        subject=f"{kind}:{kept.pk}",
+        before={"regions": before},
+        after={"regions": wanted},
+    )
+    return wanted
 
 
 @transaction.atomic

@@ -28,6 +28,7 @@ class Command(VerbCommand):
         verb.add_argument("--name", required=True, help="what to call it")
         verb.add_argument("--base-url", default="", help="the vendor's own by default")
         verb.add_argument("--credential-env", help="the environment variable that holds the credential")
+        verb.add_argument("--region", default="", help="where the vendor handles requests, such as eu or eu-central-1")
         verb.add_argument("--option", action="append", default=[], help="name=value, a setting of the plugin")
         verb = self.add_verb(
             "replace-credential", _replace, words="Seal another credential over a connection's old one.",
@@ -39,6 +40,12 @@ class Command(VerbCommand):
             "reseal", _reseal, words="Seal every credential anew under the first of BURSAR_SEALING_KEYS.",
             example="BURSAR_DATABASE_ROLE=owner bursar connections reseal",
         )  # fmt: skip
+        verb = self.add_verb(
+            "place", _place, words="Say in which region a connection's vendor handles requests.",
+            example="bursar connections place azure-frankfurt eu-central-1",
+        )  # fmt: skip
+        verb.add_argument("name", help="the connection's name")
+        verb.add_argument("region", nargs="?", default="", help="such as eu or eu-central-1; none: not known")
         self.add_verb("list", _list, words="List connections.", example="bursar connections list --json")
         for name, run, words in (
             ("disable", _disable, "Take a connection out of use."),
@@ -56,6 +63,7 @@ def _add(options: dict[str, Any]) -> Answer:
         base_url=options["base_url"],
         credential=value_of(options["credential_env"], variables=os.environ),
         options=pairs(options["option"], what="option"),
+        region=options["region"],
     )
     added = operations.add(
         actor=actor(),
@@ -78,6 +86,11 @@ def _replace(options: dict[str, Any]) -> Answer:
             credential=value_of(options["credential_env"], variables=os.environ),
         )
     )
+
+
+def _place(options: dict[str, Any]) -> Answer:
+    found = queries.connection_named(organisation=chosen_organisation(options), name=options["name"])
+    return _facts(operations.place(actor=actor(), connection_id=found.pk, region=options["region"]))
 
 
 def _reseal(options: dict[str, Any]) -> Answer:
@@ -112,5 +125,6 @@ def _facts(connection: Connection) -> dict[str, Any]:
         "provider": connection.provider,
         "base_url": connection.base_url,
         "options": connection.options,
+        "region": connection.region,
         "is_enabled": connection.is_enabled,
     }

@@ -9,7 +9,14 @@ from governance.commands.base import Answer, VerbCommand, actor, chosen_organisa
 from governance.policy.operations import Level, allow, disallow
 from governance.teams import queries
 from governance.teams.models import Team
-from governance.teams.operations import NewTeam, create_cost_centre, create_team, create_unit, require_tags
+from governance.teams.operations import (
+    NewTeam,
+    create_cost_centre,
+    create_team,
+    create_unit,
+    keep_in_regions,
+    require_tags,
+)
 
 
 class Command(VerbCommand):
@@ -35,6 +42,14 @@ class Command(VerbCommand):
             verb = self.add_verb(name, run, words=words, example=f"bursar teams {name} search 'gpt-*'")
             verb.add_argument("name", help="the team's name")
             verb.add_argument("pattern", help="a model alias, or a glob such as gpt-*")
+        verb = self.add_verb(
+            "regions", _regions, words="Keep the requests of a team, a unit or everybody in regions.",
+            example="bursar teams regions eu --team search\n  bursar teams regions eu us\n  bursar teams regions",
+        )  # fmt: skip
+        verb.add_argument("regions", nargs="*", help="such as eu, which holds eu-central-1; none: anywhere")
+        whose = verb.add_mutually_exclusive_group()
+        whose.add_argument("--team", metavar="NAME", help="only this team's (default: the whole organisation's)")
+        whose.add_argument("--unit", metavar="NAME", help="only this business unit's")
         verb = self.add_verb(
             "require-tags", _require, words="Set the tags a team's requests must carry.",
             example="bursar teams require-tags search feature customer",
@@ -82,6 +97,20 @@ def _require(options: dict[str, Any]) -> Answer:
     return _facts(require_tags(actor=actor(), team_id=_named(options).pk, tags=options["tags"]))
 
 
+def _regions(options: dict[str, Any]) -> Answer:
+    organisation = chosen_organisation(options)
+    team = queries.team_named(organisation=organisation, name=options["team"]) if options["team"] else None
+    unit = queries.unit_named(organisation=organisation, name=options["unit"]) if options["unit"] else None
+    regions = keep_in_regions(
+        actor=actor(),
+        organisation_id=organisation.pk,
+        unit_id=unit.pk if unit else None,
+        team_id=team.pk if team else None,
+        regions=options["regions"],
+    )
+    return {"whose": str(team or unit or organisation), "regions": regions}
+
+
 def _named(options: dict[str, Any]) -> Team:
     return queries.team_named(organisation=chosen_organisation(options), name=options["name"])
 
@@ -97,5 +126,6 @@ def _facts(team: Team) -> dict[str, Any]:
         "unit": str(team.unit),
         "cost_centre": str(team.cost_centre),
         "required_tags": team.required_tags,
+        "regions": team.regions,
         "allowed": sorted(rule.pattern or str(rule.access_group) for rule in team.allow_rules.all()),
     }
