@@ -4,11 +4,15 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+import msgspec
+
 from governance.connections.errors import ConnectionRefused, ProviderUnknown
+from governance.connections.tokens import grant_of
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider
 
 MAX_CREDENTIAL_CHARACTERS = 16_384
+_ANY_TOKEN = "a-token-that-is-got-later"  # noqa: S105 - stands for one
 _MAX_URL_CHARACTERS = 2_000
 
 
@@ -24,22 +28,38 @@ def provider_named(name: str, *, providers: Mapping[str, Provider]) -> Provider:
 
 
 def check_settings(provider: Provider, settings: ConnectionSettings) -> None:
-    """Ask the plugin for the upstream of every wire it speaks. Raises ConnectionRefused."""
+    """Ask the plugin for the upstream of every wire it speaks, and how it exchanges the credential if it does.
+
+    Raises ConnectionRefused.
+    """
     check_base_url(settings.base_url)
     try:
+        grant = grant_of(provider, settings)
+        if grant is not None:
+            check_base_url(grant.url)
+            settings = msgspec.structs.replace(settings, credential=_ANY_TOKEN)
         for wire in sorted(provider.wires):
             check_base_url(provider.upstream(wire=wire, connection=settings).url)
     except ConnectionInvalid as error:
         raise ConnectionRefused(str(error)) from error
 
 
-def check_credential(credential: str) -> None:
-    """Refuse what cannot stand in a header. Raises ConnectionRefused, without repeating the credential."""
+def clean_credential(credential: str) -> str:
+    """Return the credential as it is kept: a JSON document, such as a service account's key file, without its blanks.
+
+    Refuses what no vendor's key has. Raises ConnectionRefused, without repeating the credential.
+    """
+    if credential.lstrip().startswith("{"):
+        try:
+            credential = msgspec.json.format(credential, indent=-1)
+        except msgspec.DecodeError as error:
+            raise ConnectionRefused("The credential begins like JSON and is none: copy the whole file.") from error
     if len(credential) > MAX_CREDENTIAL_CHARACTERS or not credential.isascii() or not credential.isprintable():
         raise ConnectionRefused(
             "The credential holds characters that no vendor's key has (blanks at line ends, letters outside ASCII), "
             f"or is longer than {MAX_CREDENTIAL_CHARACTERS} characters: copy it again."
         )
+    return credential
 
 
 def check_base_url(url: str) -> None:

@@ -8,7 +8,8 @@ BadRequest
 ├── ProviderUnknown       no installed plugin offers it
 └── ConnectionRefused     the settings cannot work
 BursarError
-└── SealBroken            a sealed credential cannot be opened: wrong key, or the row was tampered with
+├── SealBroken            a sealed credential cannot be opened: wrong key, or the row was tampered with
+└── TokenRefused          a credential could not be exchanged for a token
 """
 
 from governance.core.errors import BadRequest, BursarError, Conflict, NotFound
@@ -28,6 +29,12 @@ class ProviderUnknown(BadRequest):
 
 class ConnectionRefused(BadRequest):
     """The provider or Bursar refuses the settings."""
+
+
+class TokenRefused(BursarError):
+    """The token endpoint gave none, or the credential is not what it takes."""
+
+    code = "token_refused"
 
 
 class SealBroken(BursarError):

@@ -9,7 +9,7 @@ from django.db import transaction
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.connections import queries
-from governance.connections.checking import check_credential, check_settings, provider_named
+from governance.connections.checking import check_settings, clean_credential, provider_named
 from governance.connections.errors import ConnectionNameTaken, ConnectionRefused
 from governance.connections.models import Connection, SealedCredential
 from governance.connections.sealing import Sealed, seal, unseal
@@ -56,7 +56,7 @@ def add(
     provider = provider_named(new.provider, providers=providers)
     if provider.needs_credential and not new.credential:
         raise ConnectionRefused(f"{provider.title} needs a credential: give the account's API key.")
-    check_credential(new.credential)
+    credential = clean_credential(new.credential)
     name = clean_name(new.name, what="connection's name")
     connection = Connection(
         organisation=organisation,
@@ -66,16 +66,16 @@ def add(
         options=dict(new.options),
         region=clean_region(new.region) if new.region else "",
     )
-    check_settings(provider, _settings(connection, credential=new.credential))
+    check_settings(provider, _settings(connection, credential=credential))
     with refusing_taken(ConnectionNameTaken(f"{organisation} has a connection {name!r} already: choose another name.")):
         connection.save(force_insert=True)
-    if new.credential:
-        _write_credential(connection, new.credential, at=at, sealing_keys=sealing_keys)
+    if credential:
+        _write_credential(connection, credential, at=at, sealing_keys=sealing_keys)
     audit.record(
         actor=actor,
         action="connection.added",
         subject=f"connection:{connection.id}",
-        after=_facts(connection) | {"has_credential": bool(new.credential)},
+        after=_facts(connection) | {"has_credential": bool(credential)},
     )
     return connection
 
@@ -117,8 +117,7 @@ def replace_credential(
     connection = queries.connection(connection_id=connection_id, is_locked=True)
     if not credential:
         raise ConnectionRefused("The new credential is empty: give the account's API key.")
-    check_credential(credential)
-    _write_credential(connection, credential, at=at, sealing_keys=sealing_keys)
+    _write_credential(connection, clean_credential(credential), at=at, sealing_keys=sealing_keys)
     audit.record(
         actor=actor,
         action="connection.credential_replaced",

@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from governance.connections.tokens import Tokens
 from governance.core.errors import GovernanceUnavailable
 from governance.gateway.limits import Limits
 from governance.plugin.provider import Provider
@@ -41,6 +42,7 @@ class Keeper:
         listen: Callable[[], Awaitable[AsyncConnection[TupleRow]]],
         providers: Mapping[str, Provider],
         open_credential: OpenCredential,
+        tokens: Tokens,
         clock: Callable[[], datetime],
         limits: Limits,
     ) -> None:
@@ -48,9 +50,13 @@ class Keeper:
         self._listen = listen
         self._providers = providers
         self._open_credential = open_credential
+        self._tokens = tokens
         self._clock = clock
         self._limits = limits
         self._keys = KeyCache(limits=limits)
+        self._loads = asyncio.Lock()
+        """One after another, so that what was read later stays."""
+        self._renewing: asyncio.Task[None] | None = None
         self._loading: dict[str, asyncio.Task[KeyPolicy | None]] = {}
         self.snapshot: PolicySnapshot | None = None
         self.version = 0
@@ -78,19 +84,50 @@ class Keeper:
         self._keys.remember(mark, policy)
 
     async def refresh(self) -> None:
-        """Load the snapshot and forget every key. Raises psycopg.Error."""
+        """Load the snapshot and forget every key. Raises psycopg.Error.
+
+        The first time, tokens that connections need are waited for; later they are got beside it, so that no token
+        endpoint holds up a revocation.
+        """
+        if self.snapshot is None:
+            await self._compile()
+            await self._tokens.fetch(at=self._clock())
+        await self._load()
+        if self._tokens.is_due(self._clock()) and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        try:
+            if await self._tokens.fetch(at=self._clock()):
+                await self._load()
+        except (psycopg.Error, PoolTimeout, OSError) as error:
+            _log.warning("policy_connection_lost", reason=type(error).__name__)
+
+    async def _load(self) -> None:
         self._keys.forget_all()
+        async with self._loads:
+            self.snapshot = await self._compile()
+        self._keys.forget_all()
+
+    async def _compile(self) -> PolicySnapshot:
         async with self._pool.connection(timeout=_QUERY_SECONDS) as connection:
-            self.snapshot = await load_snapshot(
+            return await load_snapshot(
                 connection,
                 providers=self._providers,
                 open_credential=self._open_credential,
+                tokens=self._tokens,
                 at=self._clock(),
             )
-        self._keys.forget_all()
 
     async def run(self) -> None:
-        """Follow changes until cancelled, through any failure of the database."""
+        """Follow changes, and renew tokens in time, until cancelled, through any failure of the database."""
+        try:
+            await self._run()
+        finally:
+            if self._renewing is not None:
+                self._renewing.cancel()
+
+    async def _run(self) -> None:
         while True:
             try:
                 async with _closing(await self._listen()) as connection:
@@ -114,7 +151,7 @@ class Keeper:
                 await self._take(notice.payload)
             async with asyncio.timeout(_QUERY_SECONDS):
                 current = await load_version(connection)
-            if is_quiet and current != self.version:
+            if is_quiet and (current != self.version or self._tokens.is_due(self._clock())):
                 await self.refresh()
             self.version = current
 

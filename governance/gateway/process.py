@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from governance.connections.tokens import Tokens
 from governance.core.clock import utc_now
 from governance.core.environment import Environment
 from governance.core.errors import GovernanceUnavailable
@@ -78,11 +79,14 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
         watchdog = Watchdog(interval_seconds=limits.watch_seconds)
         transport = PyreqwestTransport(limits)
         stack.push_async_callback(transport.close)
+        tokens = Tokens()
+        stack.push_async_callback(tokens.close)
         keeper = Keeper(
             pool=pool,
             listen=lambda: _listen(url),
             providers=plugins.providers,
             open_credential=credential_opener(environment.sealing_keys),
+            tokens=tokens,
             clock=utc_now,
             limits=limits,
         )

@@ -32,10 +32,12 @@ from governance.plugin.provider import (
 )
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
+from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 __all__ = [
     "AfterDisconnect",
+    "Assertion",
     "Billing",
     "Bound",
     "BoundingMeter",
@@ -61,10 +63,13 @@ __all__ = [
     "Settings",
     "StreamMeter",
     "TokenClass",
+    "TokenGrant",
     "Upstream",
     "Usage",
     "UsageReport",
     "UsageUnreadable",
     "Wire",
+    "client_credentials",
     "hookimpl",
+    "signed_assertion",
 ]

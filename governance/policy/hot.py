@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -16,6 +17,7 @@ from governance.catalog.rating import PriceLine, RateTable
 from governance.connections.errors import SealBroken
 from governance.connections.hot import ConnectionRow, load_connections
 from governance.connections.sealing import Sealed, unseal
+from governance.connections.tokens import Tokens, grant_of
 from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
@@ -68,11 +70,12 @@ async def load_snapshot(
     *,
     providers: Mapping[str, Provider],
     open_credential: OpenCredential,
+    tokens: Tokens,
     at: datetime,
 ) -> PolicySnapshot:
     """Compile the snapshot. The version is read first, so that a change meanwhile is seen as newer.
 
-    A connection that cannot work disables its own deployments and nothing else.
+    A connection that cannot work, or waits for its token, disables its own deployments and nothing else.
     """
     version = await load_version(connection)
     connections = await load_connections(connection)
@@ -80,7 +83,9 @@ async def load_snapshot(
     targets = await load_targets(connection)
     prices = await load_prices(connection, model_ids=[model.id for model in models])
     policies = {model.id: _model(model, prices.get(model.id, [])) for model in models}
-    usable = {row.id: ready for row in connections if (ready := _connect(row, providers, open_credential)) is not None}
+    connect = _Connector(providers, open_credential, tokens, at)
+    usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
+    tokens.forget_others({row.id for row in connections})
     return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable))
 
 
@@ -188,27 +193,44 @@ def credential_opener(keys: Sequence[SealingKey]) -> OpenCredential:
     return open_credential
 
 
-def _connect(
-    row: ConnectionRow, providers: Mapping[str, Provider], open_credential: OpenCredential
-) -> _Connected | None:
-    provider = providers.get(row.provider)
-    if provider is None:
-        _log.warning("connection_disabled", connection=row.name, reason=f"no plugin offers provider {row.provider}")
+class _Connector(NamedTuple):
+    """Makes connections ready to be used."""
+
+    providers: Mapping[str, Provider]
+    open_credential: OpenCredential
+    tokens: Tokens
+    at: datetime
+
+    def __call__(self, row: ConnectionRow) -> _Connected | None:
+        """Return the connection; None, and a line in the log, where it cannot work."""
+        provider = self.providers.get(row.provider)
+        if provider is None:
+            reason = f"no plugin offers provider {row.provider}"
+            _log.warning("connection_disabled", connection=row.name, reason=reason)
+            return None
+        try:
+            return _Connected(provider, self._settings(row, provider), region=row.region)
+        except ConnectionInvalid as error:
+            _log.warning("connection_disabled", connection=row.name, reason=str(error))
+        except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
+            _log.exception("connection_disabled", connection=row.name, reason=f"provider {row.provider} failed")
         return None
-    try:
+
+    def _settings(self, row: ConnectionRow, provider: Provider) -> ConnectionSettings:
         settings = ConnectionSettings(
             id=row.id,
             name=row.name,
             base_url=row.base_url,
-            credential=open_credential(row),
+            credential=self.open_credential(row),
             options=row.options,
         )
-        return _Connected(provider, settings, region=row.region)
-    except ConnectionInvalid as error:
-        _log.warning("connection_disabled", connection=row.name, reason=str(error))
-    except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
-        _log.exception("connection_disabled", connection=row.name, reason=f"provider {row.provider} failed")
-    return None
+        grant = grant_of(provider, settings)
+        if grant is None:
+            return settings
+        token = self.tokens.held(row.id, grant, at=self.at)
+        if token is None:
+            raise ConnectionInvalid("it waits for a token, which its credential is exchanged for")
+        return msgspec.structs.replace(settings, credential=token)
 
 
 def _aliases(

@@ -103,6 +103,19 @@ def test_an_address_where_no_vendor_can_be_is_refused(company: Company, base_url
     assert not Connection.objects.exists()
 
 
+def test_a_key_file_is_kept_without_its_blanks(company: Company) -> None:
+    file = '{\n  "client_email": "robot@example.test",\n  "private_key": "-----BEGIN\\nabc\\n"\n}\n'
+    kept = '{"client_email":"robot@example.test","private_key":"-----BEGIN\\nabc\\n"}'
+    connection = add(company, credential=file)
+    assert credential_of(connection) == kept
+    with pytest.raises(ConnectionRefused, match="begins like JSON and is none") as refusal:
+        operations.replace_credential(
+            actor=ACTOR, at=NOW, sealing_keys=SEALING_KEYS, connection_id=connection.pk, credential=file[:-3]
+        )
+    assert "robot" not in refusal.value.message
+    assert credential_of(connection) == kept
+
+
 @pytest.mark.parametrize("credential", ["sk-1\r\nX-Other: 1", "sk-ключ", "x" * 20_000])
 def test_a_credential_that_cannot_stand_in_a_header_is_refused_unrepeated(company: Company, credential: str) -> None:
     with pytest.raises(ConnectionRefused) as refusal:
