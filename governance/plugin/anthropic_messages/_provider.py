@@ -107,7 +107,7 @@ class AnthropicMessagesProvider:
         RequestUnbounded.
         """
         if wire is Wire.ANTHROPIC_COUNT_TOKENS:
-            return Bound(input_tokens=0, choices=1)
+            return Bound(input_tokens=0, choices=fields.choices)
         if fields.paid_tools:
             raise RequestUnbounded(
                 f"The request uses {fields.paid_tools[0]!r}, whose cost at {self.title} has no known bound: remove it."
