@@ -96,6 +96,8 @@ class Attempt:
             (b"x-bursar-attempt-id", str(hold.attempt_id).encode()),
             (b"x-bursar-model", header_value(quote.deployment.model.name)),
         ]
+        if id_header := FORMATS[quote.wire].id_header:
+            self._headers.append((id_header, str(exchange.request_id).encode()))
         if number > 1:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
         if quote.deployment.model.retires_on is not None:
@@ -275,8 +277,8 @@ class Attempt:
         deployment = self._quote.deployment
         try:
             report = deployment.provider.read_reply(wire=self._quote.wire, connection=deployment.connection, body=body)
-        except UsageUnreadable:
-            return outcomes.suspense("usage_unreadable", http_status=status)
+        except UsageUnreadable as error:
+            return outcomes.suspense(error.reason, http_status=status)
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)

@@ -232,7 +232,7 @@ class Exchange:
     def _limited(self, headers: Headers) -> Headers:
         if not self.limit_headers:
             return headers
-        return [each for each in headers if not each[0].startswith(b"x-ratelimit-")] + self.limit_headers
+        return [each for each in headers if not each[0].startswith(_VENDORS_LIMITS)] + self.limit_headers
 
     def watch(self, on_gone: Callable[[], None]) -> None:
         """Call this when the client goes away: a server that does not ask never learns it. Raises ClientGone."""
@@ -248,6 +248,7 @@ class Exchange:
         self._connection.abort()
 
 
+_VENDORS_LIMITS = (b"x-ratelimit-", b"anthropic-ratelimit-")
 _UNASKED_BYTES = 64 * 1024
 """So much of a body is taken in before anybody wants it: most requests are complete before their key was looked at."""
 

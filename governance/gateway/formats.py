@@ -7,11 +7,13 @@ from typing import Final, Protocol
 import msgspec
 
 from governance.gateway.exchange import Exchange
+from governance.plugin.anthropic_messages import count_tokens_fields, messages_fields
 from governance.plugin.openai_chat import Members, chat_fields
 from governance.plugin.provider import GoverningFields, Upstream, Wire
 from governance.plugin.sse import EventSplitter, ServerSentEvent
 
 EVENT_STREAM: Final = "text/event-stream"
+ANTHROPIC_ID_HEADER: Final = b"request-id"
 
 
 class Splitter(Protocol):
@@ -33,7 +35,8 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     `read` returns what governs the cost of a request, from its located members and, where the wire says it there, from
     its address; it raises RequestInvalid. `names_model`: the model stands in the body. `passed_headers` and
     `passed_queries` are what of a client's headers (by name) and of its query (whole, as `beta=true`) a vendor of the
-    same wire gets to see. `splitters` are the framings of its streams by content type.
+    same wire gets to see. `splitters` are the framings of its streams by content type. `id_header` is where this API's
+    SDKs look for a request's id, if not where every answer has it.
     """
 
     wire: Wire
@@ -42,6 +45,7 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     passed_headers: tuple[bytes, ...] = ()
     passed_queries: frozenset[str] = frozenset()
     splitters: Mapping[str, Callable[[], Splitter]] = _SERVER_SENT_EVENTS
+    id_header: bytes = b""
 
     def passed(self, exchange: Exchange) -> "Passed":
         """Return what of this request goes on beside its body."""
@@ -72,7 +76,26 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_ANTHROPIC_QUERIES = frozenset({"beta=true"})
+
 FORMATS: Final[Mapping[Wire, WireFormat]] = {
     each.wire: each
-    for each in (WireFormat(wire=Wire.OPENAI_CHAT, read=lambda members, exchange: chat_fields(members)),)
+    for each in (
+        WireFormat(wire=Wire.OPENAI_CHAT, read=lambda members, exchange: chat_fields(members)),
+        WireFormat(
+            wire=Wire.ANTHROPIC_MESSAGES,
+            read=lambda members, exchange: messages_fields(members),
+            passed_headers=_ANTHROPIC_HEADERS,
+            passed_queries=_ANTHROPIC_QUERIES,
+            id_header=ANTHROPIC_ID_HEADER,
+        ),
+        WireFormat(
+            wire=Wire.ANTHROPIC_COUNT_TOKENS,
+            read=lambda members, exchange: count_tokens_fields(members),
+            passed_headers=_ANTHROPIC_HEADERS,
+            passed_queries=_ANTHROPIC_QUERIES,
+            id_header=ANTHROPIC_ID_HEADER,
+        ),
+    )
 }

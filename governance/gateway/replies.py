@@ -23,7 +23,8 @@ _PASSED = frozenset(
         "x-should-retry",
     }
 )
-_PASSED_PREFIXES = ("x-ratelimit-", "x-bursar-sandbox")
+_PASSED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "x-bursar-sandbox")
+_REQUEST_IDS = frozenset({"x-request-id", "request-id"})
 _MASK = b"[credential]"
 _SHORTEST_CREDENTIAL = 6
 """Shorter ones are placeholders of local servers ("none"), which would be found in innocent words."""
@@ -37,7 +38,7 @@ def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> He
     """Return the headers that reach the client. The vendor's own request id gets a name of its own."""
     passed: Headers = []
     for name, value in headers:
-        if name == "x-request-id":
+        if name in _REQUEST_IDS:
             passed.append((b"x-bursar-upstream-request-id", value.encode("latin-1", "replace")))
         elif (name in _PASSED or name.startswith(_PASSED_PREFIXES)) and not _holds(value, credential):
             passed.append((name.encode(), value.encode("latin-1", "replace")))

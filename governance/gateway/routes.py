@@ -93,6 +93,8 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> None:
 
 ROUTES = (
     Route("/v1/chat/completions", "POST", Governed(FORMATS[Wire.OPENAI_CHAT])),
+    Route("/v1/messages", "POST", Governed(FORMATS[Wire.ANTHROPIC_MESSAGES])),
+    Route("/v1/messages/count_tokens", "POST", Governed(FORMATS[Wire.ANTHROPIC_COUNT_TOKENS])),
     Route(MODELS, "GET", list_models),
     Route(MODELS + "/{id}", "GET", show_model),
     Route("/healthz", "GET", healthz, is_logged=False),

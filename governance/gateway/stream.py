@@ -58,6 +58,7 @@ class Relay:
         self._departure = departure
         self._is_whole = False
         self._is_readable = True
+        self._fault = "usage_unreadable"
 
     async def run(self, headers: Headers) -> None:
         """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off; is
@@ -102,15 +103,16 @@ class Relay:
         reason = "client_gone" if self._departure.has_happened else "completed" if self._is_whole else "cut_short"
         try:
             report = self._meter.report() if self._is_readable else None
-        except UsageUnreadable:
+        except UsageUnreadable as error:
             self._is_readable = False
+            self._fault = error.reason
             report = None
         if report is not None:
             return outcomes.settled(report, quote.card, reason=reason, http_status=http_status)
         if self._departure.has_happened and not self._is_whole and self._is_readable:
             return estimated(meter=self._meter, quote=quote, hold=hold, reason=reason, http_status=http_status)
         if self._is_whole:
-            reason = "usage_missing" if self._is_readable else "usage_unreadable"
+            reason = "usage_missing" if self._is_readable else self._fault
         seen = self._meter.seen_output_bytes() if self._is_readable else 0
         return outcomes.suspense(f"{reason} (output seen: {seen} bytes)", http_status=http_status)
 

@@ -16,7 +16,11 @@ class PluginError(Exception):
 
 
 class UsageUnreadable(PluginError):
-    """The vendor's usage report is missing, negative, fractional or absurd."""
+    """The vendor's usage report is missing, negative, fractional or absurd. `reason` is the word the books keep."""
+
+    def __init__(self, message: str, *, reason: str = "usage_unreadable") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class RequestInvalid(PluginError):

@@ -83,7 +83,10 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
     embeddings. `stream_options` is the client's own JSON value, kept as
     bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
-    and by value. `paid_tools` names server-side tools and other features that cost extra.
+    and by value; where a vendor bounds what an image costs, `images` says how many of them are images, and
+    `media_bytes` how many bytes of the body are media that came by value. `vendor_tools` counts tools which the client
+    runs and the vendor defines. `paid_tools` names server-side tools and other features that cost extra. `speed` and
+    `inference_geo` are what the client asked for, where a vendor's price depends on it.
     """
 
     model: str
@@ -101,6 +104,11 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     remote_media: int = 0
     inline_media: int = 0
     paid_tools: tuple[str, ...] = ()
+    images: int = 0
+    media_bytes: int = 0
+    vendor_tools: int = 0
+    speed: str | None = None
+    inference_geo: str | None = None
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,13 @@
 A failed check raises NotConforming, an AssertionError whose sentence says what to change.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
+from governance.plugin.anthropic_messages import read_count_tokens_request, read_messages_request
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
 from governance.plugin.openai_chat import read_chat_request, splice
 from governance.plugin.provider import Billing, ConnectionSettings, GoverningFields, Provider, Upstream, Wire
@@ -42,6 +44,12 @@ _GARBAGE = (
     b'{"usage":{"prompt_tokens":9999999999999999999,"completion_tokens":1}}',
     b'{"choices":5,"usage":{"prompt_tokens":1,"completion_tokens":1}}',
     b'{"usage":' + b"[" * 100_000,
+    b'{"model":5,"usage":{"input_tokens":1,"output_tokens":1}}',
+    b'{"model":"m","usage":{"input_tokens":-1,"output_tokens":1}}',
+    b'{"model":"m","usage":{"input_tokens":1,"output_tokens":1,"iterations":[{"type":"advisor_message","model":"n"}]}}',
+    b'{"type":"message_start","message":{"usage":{"input_tokens":-1,"output_tokens":1}}}',
+    b'{"type":"message_delta","delta":5,"usage":{"output_tokens":1}}',
+    b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":1.5}}',
 )
 _BAD_BASE_URLS = (
     "",
@@ -54,6 +62,21 @@ _BAD_BASE_URLS = (
     "https://api.example.test:port/v1",
 )
 _CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
+
+
+class _Sample(NamedTuple):
+    """How a request of one wire is read, and the names of its caps. `body` is one without a cap and a closing brace."""
+
+    read: Callable[[bytes], GoverningFields]
+    caps: tuple[str, ...]
+    body: bytes = _CHAT
+
+
+_SAMPLES: Mapping[Wire, _Sample] = {
+    Wire.OPENAI_CHAT: _Sample(read_chat_request, ("max_tokens", "max_completion_tokens")),
+    Wire.ANTHROPIC_MESSAGES: _Sample(read_messages_request, ("max_tokens",)),
+    Wire.ANTHROPIC_COUNT_TOKENS: _Sample(read_count_tokens_request, ()),
+}
 
 
 class NotConforming(AssertionError):
@@ -147,22 +170,32 @@ def check_bound(subject: Subject) -> None:
 
 def check_edits(subject: Subject) -> None:
     """Edits are fields of the body, and whichever cap the client gave is one the vendor enforces."""
-    connection, provider = subject.connection(), subject.provider
-    if Wire.OPENAI_CHAT not in provider.wires:
-        return
-    lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=_fields(), maximum=5)
-    _require(read_chat_request(splice(_CHAT + b"}", lowered)).max_output_tokens == 5, "A maximum must cap the output.")
-    for given in ("max_tokens", "max_completion_tokens"):
-        for stream in (b"true", b"false"):
-            body = _CHAT + b',"%s":7,"stream":%s}' % (given.encode(), stream)
-            fields = read_chat_request(body)
-            edits = provider.body_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields)
-            after = read_chat_request(splice(body, edits))
-            _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
-            _require(after.model == "m" and after.messages == 1, "Edits must leave model and messages alone.")
-            lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields, maximum=5)
-            after = read_chat_request(splice(splice(body, edits), lowered))
-            _require(after.max_output_tokens == 5, "A lowered maximum must reach every cap the client gave.")
+    for wire, sample in _SAMPLES.items():
+        if wire not in subject.provider.wires:
+            continue
+        if sample.caps:
+            lowered = _lowered(subject, wire, _fields())
+            after = sample.read(splice(sample.body + b"}", lowered))
+            _require(after.max_output_tokens == 5, "A maximum must cap the output.")
+        for cap in sample.caps:
+            for stream in (b"true", b"false"):
+                _check_edited(subject, wire, sample.body + b',"%s":7,"stream":%s}' % (cap.encode(), stream))
+
+
+def _check_edited(subject: Subject, wire: Wire, body: bytes) -> None:
+    read = _SAMPLES[wire].read
+    fields = read(body)
+    edits = subject.provider.body_edits(wire=wire, connection=subject.connection(), fields=fields)
+    after = read(splice(body, edits))
+    _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
+    is_kept = after.model == "m" and after.messages == fields.messages
+    _require(is_kept, "Edits must leave model and messages alone.")
+    after = read(splice(splice(body, edits), _lowered(subject, wire, fields)))
+    _require(after.max_output_tokens == 5, "A lowered maximum must reach every cap the client gave.")
+
+
+def _lowered(subject: Subject, wire: Wire, fields: GoverningFields) -> dict[str, object]:
+    return subject.provider.maximum_edits(wire=wire, connection=subject.connection(), fields=fields, maximum=5)
 
 
 def check_recorded_reply(subject: Subject, *, wire: Wire, body: bytes, request: bytes | None = None) -> UsageReport:
@@ -205,7 +238,7 @@ def check_recorded_stream(
 
 
 def _check_covered(subject: Subject, wire: Wire, request: bytes, usage: Usage) -> None:
-    fields = read_chat_request(request)
+    fields = _SAMPLES[wire].read(request)
     bound = subject.provider.bound(wire=wire, connection=subject.connection(), fields=fields)
     _require(
         bound.input_tokens >= usage.input_tokens,

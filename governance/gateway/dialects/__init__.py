@@ -1,5 +1,6 @@
 """How clients of one API are spoken to: refusals, errors inside a stream, and the list of models, in its shapes."""
 
+from governance.gateway.dialects.anthropic import AnthropicDialect
 from governance.gateway.dialects.dialect import Dialect
 from governance.gateway.dialects.openai import OpenAIDialect
 from governance.gateway.exchange import Exchange
@@ -11,4 +12,8 @@ _OPENAI = OpenAIDialect()
 
 def dialect_of(exchange: Exchange) -> Dialect:
     """Return the dialect of whoever sent this: by what is asked for and, where APIs share a path, by its headers."""
+    if exchange.path.startswith("/v1/messages") or (
+        b"anthropic-version" in exchange.headers and exchange.path != "/v1/chat/completions"
+    ):
+        return AnthropicDialect(request_id=exchange.request_id)
     return _OPENAI
