@@ -21,6 +21,7 @@ class Wire(StrEnum):
     GEMINI_GENERATE = "gemini.generate"
     GEMINI_COUNT_TOKENS = "gemini.count_tokens"
     GEMINI_EMBED = "gemini.embed"
+    GEMINI_BATCH_EMBED = "gemini.batch_embed"
 
 
 class Billing(StrEnum):
@@ -83,7 +84,9 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
     embeddings. `stream_options` is the client's own JSON value, kept as
     bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
-    and by value. `paid_tools` names server-side tools and other features that cost extra.
+    and by value. `paid_tools` names server-side tools and other features that cost extra. `holders` are top-level
+    values in which a cap, or the model's name again, is nested: the client's own JSON by its field's name. `text_bytes`
+    is the length of the texts alone, in UTF-8, where a wire sends nothing else to the model; 0 where nobody counted.
     """
 
     model: str
@@ -101,6 +104,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     remote_media: int = 0
     inline_media: int = 0
     paid_tools: tuple[str, ...] = ()
+    holders: dict[str, bytes] = {}
+    text_bytes: int = 0
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,12 +129,13 @@ class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):
     `is_retryable`: the same request may succeed here a moment later; it also means that the vendor, not the request, is
     at fault. `may_work_elsewhere`: another deployment may answer it; true of everything retryable, and of what is wrong
     with this account or model alone, such as an unknown model or an empty balance. A request that every vendor would
-    refuse is neither.
+    refuse is neither. `retry_after_seconds`: how long the vendor asks to be left alone, where its body says so.
     """
 
     billing: Billing
     is_retryable: bool
     may_work_elsewhere: bool
+    retry_after_seconds: float | None = None
 
 
 class StreamMeter(Protocol):
@@ -200,3 +206,12 @@ class Provider(Protocol):
 
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
         """Say what an error reply (HTTP status >= 400) means."""
+
+
+class SilentProvider(Provider, Protocol):
+    """A provider with wires whose replies report no usage, such as embeddings, although their use is bounded."""
+
+    def unreported(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Usage | None:
+        """Return the most that a whole reply without a report can have used: it is booked, marked as an estimate. None
+        where the reply ought to have had a report: the attempt's cost is unknown then.
+        """
