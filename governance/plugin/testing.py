@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
-from governance.plugin.openai_chat import read_chat_request, splice
+from governance.plugin.json_array import ArraySplitter
 from governance.plugin.provider import Billing, ConnectionSettings, GoverningFields, Provider, Upstream, Wire
+from governance.plugin.splicing import splice
 from governance.plugin.sse import EventSplitter
+from governance.plugin.testing_examples import CAP, EXAMPLES
 from governance.plugin.usage import Usage, UsageReport
 
 CANARY = "canary-credential-8f3a"
@@ -42,6 +44,15 @@ _GARBAGE = (
     b'{"usage":{"prompt_tokens":9999999999999999999,"completion_tokens":1}}',
     b'{"choices":5,"usage":{"prompt_tokens":1,"completion_tokens":1}}',
     b'{"usage":' + b"[" * 100_000,
+    b'{"usageMetadata":null}',
+    b'{"usageMetadata":[]}',
+    b'{"usageMetadata":{"promptTokenCount":-1}}',
+    b'{"usageMetadata":{"promptTokenCount":1.5,"candidatesTokenCount":"1"}}',
+    b'{"usageMetadata":{"promptTokenCount":9999999999999999999}}',
+    b'{"usageMetadata":{"promptTokensDetails":{}}}',
+    b'{"candidates":5,"usageMetadata":{"promptTokenCount":1}}',
+    b'{"error":{"details":5}}',
+    b'[{"error":{"details":[{"retryDelay":"1e999s"},{"retryDelay":7}]}}]',
 )
 _BAD_BASE_URLS = (
     "",
@@ -53,7 +64,7 @@ _BAD_BASE_URLS = (
     "https://api.example.test/v1\r\nx-evil: 1",
     "https://api.example.test:port/v1",
 )
-_CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
+_NO_USE = Usage(input_tokens=0, output_tokens=0)
 
 
 class NotConforming(AssertionError):
@@ -148,21 +159,23 @@ def check_bound(subject: Subject) -> None:
 def check_edits(subject: Subject) -> None:
     """Edits are fields of the body, and whichever cap the client gave is one the vendor enforces."""
     connection, provider = subject.connection(), subject.provider
-    if Wire.OPENAI_CHAT not in provider.wires:
-        return
-    lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=_fields(), maximum=5)
-    _require(read_chat_request(splice(_CHAT + b"}", lowered)).max_output_tokens == 5, "A maximum must cap the output.")
-    for given in ("max_tokens", "max_completion_tokens"):
-        for stream in (b"true", b"false"):
-            body = _CHAT + b',"%s":7,"stream":%s}' % (given.encode(), stream)
-            fields = read_chat_request(body)
-            edits = provider.body_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields)
-            after = read_chat_request(splice(body, edits))
-            _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
-            _require(after.model == "m" and after.messages == 1, "Edits must leave model and messages alone.")
-            lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields, maximum=5)
-            after = read_chat_request(splice(splice(body, edits), lowered))
-            _require(after.max_output_tokens == 5, "A lowered maximum must reach every cap the client gave.")
+    for wire, example in EXAMPLES.items():
+        if wire not in provider.wires:
+            continue
+        bare = example.read(example.bare)
+        lowered = provider.maximum_edits(wire=wire, connection=connection, fields=bare, maximum=CAP - 2)
+        after = example.read(splice(example.bare, lowered))
+        _require(after.max_output_tokens == CAP - 2, "A maximum must cap the output.")
+        for body in example.capped:
+            fields = example.read(body)
+            edited = splice(body, provider.body_edits(wire=wire, connection=connection, fields=fields))
+            after = example.read(edited)
+            _require(after.max_output_tokens == CAP, "Edits must not change the maximum the client gave.")
+            is_same = after.model == fields.model and after.messages == fields.messages
+            _require(is_same, "Edits must leave model and messages alone.")
+            lowered = provider.maximum_edits(wire=wire, connection=connection, fields=fields, maximum=CAP - 2)
+            after = example.read(splice(edited, lowered))
+            _require(after.max_output_tokens == CAP - 2, "A lowered maximum must reach every cap the client gave.")
 
 
 def check_recorded_reply(subject: Subject, *, wire: Wire, body: bytes, request: bytes | None = None) -> UsageReport:
@@ -205,7 +218,9 @@ def check_recorded_stream(
 
 
 def _check_covered(subject: Subject, wire: Wire, request: bytes, usage: Usage) -> None:
-    fields = read_chat_request(request)
+    if wire not in EXAMPLES:
+        raise NotConforming(f"The kit cannot read requests of {wire}: leave the request out.")
+    fields = EXAMPLES[wire].read(request)
     bound = subject.provider.bound(wire=wire, connection=subject.connection(), fields=fields)
     _require(
         bound.input_tokens >= usage.input_tokens,
@@ -214,7 +229,7 @@ def _check_covered(subject: Subject, wire: Wire, request: bytes, usage: Usage) -
 
 
 def _events(body: bytes, size: int) -> list[tuple[bytes, bytes | None]]:
-    splitter = EventSplitter()
+    splitter = ArraySplitter() if body.lstrip().startswith((b"[", b"{")) else EventSplitter()
     chunks: Iterable[bytes] = (body[start : start + size] for start in range(0, len(body), max(1, size)))
     events = [event for chunk in chunks for event in splitter.feed(chunk)] + splitter.close()
     return [(event.raw, event.data) for event in events]
@@ -244,7 +259,8 @@ def _read_or_unreadable(provider: Provider, wire: Wire, connection: ConnectionSe
     except UsageUnreadable as error:
         _require(CANARY not in str(error), "An error must not tell the credential.")
         return
-    _require(report is None or b"usage" in body, "Usage was read from a reply that has none.")
+    is_read = report is not None and report.usage != _NO_USE
+    _require(not is_read or b"usage" in body, "Usage was read from a reply that has none.")
 
 
 def _require(holds: bool, sentence: str) -> None:
