@@ -14,6 +14,7 @@ from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
 from governance.gateway.errors import ReplyUnusable
+from governance.gateway.estimate import most_unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
 from governance.gateway.formats import FORMATS, Splitter
@@ -41,6 +42,7 @@ from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
 from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading, Upstream
+from governance.plugin.usage import UsageReport
 
 _LOST = "answer_lost"
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
@@ -282,10 +284,16 @@ class Attempt:
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)
-        if report is None:
-            return outcomes.suspense("usage_missing", http_status=status)
         reason = "client_gone" if self._departure.has_happened else "completed"
-        return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
+        if report is not None:
+            return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
+        usage = most_unreported(self._quote)
+        if usage is None:
+            return outcomes.suspense("usage_missing", http_status=status)
+        settled = outcomes.settled(
+            UsageReport(usage=usage, raw=b""), self._quote.card, reason=reason, http_status=status
+        )
+        return msgspec.structs.replace(settled, is_estimated=True)
 
     def _failed(self, reply: Reply, body: bytes) -> AttemptFailed:
         """The vendor answered with an error: what it costs, and whether another attempt is worth it."""
@@ -299,13 +307,14 @@ class Attempt:
             self.outcome = outcomes.suspense("vendor_error", http_status=reply.status)
         is_small = len(body) <= LARGEST_HELD_BYTES
         may_be_retried = (b"x-should-retry", b"false") not in self._headers
+        asked = retry_after(reply.headers, at=self._vendors.clock())
         return AttemptFailed(
             f"http_{reply.status}",
             told=HeldReply(reply.status, self._headers, masked(body, credential=deployment.connection.credential)),
             is_retryable=reading.is_retryable and is_small and may_be_retried,
             may_work_elsewhere=reading.may_work_elsewhere and is_small,
             is_ill=reading.is_retryable,
-            retry_after_seconds=retry_after(reply.headers, at=self._vendors.clock()),
+            retry_after_seconds=reading.retry_after_seconds if asked is None else asked,
         )
 
     def _reading(self, status: int, body: bytes) -> ErrorReading:

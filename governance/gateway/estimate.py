@@ -1,14 +1,18 @@
 """What an answer cost that nobody read to its end, estimated from what was seen of it. Marked as such everywhere."""
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
+import structlog
 
 from governance.gateway import outcomes
 from governance.gateway.pricing import Quote, granted_maximum
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.plugin.provider import StreamMeter
 from governance.plugin.usage import Usage, UsageReport
+
+_log = structlog.get_logger("bursar.gateway")
 
 BYTES_PER_TOKEN: Final = 4
 """Of text in the common tokenizers; the truth is between 1 and about 6. An estimate only: bounds never use it."""
@@ -41,6 +45,19 @@ def estimated(*, meter: StreamMeter, quote: Quote, hold: Hold, reason: str, http
     if outcome.rated is None or not 0 < outcome.rated.charge_nano < hold.granted_nano:
         return unknown
     return msgspec.structs.replace(outcome, ending=Ending.ESTIMATED, is_estimated=True)
+
+
+def most_unreported(quote: Quote) -> Usage | None:
+    """Return the most that a reply without a report can have used, where its wire has none (`SilentProvider`)."""
+    deployment = quote.deployment
+    ask: Callable[..., Usage | None] | None = getattr(deployment.provider, "unreported", None)
+    if ask is None:
+        return None
+    try:
+        return ask(wire=quote.wire, connection=deployment.connection, fields=quote.fields)
+    except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
+        _log.exception("plugin_failed", provider=deployment.provider.name, doing="unreported")
+        return None
 
 
 def _tokens(size: int) -> int:

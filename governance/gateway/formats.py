@@ -8,6 +8,8 @@ import msgspec
 
 from governance.gateway.exchange import Exchange
 from governance.plugin.anthropic_messages import count_tokens_fields, messages_fields
+from governance.plugin.gemini import batch_embed_fields, count_fields, embed_fields, generate_fields, renamed
+from governance.plugin.json_array import ArraySplitter
 from governance.plugin.openai_chat import Members, chat_fields
 from governance.plugin.provider import GoverningFields, Upstream, Wire
 from governance.plugin.sse import EventSplitter, ServerSentEvent
@@ -35,8 +37,9 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     `read` returns what governs the cost of a request, from its located members and, where the wire says it there, from
     its address; it raises RequestInvalid. `names_model`: the model stands in the body. `passed_headers` and
     `passed_queries` are what of a client's headers (by name) and of its query (whole, as `beta=true`) a vendor of the
-    same wire gets to see. `splitters` are the framings of its streams by content type. `id_header` is where this API's
-    SDKs look for a request's id, if not where every answer has it.
+    same wire gets to see. `splitters` are the framings of its streams by content type. `rename` returns the fields to
+    set for the vendor's own name of the model, where a body repeats what stands in its address. `id_header` is where
+    this API's SDKs look for a request's id, if not where every answer has it.
     """
 
     wire: Wire
@@ -46,6 +49,7 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
     passed_queries: frozenset[str] = frozenset()
     splitters: Mapping[str, Callable[[], Splitter]] = _SERVER_SENT_EVENTS
     id_header: bytes = b""
+    rename: Callable[[GoverningFields, str], dict[str, object]] | None = None
 
     def passed(self, exchange: Exchange) -> "Passed":
         """Return what of this request goes on beside its body."""
@@ -79,6 +83,23 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
 _ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
 _ANTHROPIC_QUERIES = frozenset({"beta=true"})
 
+
+def _streamed(members: Members, exchange: Exchange) -> GoverningFields:
+    return generate_fields(members, model=exchange.named, stream=True)
+
+
+_GEMINI_GENERATE: Final = WireFormat(
+    wire=Wire.GEMINI_GENERATE,
+    read=lambda members, exchange: generate_fields(members, model=exchange.named, stream=False),
+    names_model=False,
+    splitters=MappingProxyType({EVENT_STREAM: EventSplitter, "application/json": ArraySplitter}),
+    rename=renamed,
+)
+GEMINI_STREAM: Final = msgspec.structs.replace(
+    _GEMINI_GENERATE, read=_streamed, passed_queries=frozenset({"alt=sse", "$alt=sse", "%24alt=sse"})
+)
+"""The same wire by its other method, whose framing the client chooses in the query."""
+
 FORMATS: Final[Mapping[Wire, WireFormat]] = {
     each.wire: each
     for each in (
@@ -96,6 +117,25 @@ FORMATS: Final[Mapping[Wire, WireFormat]] = {
             passed_headers=_ANTHROPIC_HEADERS,
             passed_queries=_ANTHROPIC_QUERIES,
             id_header=ANTHROPIC_ID_HEADER,
+        ),
+        _GEMINI_GENERATE,
+        WireFormat(
+            wire=Wire.GEMINI_COUNT_TOKENS,
+            read=lambda members, exchange: count_fields(members, model=exchange.named),
+            names_model=False,
+            rename=renamed,
+        ),
+        WireFormat(
+            wire=Wire.GEMINI_EMBED,
+            read=lambda members, exchange: embed_fields(members, model=exchange.named),
+            names_model=False,
+            rename=renamed,
+        ),
+        WireFormat(
+            wire=Wire.GEMINI_BATCH_EMBED,
+            read=lambda members, exchange: batch_embed_fields(members, model=exchange.named),
+            names_model=False,
+            rename=renamed,
         ),
     )
 }

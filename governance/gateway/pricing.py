@@ -123,8 +123,12 @@ def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
     deployment, fields = quote.deployment, quote.fields
     provider, connection = deployment.provider, deployment.connection
     edits = provider.body_edits(wire=quote.wire, connection=connection, fields=fields)
-    if deployment.upstream_name != fields.model and FORMATS[quote.wire].names_model:
-        edits["model"] = deployment.upstream_name
+    if deployment.upstream_name != fields.model:
+        form = FORMATS[quote.wire]
+        if form.names_model:
+            edits["model"] = deployment.upstream_name
+        elif form.rename is not None:
+            edits.update(form.rename(fields, deployment.upstream_name))
     if quote.is_written or maximum < quote.maximum:
         edits.update(provider.maximum_edits(wire=quote.wire, connection=connection, fields=fields, maximum=maximum))
     return edits

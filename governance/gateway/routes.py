@@ -9,7 +9,7 @@ from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
 from governance.gateway.dialects import dialect_of
 from governance.gateway.exchange import JSON, Exchange
-from governance.gateway.formats import FORMATS, WireFormat
+from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
 from governance.gateway.resolve import callable_aliases, resolve
@@ -18,6 +18,7 @@ from governance.plugin.openai_chat import Members
 from governance.plugin.provider import Wire
 
 MODELS = "/v1/models"
+BETA_MODELS = "/v1beta/models"
 
 
 class Governed:
@@ -91,12 +92,27 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> None:
     await exchange.respond(200, [(b"content-type", CONTENT_TYPE)], gateway.metrics.exposition())
 
 
+def _gemini(models: str) -> tuple[Route, ...]:
+    """Return the routes of Gemini's API under this path: its methods are closing words of the model's address."""
+    return (
+        Route(models + "/{id}:generateContent", "POST", Governed(FORMATS[Wire.GEMINI_GENERATE])),
+        Route(models + "/{id}:streamGenerateContent", "POST", Governed(GEMINI_STREAM)),
+        Route(models + "/{id}:countTokens", "POST", Governed(FORMATS[Wire.GEMINI_COUNT_TOKENS])),
+        Route(models + "/{id}:embedContent", "POST", Governed(FORMATS[Wire.GEMINI_EMBED])),
+        Route(models + "/{id}:batchEmbedContents", "POST", Governed(FORMATS[Wire.GEMINI_BATCH_EMBED])),
+    )
+
+
 ROUTES = (
     Route("/v1/chat/completions", "POST", Governed(FORMATS[Wire.OPENAI_CHAT])),
     Route("/v1/messages", "POST", Governed(FORMATS[Wire.ANTHROPIC_MESSAGES])),
     Route("/v1/messages/count_tokens", "POST", Governed(FORMATS[Wire.ANTHROPIC_COUNT_TOKENS])),
+    *_gemini(MODELS),
+    *_gemini(BETA_MODELS),
     Route(MODELS, "GET", list_models),
     Route(MODELS + "/{id}", "GET", show_model),
+    Route(BETA_MODELS, "GET", list_models),
+    Route(BETA_MODELS + "/{id}", "GET", show_model),
     Route("/healthz", "GET", healthz, is_logged=False),
     Route("/readyz", "GET", readyz, is_logged=False),
     Route("/metrics", "GET", metrics, is_logged=False),

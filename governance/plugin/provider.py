@@ -21,6 +21,7 @@ class Wire(StrEnum):
     GEMINI_GENERATE = "gemini.generate"
     GEMINI_COUNT_TOKENS = "gemini.count_tokens"
     GEMINI_EMBED = "gemini.embed"
+    GEMINI_BATCH_EMBED = "gemini.batch_embed"
 
 
 class Billing(StrEnum):
@@ -81,12 +82,14 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     `body_bytes` is the length of the body in bytes, `messages` the number of conversation items, `schema_bytes` the
     part of the body that defines tools and reply formats (templates write those out anew). `max_output_tokens` is the
     smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
-    embeddings. `stream_options` is the client's own JSON value, kept as
-    bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
-    and by value; where a vendor bounds what an image costs, `images` says how many of them are images, and
-    `media_bytes` how many bytes of the body are media that came by value. `vendor_tools` counts tools which the client
-    runs and the vendor defines. `paid_tools` names server-side tools and other features that cost extra. `speed` and
-    `inference_geo` are what the client asked for, where a vendor's price depends on it.
+    embeddings. `stream_options` is the client's own JSON value, kept as bytes so that a plugin can add to it, and
+    `holders` are other top-level values in which a cap, or the model's name again, is nested. `remote_media` and
+    `inline_media` count images, audio and files by reference and by value; where a vendor bounds what an image costs,
+    `images` says how many of them are images, and `media_bytes` how many bytes of the body are media that came by
+    value. `vendor_tools` counts tools which the client runs and the vendor defines. `paid_tools` names server-side
+    tools and other features that cost extra. `speed` and `inference_geo` are what the client asked for, where a price
+    depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire sends nothing else to the
+    model; 0 where nobody counted.
     """
 
     model: str
@@ -109,6 +112,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     vendor_tools: int = 0
     speed: str | None = None
     inference_geo: str | None = None
+    holders: dict[str, bytes] = {}
+    text_bytes: int = 0
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,12 +137,13 @@ class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):
     `is_retryable`: the same request may succeed here a moment later; it also means that the vendor, not the request, is
     at fault. `may_work_elsewhere`: another deployment may answer it; true of everything retryable, and of what is wrong
     with this account or model alone, such as an unknown model or an empty balance. A request that every vendor would
-    refuse is neither.
+    refuse is neither. `retry_after_seconds`: how long the vendor asks to be left alone, where its body says so.
     """
 
     billing: Billing
     is_retryable: bool
     may_work_elsewhere: bool
+    retry_after_seconds: float | None = None
 
 
 class StreamMeter(Protocol):
@@ -208,3 +214,12 @@ class Provider(Protocol):
 
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
         """Say what an error reply (HTTP status >= 400) means."""
+
+
+class SilentProvider(Provider, Protocol):
+    """A provider with wires whose replies report no usage, such as embeddings, although their use is bounded."""
+
+    def unreported(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Usage | None:
+        """Return the most that a whole reply without a report can have used: it is booked, marked as an estimate. None
+        where the reply ought to have had a report: the attempt's cost is unknown then.
+        """

@@ -2,18 +2,21 @@
 
 from governance.gateway.dialects.anthropic import AnthropicDialect
 from governance.gateway.dialects.dialect import Dialect
+from governance.gateway.dialects.gemini import gemini_dialect_of
 from governance.gateway.dialects.openai import OpenAIDialect
 from governance.gateway.exchange import Exchange
 
 __all__ = ["Dialect", "dialect_of"]
 
 _OPENAI = OpenAIDialect()
+_OPENAIS = ("/v1/chat/", "/v1/embeddings", "/v1/moderations")
 
 
 def dialect_of(exchange: Exchange) -> Dialect:
     """Return the dialect of whoever sent this: by what is asked for and, where APIs share a path, by its headers."""
-    if exchange.path.startswith("/v1/messages") or (
-        b"anthropic-version" in exchange.headers and exchange.path != "/v1/chat/completions"
-    ):
+    path = exchange.path
+    if path.startswith(_OPENAIS):
+        return _OPENAI
+    if path.startswith("/v1/messages") or b"anthropic-version" in exchange.headers:
         return AnthropicDialect(request_id=exchange.request_id)
-    return _OPENAI
+    return gemini_dialect_of(exchange) or _OPENAI

@@ -197,9 +197,10 @@ class OpenAIChatProvider:
         return self._service_tiers[asked]
 
 
-def base_url(connection: ConnectionSettings) -> str:
-    """Return the connection's base URL without a closing slash, with `/v1` where it names a host alone (every server of
-    this wire has its routes there; a vendor with another version has it in its base URL). Raises ConnectionInvalid.
+def base_url(connection: ConnectionSettings, *, version: str = "v1") -> str:
+    """Return the connection's base URL without a closing slash, with `/v1` (or another `version` of the wire's) where
+    it names a host alone: every server of the wire has its routes there, and a vendor with another version has it in
+    its base URL. Raises ConnectionInvalid.
     """
     named = f"The base URL of connection {connection.name!r}"
     if not connection.base_url.isprintable() or " " in connection.base_url:
@@ -216,4 +217,4 @@ def base_url(connection: ConnectionSettings) -> str:
     if parts.query or parts.fragment:
         raise ConnectionInvalid(f"{named} must not hold a query or fragment: give the part before '?' and '#'.")
     base = connection.base_url.rstrip("/")
-    return base if parts.path.strip("/") else f"{base}/v1"
+    return base if parts.path.strip("/") else f"{base}/{version}"
