@@ -7,7 +7,7 @@ import msgspec
 from governance.core.errors import ModelUnknown
 from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
-from governance.gateway.dialects import dialect_of
+from governance.gateway.dialects import RESPONSES, dialect_of
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, WireFormat
 from governance.gateway.legs import Call, Legs
@@ -92,6 +92,10 @@ async def metrics(gateway: Gateway, exchange: Exchange) -> None:
 
 ROUTES = (
     Route("/v1/chat/completions", "POST", Governed(FORMATS[Wire.OPENAI_CHAT])),
+    Route(RESPONSES, "POST", Governed(FORMATS[Wire.OPENAI_RESPONSES])),
+    Route(RESPONSES + "/input_tokens", "POST", Governed(FORMATS[Wire.OPENAI_INPUT_TOKENS])),
+    Route("/v1/embeddings", "POST", Governed(FORMATS[Wire.OPENAI_EMBEDDINGS])),
+    Route("/v1/moderations", "POST", Governed(FORMATS[Wire.OPENAI_MODERATIONS])),
     Route(MODELS, "GET", list_models),
     Route(MODELS + "/{id}", "GET", show_model),
     Route("/healthz", "GET", healthz, is_logged=False),
