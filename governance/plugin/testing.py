@@ -11,13 +11,17 @@
 A failed check raises NotConforming, an AssertionError whose sentence says what to change.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
-from governance.plugin.openai_chat import read_chat_request, splice
+from governance.plugin.openai_chat import Members, read_chat_request, splice
+from governance.plugin.openai_embeddings import embeddings_fields
+from governance.plugin.openai_moderations import moderations_fields
+from governance.plugin.openai_responses import input_tokens_fields, read_responses_request
 from governance.plugin.provider import Billing, ConnectionSettings, GoverningFields, Provider, Upstream, Wire
 from governance.plugin.sse import EventSplitter
 from governance.plugin.usage import Usage, UsageReport
@@ -42,6 +46,13 @@ _GARBAGE = (
     b'{"usage":{"prompt_tokens":9999999999999999999,"completion_tokens":1}}',
     b'{"choices":5,"usage":{"prompt_tokens":1,"completion_tokens":1}}',
     b'{"usage":' + b"[" * 100_000,
+    b'{"usage":{"input_tokens":-1,"output_tokens":1}}',
+    b'{"usage":{"input_tokens":1.5,"output_tokens":1}}',
+    b'{"usage":{"input_tokens":1},"output":5}',
+    b'{"type":"response.completed","response":{"usage":{"input_tokens":"1","output_tokens":1}}}',
+    b'{"type":"response.completed","response":{"usage":{"input_tokens":1,"output_tokens":1e999}}}',
+    b'{"type":"response.completed","response":5,"usage":{}}',
+    b'{"type":"response.completed","response":' + b"[" * 100_000,
 )
 _BAD_BASE_URLS = (
     "",
@@ -53,7 +64,36 @@ _BAD_BASE_URLS = (
     "https://api.example.test/v1\r\nx-evil: 1",
     "https://api.example.test:port/v1",
 )
-_CHAT = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
+
+
+class _Capped(msgspec.Struct, frozen=True):
+    """A wire whose requests cap their output: how one is read, one without its closing brace, and its caps."""
+
+    read: Callable[[bytes], GoverningFields]
+    body: bytes
+    caps: tuple[bytes, ...]
+
+
+_READERS: Final[Mapping[Wire, Callable[[bytes], GoverningFields]]] = {
+    Wire.OPENAI_CHAT: read_chat_request,
+    Wire.OPENAI_RESPONSES: read_responses_request,
+    Wire.OPENAI_INPUT_TOKENS: lambda body: input_tokens_fields(Members(body)),
+    Wire.OPENAI_EMBEDDINGS: lambda body: embeddings_fields(Members(body)),
+    Wire.OPENAI_MODERATIONS: lambda body: moderations_fields(Members(body)),
+}
+_CAPPED: Final[Mapping[Wire, _Capped]] = {
+    Wire.OPENAI_CHAT: _Capped(
+        read_chat_request,
+        b'{"model":"m","messages":[{"role":"user","content":"Hello"}]',
+        (b"max_tokens", b"max_completion_tokens"),
+    ),
+    Wire.OPENAI_RESPONSES: _Capped(
+        read_responses_request,
+        b'{"model":"m","input":[{"role":"user","content":"Hello"}]',
+        (b"max_output_tokens",),
+    ),
+}
+_WITHOUT_OUTPUT: Final = frozenset({Wire.OPENAI_INPUT_TOKENS, Wire.OPENAI_EMBEDDINGS, Wire.OPENAI_MODERATIONS})
 
 
 class NotConforming(AssertionError):
@@ -134,35 +174,40 @@ def check_garbage(subject: Subject) -> None:
 
 
 def check_bound(subject: Subject) -> None:
-    """The input bound covers every byte and grows with the request; all choices are counted."""
+    """The input bound covers every byte and grows with the request; all choices are counted, where there are any."""
     connection, provider = subject.connection(), subject.provider
     for wire in provider.wires:
         before = 0
         for size in (1, 100, 10_000, 1_000_000):
             bound = provider.bound(wire=wire, connection=connection, fields=_fields(body_bytes=size, choices=3))
             _require(bound.input_tokens >= before, "A larger request must not have a smaller bound.")
-            _require(bound.choices >= 3, "Every choice of a request must be bounded.")
+            is_counted = bound.choices >= 3 or wire in _WITHOUT_OUTPUT
+            _require(is_counted, "Every choice of a request must be bounded.")
             before = bound.input_tokens
 
 
 def check_edits(subject: Subject) -> None:
     """Edits are fields of the body, and whichever cap the client gave is one the vendor enforces."""
+    for wire, capped in _CAPPED.items():
+        if wire in subject.provider.wires:
+            for cap in capped.caps:
+                for stream in (b"true", b"false"):
+                    _check_cap(subject, wire, capped, capped.body + b',"%s":7,"stream":%s}' % (cap, stream))
+
+
+def _check_cap(subject: Subject, wire: Wire, capped: _Capped, body: bytes) -> None:
     connection, provider = subject.connection(), subject.provider
-    if Wire.OPENAI_CHAT not in provider.wires:
-        return
-    lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=_fields(), maximum=5)
-    _require(read_chat_request(splice(_CHAT + b"}", lowered)).max_output_tokens == 5, "A maximum must cap the output.")
-    for given in ("max_tokens", "max_completion_tokens"):
-        for stream in (b"true", b"false"):
-            body = _CHAT + b',"%s":7,"stream":%s}' % (given.encode(), stream)
-            fields = read_chat_request(body)
-            edits = provider.body_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields)
-            after = read_chat_request(splice(body, edits))
-            _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
-            _require(after.model == "m" and after.messages == 1, "Edits must leave model and messages alone.")
-            lowered = provider.maximum_edits(wire=Wire.OPENAI_CHAT, connection=connection, fields=fields, maximum=5)
-            after = read_chat_request(splice(splice(body, edits), lowered))
-            _require(after.max_output_tokens == 5, "A lowered maximum must reach every cap the client gave.")
+    lowered = provider.maximum_edits(wire=wire, connection=connection, fields=_fields(), maximum=5)
+    uncapped = capped.read(splice(capped.body + b"}", lowered))
+    _require(uncapped.max_output_tokens == 5, "A maximum must cap the output.")
+    fields = capped.read(body)
+    edits = provider.body_edits(wire=wire, connection=connection, fields=fields)
+    after = capped.read(splice(body, edits))
+    _require(after.max_output_tokens == 7, "Edits must not change the maximum the client gave.")
+    _require(after.model == "m" and after.messages == 1, "Edits must leave model and messages alone.")
+    lowered = provider.maximum_edits(wire=wire, connection=connection, fields=fields, maximum=5)
+    after = capped.read(splice(splice(body, edits), lowered))
+    _require(after.max_output_tokens == 5, "A lowered maximum must reach every cap the client gave.")
 
 
 def check_recorded_reply(subject: Subject, *, wire: Wire, body: bytes, request: bytes | None = None) -> UsageReport:
@@ -205,7 +250,7 @@ def check_recorded_stream(
 
 
 def _check_covered(subject: Subject, wire: Wire, request: bytes, usage: Usage) -> None:
-    fields = read_chat_request(request)
+    fields = _READERS[wire](request)
     bound = subject.provider.bound(wire=wire, connection=subject.connection(), fields=fields)
     _require(
         bound.input_tokens >= usage.input_tokens,
@@ -244,7 +289,8 @@ def _read_or_unreadable(provider: Provider, wire: Wire, connection: ConnectionSe
     except UsageUnreadable as error:
         _require(CANARY not in str(error), "An error must not tell the credential.")
         return
-    _require(report is None or b"usage" in body, "Usage was read from a reply that has none.")
+    is_read = report is not None and (report.usage.input_tokens > 0 or report.usage.output_tokens > 0)
+    _require(not is_read or b"usage" in body, "Usage was read from a reply that has none.")
 
 
 def _require(holds: bool, sentence: str) -> None:

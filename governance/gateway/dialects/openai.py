@@ -25,10 +25,6 @@ class OpenAIDialect:
         """See Dialect."""
         body = msgspec.json.encode({"error": said(error, field=field)})
         return error.http_status, [JSON, *refusal_headers(error)], body
-            error.http_status,
-            [JSON, *refusal_headers(error)],
-            msgspec.json.encode({"error": said(error, field=field)}),
-        )
 
     def error_event(self, error: BursarError) -> bytes:
         """See Dialect."""

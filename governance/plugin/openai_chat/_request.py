@@ -22,6 +22,7 @@ _PAID_FIELDS = {
     "web_search_options": "web_search",
     "search_parameters": "web_search",
     "enable_search": "web_search",
+    "moderation": "moderation",
     "plugins": "plugins",
     "prediction": "prediction",
     "speed": "speed",
@@ -76,6 +77,7 @@ class _PlainRequest(msgspec.Struct):
     web_search_options: None = None
     search_parameters: None = None
     enable_search: None = None
+    moderation: None = None
     plugins: None = None
     prediction: None = None
     speed: None = None
