@@ -21,7 +21,7 @@ class Allowed(msgspec.Struct, frozen=True):
 
     def lowered(self, quote: Quote) -> Quote:
         """Return the quote with the maximum that these tokens are enough for: its own, or a lower one."""
-        if self.tokens is None or self.tokens >= quote.tokens(quote.maximum):
+        if self.tokens is None or self.tokens >= quote.tokens(quote.maximum) or not quote.bound.choices:
             return quote
         maximum = (self.tokens - quote.bound.input_tokens) // quote.bound.choices
         return msgspec.structs.replace(quote, maximum=maximum, is_written=True, is_lowered=True)

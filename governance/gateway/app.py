@@ -19,6 +19,7 @@ from governance.gateway.identify import Identifier
 from governance.gateway.keeper import Keeper
 from governance.gateway.logs import RequestLog
 from governance.gateway.metrics import Metrics
+from governance.gateway.unserved import remedy
 from governance.plugin.errors import RequestInvalid
 from governance.policy.snapshot import KeyPolicy, PolicySnapshot
 
@@ -120,6 +121,8 @@ class Gateway:
                 methods.add(route.method)
         if methods:
             raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only.")
+        if (told := remedy(path)) is not None:
+            raise RouteUnknown(told)
         known = ", ".join(f"{route.method} {route.path}" for route in self._routes)
         raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
 

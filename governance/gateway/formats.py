@@ -1,6 +1,7 @@
 """The wires that are served: how each one's requests are read, and what of them goes on to a vendor beside the body."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
@@ -11,6 +12,9 @@ from governance.plugin.anthropic_messages import count_tokens_fields, messages_f
 from governance.plugin.gemini import batch_embed_fields, count_fields, embed_fields, generate_fields, renamed
 from governance.plugin.json_array import ArraySplitter
 from governance.plugin.openai_chat import Members, chat_fields
+from governance.plugin.openai_embeddings import embeddings_fields
+from governance.plugin.openai_moderations import moderations_fields
+from governance.plugin.openai_responses import input_tokens_fields, responses_fields
 from governance.plugin.provider import GoverningFields, Upstream, Wire
 from governance.plugin.sse import EventSplitter, ServerSentEvent
 
@@ -28,7 +32,11 @@ class Splitter(Protocol):
         """Return what is left when the stream has ended."""
 
 
+_LONG_EVENT_BYTES: Final = 64 * 1024 * 1024
+"""As long as a whole reply may be: the event that ends a response holds all of it, and what was asked as well."""
 _SERVER_SENT_EVENTS: Final = MappingProxyType({EVENT_STREAM: EventSplitter})
+
+_LONG_EVENTS: Final = MappingProxyType({EVENT_STREAM: partial(EventSplitter, max_event_bytes=_LONG_EVENT_BYTES)})
 
 
 class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,5 +145,13 @@ FORMATS: Final[Mapping[Wire, WireFormat]] = {
             names_model=False,
             rename=renamed,
         ),
+        WireFormat(
+            wire=Wire.OPENAI_RESPONSES,
+            read=lambda members, exchange: responses_fields(members),
+            splitters=_LONG_EVENTS,
+        ),
+        WireFormat(wire=Wire.OPENAI_INPUT_TOKENS, read=lambda members, exchange: input_tokens_fields(members)),
+        WireFormat(wire=Wire.OPENAI_EMBEDDINGS, read=lambda members, exchange: embeddings_fields(members)),
+        WireFormat(wire=Wire.OPENAI_MODERATIONS, read=lambda members, exchange: moderations_fields(members)),
     )
 }

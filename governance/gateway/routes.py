@@ -7,7 +7,7 @@ import msgspec
 from governance.core.errors import ModelUnknown
 from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
-from governance.gateway.dialects import dialect_of
+from governance.gateway.dialects import RESPONSES, dialect_of
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.legs import Call, Legs
@@ -109,6 +109,10 @@ ROUTES = (
     Route("/v1/messages/count_tokens", "POST", Governed(FORMATS[Wire.ANTHROPIC_COUNT_TOKENS])),
     *_gemini(MODELS),
     *_gemini(BETA_MODELS),
+    Route(RESPONSES, "POST", Governed(FORMATS[Wire.OPENAI_RESPONSES])),
+    Route(RESPONSES + "/input_tokens", "POST", Governed(FORMATS[Wire.OPENAI_INPUT_TOKENS])),
+    Route("/v1/embeddings", "POST", Governed(FORMATS[Wire.OPENAI_EMBEDDINGS])),
+    Route("/v1/moderations", "POST", Governed(FORMATS[Wire.OPENAI_MODERATIONS])),
     Route(MODELS, "GET", list_models),
     Route(MODELS + "/{id}", "GET", show_model),
     Route(BETA_MODELS, "GET", list_models),

@@ -7,8 +7,11 @@ from typing import Final
 import msgspec
 
 from governance.plugin.anthropic_messages import read_count_tokens_request, read_messages_request
-from governance.plugin.gemini import read_generate_request
-from governance.plugin.openai_chat import read_chat_request
+from governance.plugin.gemini import batch_embed_fields, count_fields, embed_fields, read_generate_request
+from governance.plugin.openai_chat import Members, read_chat_request
+from governance.plugin.openai_embeddings import embeddings_fields
+from governance.plugin.openai_moderations import moderations_fields
+from governance.plugin.openai_responses import input_tokens_fields, read_responses_request
 from governance.plugin.provider import GoverningFields, Wire
 
 CAP: Final = 7
@@ -26,6 +29,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _CHAT: Final = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
+_RESPONSES: Final = b'{"model":"m","input":[{"role":"user","content":"Hello"}]'
 _MESSAGES: Final = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
 _GENERATE: Final = b'{"contents":[{"role":"user","parts":[{"text":"Hello"}]}]'
 
@@ -39,6 +43,18 @@ EXAMPLES: Final[Mapping[Wire, Example]] = MappingProxyType(
                 for name in (b"max_tokens", b"max_completion_tokens")
                 for stream in (b"true", b"false")
             ),
+        ),
+        Wire.OPENAI_RESPONSES: Example(
+            read=read_responses_request,
+            bare=_RESPONSES + b"}",
+            capped=tuple(_RESPONSES + b',"max_output_tokens":7,"stream":%s}' % each for each in (b"true", b"false")),
+        ),
+        Wire.OPENAI_INPUT_TOKENS: Example(read=lambda body: input_tokens_fields(Members(body)), bare=_RESPONSES + b"}"),
+        Wire.OPENAI_EMBEDDINGS: Example(
+            read=lambda body: embeddings_fields(Members(body)), bare=b'{"model":"m","input":"Hello"}'
+        ),
+        Wire.OPENAI_MODERATIONS: Example(
+            read=lambda body: moderations_fields(Members(body)), bare=b'{"model":"m","input":"Hello"}'
         ),
         Wire.ANTHROPIC_MESSAGES: Example(
             read=read_messages_request,
@@ -54,6 +70,16 @@ EXAMPLES: Final[Mapping[Wire, Example]] = MappingProxyType(
                 for config in (b"generationConfig", b"generation_config")
                 for maximum in (b"maxOutputTokens", b"max_output_tokens")
             ),
+        ),
+        Wire.GEMINI_COUNT_TOKENS: Example(
+            read=lambda body: count_fields(Members(body), model="m"), bare=_GENERATE + b"}"
+        ),
+        Wire.GEMINI_EMBED: Example(
+            read=lambda body: embed_fields(Members(body), model="m"), bare=b'{"content":{"parts":[{"text":"Hello"}]}}'
+        ),
+        Wire.GEMINI_BATCH_EMBED: Example(
+            read=lambda body: batch_embed_fields(Members(body), model="m"),
+            bare=b'{"requests":[{"model":"models/m","content":{"parts":[{"text":"Hello"}]}}]}',
         ),
     }
 )

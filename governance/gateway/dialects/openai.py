@@ -23,11 +23,12 @@ class OpenAIDialect:
 
     def error_response(self, error: BursarError, *, field: str | None = None) -> tuple[int, Headers, bytes]:
         """See Dialect."""
-        return error.http_status, [JSON, *refusal_headers(error)], _error_body(error, field=field)
+        body = msgspec.json.encode({"error": said(error, field=field)})
+        return error.http_status, [JSON, *refusal_headers(error)], body
 
     def error_event(self, error: BursarError) -> bytes:
         """See Dialect."""
-        return b"data: " + _error_body(error) + b"\n\n"
+        return b"data: " + msgspec.json.encode({"error": said(error)}) + b"\n\n"
 
     def model(self, alias: AliasPolicy) -> bytes:
         """See Dialect."""
@@ -38,10 +39,11 @@ class OpenAIDialect:
         return msgspec.json.encode({"object": "list", "data": [_model(alias) for alias in aliases]})
 
 
-def _error_body(error: BursarError, *, field: str | None = None) -> bytes:
+def said(error: BursarError, *, field: str | None = None) -> dict[str, str | None]:
+    """Return what OpenAI's APIs say of an error."""
     kind = _TYPES.get(error.http_status, "server_error" if error.http_status >= 500 else "invalid_request_error")
     param = field or ("model" if error.code in _ABOUT_MODEL else None)
-    return msgspec.json.encode({"error": {"message": error.message, "type": kind, "param": param, "code": error.code}})
+    return {"message": error.message, "type": kind, "param": param, "code": error.code}
 
 
 def _model(alias: AliasPolicy) -> dict[str, object]:

@@ -103,6 +103,10 @@ class OpenAIChatProvider:
         """Return the output caps this vendor enforces; override where a connection's option decides."""
         return self._maximum_fields
 
+    def path_of(self, wire: Wire) -> str:
+        """Return what follows the base URL; override for other wires."""
+        return self.path
+
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Join base URL and path, authorise with a bearer token. Raises ConnectionInvalid."""
         headers = [("content-type", "application/json")]
@@ -115,7 +119,7 @@ class OpenAIChatProvider:
             headers.append(("authorization", f"Bearer {connection.credential}"))
         elif self.needs_credential:
             raise ConnectionInvalid(f"Connection {connection.name!r} has no credential: {self.title} needs an API key.")
-        return Upstream(url=base_url(connection) + self.path, headers=tuple(headers))
+        return Upstream(url=base_url(connection) + self.path_of(wire), headers=tuple(headers))
 
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound the input by bytes: a byte-level tokenizer makes at most one token of a byte, and JSON never spells

@@ -3,18 +3,16 @@
 Fields that decide nothing are not read; the body itself is forwarded as bytes.
 """
 
-import re
-from typing import Any
-
 import msgspec
 
+from governance.plugin import reading
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.provider import GoverningFields
+from governance.plugin.reading import MAX_MODEL_CHARACTERS
 from governance.plugin.splicing import Members, refuse_repeated
 
 MAX_OUTPUT_TOKENS = 2**31 - 1
 MAX_CHOICES = 128
-MAX_MODEL_CHARACTERS = 256
 MAXIMUM_FIELDS = ("max_completion_tokens", "max_tokens")
 
 _TEXT_PARTS = frozenset({"text", "refusal", "thinking", "reasoning", "input_text", "output_text"})
@@ -24,19 +22,15 @@ _PAID_FIELDS = {
     "web_search_options": "web_search",
     "search_parameters": "web_search",
     "enable_search": "web_search",
+    "moderation": "moderation",
     "plugins": "plugins",
     "prediction": "prediction",
     "speed": "speed",
     "inference_geo": "inference_geo",
 }
-_CHOOSERS = ("models", "route", "fallbacks", "preset", "provider")
-"""Fields of routers by which the vendor, and not the client, chooses the model or whose price is asked."""
 _STORED_CONTEXT = ("previous_response_id", "conversation", "cached_content", "extra_body")
 """Fields that name input which is not in the request: no size bounds it. Gemini reads its own from `extra_body`."""
-_ELSEWHERE = frozenset({*_CHOOSERS, *_STORED_CONTEXT})
-_OFF = frozenset({b"", b"null", b"false", b"[]", b"{}"})
 _SCHEMA_FIELDS = ("tools", "functions", "response_format")
-_SPELT_LETTER = re.compile(rb"\\u00[4-7]")
 
 
 class _Part(msgspec.Struct):
@@ -83,6 +77,7 @@ class _PlainRequest(msgspec.Struct):
     web_search_options: None = None
     search_parameters: None = None
     enable_search: None = None
+    moderation: None = None
     plugins: None = None
     prediction: None = None
     speed: None = None
@@ -101,14 +96,12 @@ class _PlainRequest(msgspec.Struct):
 _plain_request = msgspec.json.Decoder(_PlainRequest)
 _string = msgspec.json.Decoder(str | None)
 _boolean = msgspec.json.Decoder(bool | None)
-_integer = msgspec.json.Decoder(int | None)
 _strings = msgspec.json.Decoder(list[str] | None)
 _messages = msgspec.json.Decoder(list[_Message])
 _parts = msgspec.json.Decoder(list[_Part])
 _raw_parts = msgspec.json.Decoder(list[msgspec.Raw])
 _tools = msgspec.json.Decoder(list[_Tool] | None)
 _stream_options = msgspec.json.Decoder(_StreamOptions | None)
-_anything = msgspec.json.Decoder()
 
 
 def read_chat_request(body: bytes) -> GoverningFields:
@@ -172,8 +165,8 @@ def _all_fields(members: Members) -> GoverningFields:
     _refuse_elsewhere(values)
     options = _stream_options_of(values)
     return GoverningFields(
-        model=_model(values),
-        stream=bool(_value(values, "stream", _boolean, "true or false")),
+        model=reading.model_name(values),
+        stream=bool(reading.value(values, "stream", _boolean, "true or false")),
         body_bytes=members.body_bytes,
         messages=count,
         choices=_choices(values),
@@ -182,8 +175,8 @@ def _all_fields(members: Members) -> GoverningFields:
         schema_bytes=_schema_bytes(values),
         stream_options=bytes(values["stream_options"]) if options is not None else None,
         client_wants_usage=options is not None and options.include_usage is True,
-        service_tier=_value(values, "service_tier", _string, "a string"),
-        modalities=tuple(_value(values, "modalities", _strings, "an array of strings") or ()),
+        service_tier=reading.value(values, "service_tier", _string, "a string"),
+        modalities=tuple(reading.value(values, "modalities", _strings, "an array of strings") or ()),
         remote_media=remote,
         inline_media=inline,
         paid_tools=_paid_tools(values),
@@ -194,81 +187,25 @@ def _schema_bytes(values: dict[str, msgspec.Raw]) -> int:
     return sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values)
 
 
-def _value(values: dict[str, msgspec.Raw], name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
-    raw = values.get(name)
-    if raw is None:
-        return None
-    return _decoded(raw, name, decoder, form)
-
-
-def _decoded(raw: msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
-    try:
-        return decoder.decode(_plain(raw))
-    except RecursionError as error:
-        raise RequestInvalid(f"The field {name!r} is nested too deeply: send flatter JSON.", field=name) from error
-    except msgspec.DecodeError as error:
-        raise RequestInvalid(f"The field {name!r} must be {form} ({error}).", field=name) from error
-
-
-def _plain(raw: msgspec.Raw) -> msgspec.Raw | bytes:
-    """Undo `\\u0061` spellings of letters, which a typed reader does not see in the names of nested fields."""
-    text = bytes(raw)
-    if b"\\u00" in text and _SPELT_LETTER.search(text):
-        return msgspec.json.encode(_anything.decode(text))
-    return raw
-
-
-def _model(values: dict[str, msgspec.Raw]) -> str:
-    model = _value(values, "model", _string, "a string")
-    if not model:
-        raise RequestInvalid("The request names no model: set the field 'model'.", field="model")
-    if len(model) > MAX_MODEL_CHARACTERS:
-        raise RequestInvalid(
-            f"The model name is longer than {MAX_MODEL_CHARACTERS} characters: send a model's name.", field="model"
-        )
-    return str(model)
-
-
 def _refuse_elsewhere(values: dict[str, msgspec.Raw]) -> None:
-    if _ELSEWHERE.isdisjoint(values):
-        return
-    for name in _CHOOSERS:
-        if name in values and bytes(values[name]) not in _OFF:
-            raise RequestInvalid(
-                f"The field {name!r} would let the vendor choose another model or price: remove it and name one model.",
-                field=name,
-            )
-    for name in _STORED_CONTEXT:
-        if name in values and bytes(values[name]) not in _OFF:
-            raise RequestInvalid(
-                f"The field {name!r} brings in what is not in the request, so that nothing bounds its cost: remove it "
-                "and send the whole conversation.",
-                field=name,
-            )
+    reading.refuse_choosers(values)
+    reading.refuse_stored(values, _STORED_CONTEXT)
 
 
 def _stream_options_of(values: dict[str, msgspec.Raw]) -> _StreamOptions | None:
-    options: _StreamOptions | None = _value(values, "stream_options", _stream_options, "an object")
+    options: _StreamOptions | None = reading.value(values, "stream_options", _stream_options, "an object")
     if options is not None:
         Members(bytes(values["stream_options"]))
     return options
 
 
 def _caps(values: dict[str, msgspec.Raw]) -> dict[str, int]:
-    caps = {name: _count(values, name, MAX_OUTPUT_TOKENS) for name in MAXIMUM_FIELDS if name in values}
+    caps = {name: reading.count(values, name, MAX_OUTPUT_TOKENS) for name in MAXIMUM_FIELDS if name in values}
     return {name: cap for name, cap in caps.items() if cap is not None}
 
 
 def _choices(values: dict[str, msgspec.Raw]) -> int:
-    return max(_count(values, "n", MAX_CHOICES) or 1, _count(values, "best_of", MAX_CHOICES) or 1)
-
-
-def _count(values: dict[str, msgspec.Raw], name: str, largest: int) -> int | None:
-    form = f"a whole number from 1 to {largest}"
-    count = _value(values, name, _integer, form)
-    if count is not None and not 1 <= count <= largest:
-        raise RequestInvalid(f"The field {name!r} must be {form}.", field=name)
-    return None if count is None else int(count)
+    return max(reading.count(values, "n", MAX_CHOICES) or 1, reading.count(values, "best_of", MAX_CHOICES) or 1)
 
 
 def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
@@ -276,7 +213,7 @@ def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
     raw = values.get("messages")
     if raw is None:
         raise RequestInvalid("The request has no messages: set the field 'messages'.", field="messages")
-    messages = _decoded(raw, "messages", _messages, "an array of messages")
+    messages = reading.decoded(raw, "messages", _messages, "an array of messages")
     _refuse_repeated_messages(bytes(raw), messages)
     remote = inline = 0
     for message in messages:
@@ -287,16 +224,12 @@ def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
             inline += by_value
         elif content and not content.startswith((b'"', b"null")):
             raise RequestInvalid("The field 'messages' holds content that is neither text nor parts.", field="messages")
-        remote += _is_set(message.audio) + _is_set(message.images)
+        remote += reading.is_set(message.audio) + reading.is_set(message.images)
     return remote, inline, len(messages)
 
 
-def _is_set(raw: msgspec.Raw) -> bool:
-    return bytes(raw) not in _OFF
-
-
 def _media(content: msgspec.Raw) -> tuple[int, int]:
-    parts = _decoded(content, "messages", _parts, "an array of messages whose parts name their type")
+    parts = reading.decoded(content, "messages", _parts, "an array of messages whose parts name their type")
     if bytes(content).count(b'"type"') > sum(part.type != "" for part in parts):
         refuse_repeated(bytes(content), field="messages")
     if all(part.type in _TEXT_PARTS for part in parts):
@@ -309,8 +242,8 @@ def _media(content: msgspec.Raw) -> tuple[int, int]:
 
 
 def _paid_tools(values: dict[str, msgspec.Raw]) -> tuple[str, ...]:
-    found = {paid for name, paid in _PAID_FIELDS.items() if name in values and bytes(values[name]) not in _OFF}
-    tools = _value(values, "tools", _tools, "an array of tools that name their type") or ()
+    found = {paid for name, paid in _PAID_FIELDS.items() if name in values and reading.is_set(values[name])}
+    tools = reading.value(values, "tools", _tools, "an array of tools that name their type") or ()
     if tools:
         # Schemas have types of their own, so that counting tells nothing: each tool is looked at by itself.
         for tool in _raw_parts.decode(values["tools"]):
@@ -329,6 +262,6 @@ def _refuse_repeated_messages(text: bytes, messages: list[_Message]) -> None:
         text.count(b'"content"') > sum(message.content is not _ABSENT for message in messages)
         or text.count(b'"audio"') > sum(message.audio is not _ABSENT for message in messages)
         or text.count(b'"images"') > sum(message.images is not _ABSENT for message in messages)
-        or (b"\\u00" in text and _SPELT_LETTER.search(text))
+        or reading.has_spelt_letters(text)
     ):
         refuse_repeated(text, field="messages")

@@ -1,0 +1,16 @@
+"""What clients of a vendor's API may look for here and not find: why, and what to do instead."""
+
+from typing import Final
+
+_UNSERVED: Final = {
+    "/v1/responses/": "Bursar serves POST /v1/responses and POST /v1/responses/input_tokens only: a stored response "
+    "cannot be fetched, cancelled, compacted or deleted through it. Take the answer from the reply itself, as a stream "
+    "if it is long, and send the whole conversation each time.",
+    "/v1/conversations": "Bursar serves no stored conversations, because what they bring into a request has no bound: "
+    "send the whole conversation in the field 'input' of POST /v1/responses.",
+}
+
+
+def remedy(path: str) -> str | None:
+    """Return a sentence for who asked for this path; None where there is nothing to say of it."""
+    return next((sentence for start, sentence in _UNSERVED.items() if path.startswith(start)), None)
