@@ -24,6 +24,8 @@ _PAID_FIELDS = {
     "web_search_options": "web_search",
     "search_parameters": "web_search",
     "enable_search": "web_search",
+    "enable_code_interpreter": "code_interpreter",
+    "deferred": "deferred",
     "plugins": "plugins",
     "prediction": "prediction",
     "speed": "speed",
@@ -83,6 +85,8 @@ class _PlainRequest(msgspec.Struct):
     web_search_options: None = None
     search_parameters: None = None
     enable_search: None = None
+    enable_code_interpreter: None = None
+    deferred: None = None
     plugins: None = None
     prediction: None = None
     speed: None = None
