@@ -1,5 +1,5 @@
-"""Each vendor's recorded replies through a whole gateway and that vendor's plugin: the client gets the vendor's bytes, the
-ledger the classes and the cost of the vendor's price page.
+"""Each vendor's recorded replies through a whole gateway and that vendor's plugin: the client gets the bytes, and the
+ledger the classes and the cost of the price page.
 """
 
 from decimal import Decimal
