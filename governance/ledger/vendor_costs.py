@@ -49,7 +49,7 @@ class VendorCost(msgspec.Struct, frozen=True, kw_only=True):
 def vendor_costs(*, organisation_id: int, since: datetime, until: datetime) -> list[VendorCost]:
     """Compare the calls admitted in `[since, until)`, the largest difference first. Raises DayDetached."""
     refuse_detached(since=since, until=until, what="This comparison")
-    values = {
+    values: dict[str, int | datetime | Decimal] = {
         "organisation_id": organisation_id,
         "since": since,
         "until": until,

@@ -247,4 +247,4 @@ def test_costs_that_vendors_report_are_compared_and_the_exit_code_tells(
     with connected_as(database_urls["console"]), pytest.raises(SystemExit) as stopped:
         call_command(*span, stdout=out)
     assert stopped.value.code == 1
-    assert "xai/grok-4.5  2      1            0.0000027015  0.00000405225    -0.00000135075" in out.getvalue()
+    assert "xai/grok-4.5      2            1  0.0000027015    0.00000405225  -0.00000135075" in out.getvalue()

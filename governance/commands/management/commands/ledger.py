@@ -36,8 +36,8 @@ class Command(PrintingCommand):
         "rerate: show what the calls of a span would cost with the prices that the catalogue has now for the time of "
         "each call; with --apply, book the differences as corrections. compare: put what vendors reported that calls "
         "cost beside what the books say; exit code 1 when calls differ by more than a thousandth. partitions: list the "
-        "days that usage records are kept by. detach: show which days of closed months can be taken off the books' table; with --apply, take "
-        "them off and leave their sums. attach: put such a day back."
+        "days that usage records are kept by. detach: show which days of closed months can be taken off the books' "
+        "table; with --apply, take them off and leave their sums. attach: put such a day back."
     )
     example = (
         "  bursar ledger prove\n"
