@@ -31,6 +31,7 @@ _SAME_PRICE = {TokenClass.CACHE_READ: TokenClass.INPUT, TokenClass.REASONING: To
 _REQUEST = TokenClass.REQUEST
 
 _ASSUMED_PRICE = {
+    TokenClass.CACHE_READ_EXPLICIT: TokenClass.CACHE_READ,
     TokenClass.CACHE_WRITE: TokenClass.INPUT,
     TokenClass.CACHE_WRITE_LONG: TokenClass.CACHE_WRITE,
     TokenClass.INPUT_AUDIO: TokenClass.INPUT,

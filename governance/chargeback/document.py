@@ -35,6 +35,7 @@ HEADER = (
 _WORDS = {
     TokenClass.INPUT: ("Input tokens", "token"),
     TokenClass.CACHE_READ: ("Input tokens read from cache", "token"),
+    TokenClass.CACHE_READ_EXPLICIT: ("Input tokens read from a cache that was asked for", "token"),
     TokenClass.CACHE_WRITE: ("Input tokens written to cache", "token"),
     TokenClass.CACHE_WRITE_LONG: ("Input tokens written to long-lived cache", "token"),
     TokenClass.INPUT_AUDIO: ("Audio input tokens", "token"),

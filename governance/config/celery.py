@@ -36,6 +36,10 @@ app.conf.beat_schedule = {
         "task": "governance.chargeback.tasks.prove_ledger_nightly",
         "schedule": crontab(hour=2, minute=20),
     },
+    "compare-vendor-costs": {
+        "task": "governance.ledger.tasks.compare_vendor_costs",
+        "schedule": crontab(minute=25),
+    },
     # Hourly, because months end at another hour in every zone; only an ended month without statements costs work.
     "write-due-statements": {
         "task": "governance.chargeback.tasks.write_due_statements",

@@ -19,12 +19,12 @@ CAP: Final = 7
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """One wire. `bare` is a request without a cap, each of `capped` gives `CAP` in another way: none of them where
-    answers are no output.
+    """One wire. `bare` is a request without a cap (None where the wire demands one), each of `capped` gives `CAP` in
+    another way: none of them where answers are no output.
     """
 
     read: Callable[[bytes], GoverningFields]
-    bare: bytes
+    bare: bytes | None
     capped: tuple[bytes, ...] = ()
 
 
@@ -58,7 +58,7 @@ EXAMPLES: Final[Mapping[Wire, Example]] = MappingProxyType(
         ),
         Wire.ANTHROPIC_MESSAGES: Example(
             read=read_messages_request,
-            bare=_MESSAGES + b"}",
+            bare=None,
             capped=tuple(_MESSAGES + b',"max_tokens":7,"stream":%s}' % stream for stream in (b"true", b"false")),
         ),
         Wire.ANTHROPIC_COUNT_TOKENS: Example(read=read_count_tokens_request, bare=_MESSAGES + b"}"),

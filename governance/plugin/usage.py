@@ -20,6 +20,8 @@ class TokenClass(StrEnum):
 
     INPUT = "input"
     CACHE_READ = "cache_read"
+    CACHE_READ_EXPLICIT = "cache_read_explicit"
+    """A hit in a cache that the request itself asked for, where that has a price of its own (Qwen)."""
     CACHE_WRITE = "cache_write"
     CACHE_WRITE_LONG = "cache_write_long"
     INPUT_AUDIO = "input_audio"
@@ -41,6 +43,7 @@ INPUT_CLASSES = frozenset(
     {
         TokenClass.INPUT,
         TokenClass.CACHE_READ,
+        TokenClass.CACHE_READ_EXPLICIT,
         TokenClass.CACHE_WRITE,
         TokenClass.CACHE_WRITE_LONG,
         TokenClass.INPUT_AUDIO,
@@ -65,6 +68,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     output_tokens: int
     cache_read_input_tokens: int = 0
+    cache_read_explicit_input_tokens: int = 0
     cache_write_input_tokens: int = 0
     cache_write_long_input_tokens: int = 0
     audio_input_tokens: int = 0
@@ -81,13 +85,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     def counts(self) -> dict[TokenClass, int]:
         """Return the disjoint counts. Where details exceed their total (seen at OpenRouter), the details win."""
-        read, long = self.cache_read_input_tokens, self.cache_write_long_input_tokens
+        explicit, long = self.cache_read_explicit_input_tokens, self.cache_write_long_input_tokens
+        read = max(0, self.cache_read_input_tokens - explicit)
         short = max(0, self.cache_write_input_tokens - long)
-        input_parts = read + short + long + self.audio_input_tokens + self.image_input_tokens
+        input_parts = read + explicit + short + long + self.audio_input_tokens + self.image_input_tokens
         output_parts = self.reasoning_output_tokens + self.audio_output_tokens + self.image_output_tokens
         counts = (
             max(0, self.input_tokens - input_parts),
             read,
+            explicit,
             short,
             long,
             self.audio_input_tokens,
@@ -108,7 +114,8 @@ def usage_of(counts: Mapping[TokenClass, int]) -> Usage:
     return Usage(
         input_tokens=sum(count[token_class] for token_class in INPUT_CLASSES),
         output_tokens=sum(count[token_class] for token_class in OUTPUT_CLASSES),
-        cache_read_input_tokens=count[TokenClass.CACHE_READ],
+        cache_read_input_tokens=count[TokenClass.CACHE_READ] + count[TokenClass.CACHE_READ_EXPLICIT],
+        cache_read_explicit_input_tokens=count[TokenClass.CACHE_READ_EXPLICIT],
         cache_write_input_tokens=count[TokenClass.CACHE_WRITE] + count[TokenClass.CACHE_WRITE_LONG],
         cache_write_long_input_tokens=count[TokenClass.CACHE_WRITE_LONG],
         audio_input_tokens=count[TokenClass.INPUT_AUDIO],

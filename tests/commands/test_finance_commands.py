@@ -227,3 +227,24 @@ def test_numbers_are_aligned_at_the_point_and_never_padded_with_digits() -> None
     assert aligned(("NAME", "USD", "N"), [("a", "1.50", 7), ("bb", "10.125", 1000)]) == (
         "NAME     USD     N\na      1.50      7\nbb    10.125  1000"
     )
+
+
+def test_costs_that_vendors_report_are_compared_and_the_exit_code_tells(
+    database_urls: dict[DatabaseRole, str],
+) -> None:
+    world = make_world()
+    key, grok = world.key(world.team("Search", world.cost_centre("CC-1"))), world.model("grok-4.5", provider="xai")
+    world.book(Call(key, grok, LINES, vendor_cost_nano="1350.75"))
+    span = ("ledger", "compare", "--from", "2026-11-01", "--until", "2026-12-01")
+    with connected_as(database_urls["console"]):
+        (model,) = json.loads(_run(*span, "--json"))["models"]
+        assert (model["model"], model["calls"], model["calls_apart"]) == ("xai/grok-4.5", 1, 0)
+        assert _run("ledger", "compare", "--from", "2026-01-01", "--until", "2026-02-01").startswith(
+            "No vendor reported"
+        )
+    world.book(Call(key, grok, LINES, vendor_cost_nano="2701.5"))
+    out = io.StringIO()
+    with connected_as(database_urls["console"]), pytest.raises(SystemExit) as stopped:
+        call_command(*span, stdout=out)
+    assert stopped.value.code == 1
+    assert "xai/grok-4.5      2            1  0.0000027015    0.00000405225  -0.00000135075" in out.getvalue()

@@ -1,38 +1,20 @@
 """Real vendors' replies on the OpenAI chat wire, read into exact token classes."""
 
 import json
-import os
-from pathlib import Path
-from typing import Any
 
 import pytest
 from bursar_plugin_openai_compatible import OpenAICompatible
 
-from governance.plugin import GoverningFields, TokenClass, UsageReport, Wire
+from governance.plugin import GoverningFields, Wire
 from governance.plugin.testing import Subject, check_recorded_reply, check_recorded_stream
+from tests.support.recordings import counted, exchange
 
-FOLDER = Path(os.environ.get("BURSAR_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "recordings")
 REASONING_BESIDE = {"output_includes_reasoning": "no"}
 INSIDE: dict[str, str] = {}
 
 
-def exchange(name: str, number: int = 0) -> dict[str, Any]:
-    path = FOLDER / name
-    if not path.is_file():
-        message = f"{path} is missing: set BURSAR_RECORDINGS to the folder of recorded replies."
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    recorded: dict[str, Any] = json.loads(path.read_bytes())["exchanges"][number]
-    return recorded
-
-
 def subject(options: dict[str, str]) -> Subject:
     return Subject(provider=OpenAICompatible(), base_url="https://api.example.test/v1", options=options)
-
-
-def counted(report: UsageReport) -> dict[str, int]:
-    return {kind.value: n for kind, n in report.usage.counts().items() if n and kind is not TokenClass.REQUEST}
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def test_every_command_of_finance_is_shown() -> None:
         "statements export",
         "ledger prove",
         "ledger rerate",
+        "ledger compare",
         "alerts list",
     ]
     assert [words for words in shown if f"bursar {words}" not in _GUIDE] == []

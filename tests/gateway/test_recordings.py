@@ -1,29 +1,15 @@
 """Real vendors' replies, replayed by a real server: the client gets their bytes, the ledger their tokens and cost."""
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.gateway.vendor import Vendor, VendorCall
 from tests.gateway.world import Served, World, question
+from tests.support.recordings import exchange
 
-FOLDER = Path(os.environ.get("BURSAR_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "recordings")
 PRICES = {"input": "1000", "cache_read": "100", "cache_write": "1250", "output": "2000", "reasoning": "2000"}
 REASONING_BESIDE = '{"output_includes_reasoning": "no"}'
-
-
-def exchange(name: str, number: int = 0) -> dict[str, Any]:
-    path = FOLDER / name
-    if not path.is_file():
-        message = f"{path} is missing: set BURSAR_RECORDINGS to the folder of recorded replies."
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    recorded: dict[str, Any] = json.loads(path.read_bytes())["exchanges"][number]["response"]
-    return recorded
 
 
 async def replay(
@@ -70,7 +56,7 @@ def priced(world: World) -> World:
 async def test_a_recorded_reply_is_passed_and_rated(
     priced: World, served: Served, vendor: Vendor, key: str, name: str, number: int, classes: dict[str, int] | None
 ) -> None:
-    recorded = exchange(name, number)
+    recorded = exchange(name, number)["response"]
     status, body, _ = await replay(recorded, served, vendor, key)
     assert (status, body) == (recorded["status"], recorded["body"].encode())
     (record,) = await priced.recorded()
@@ -89,7 +75,7 @@ async def test_a_recorded_reply_is_passed_and_rated(
 async def test_a_recorded_stream_is_passed_byte_for_byte_and_rated(
     priced: World, served: Served, vendor: Vendor, key: str, name: str, classes: dict[str, int] | None
 ) -> None:
-    recorded = exchange(name)
+    recorded = exchange(name)["response"]
     asked = {"stream": True, "stream_options": {"include_usage": True}}
     status, body, content_type = await replay(recorded, served, vendor, key, **asked)
     assert (status, body) == (200, recorded["body"].encode())
@@ -102,7 +88,7 @@ async def test_a_vendor_that_reports_reasoning_beside_its_output_is_rated_for_bo
     priced: World, served: Served, vendor: Vendor, key: str
 ) -> None:
     priced.execute("UPDATE connections_connection SET options = %s", REASONING_BESIDE)
-    recorded = exchange("xai-chat-small.json")
+    recorded = exchange("xai-chat-small.json")["response"]
     await served.gateway.keeper.refresh()
     _, body, _ = await replay(recorded, served, vendor, key)
     assert body == recorded["body"].encode()
@@ -114,7 +100,7 @@ async def test_recorded_errors_pass_unchanged_and_cost_nothing(
     priced: World, served: Served, vendor: Vendor, key: str
 ) -> None:
     for count, name in enumerate(("openai-chat-404-model.json", "openrouter-429-and-errors.json"), start=1):
-        recorded = exchange(name)
+        recorded = exchange(name)["response"]
         status, body, _ = await replay(recorded, served, vendor, key)
         assert (status, body) == (recorded["status"], recorded["body"].encode())
         record = (await priced.recorded(count))[-1]

@@ -129,6 +129,8 @@ def test_earlier_audio_by_reference_counts_as_media() -> None:
         ({"enable_search": True}, ("web_search",)),
         ({"enable_search": False}, ()),
         ({"plugins": [{"id": "web"}]}, ("plugins",)),
+        ({"deferred": True, "enable_code_interpreter": True}, ("code_interpreter", "deferred")),
+        ({"deferred": False}, ()),
         ({"prediction": {"type": "content", "content": "x"}}, ("prediction",)),
     ],
 )
@@ -188,4 +190,4 @@ def _is_plain(fields: dict[str, Any]) -> bool:
     """Whether a request of these few fields is in bounds."""
     caps = [fields[name] for name in ("max_tokens", "max_completion_tokens") if fields.get(name) is not None]
     in_bounds = all(1 <= cap < 2**31 for cap in caps) and (fields.get("n") or 1) <= 128
-    return in_bounds and 0 < len(fields["model"]) <= 256 and fields.get("stream") in (None, True, False)
+    return in_bounds and 0 < len(fields["model"]) <= 256 and isinstance(fields.get("stream"), bool | None)

@@ -39,6 +39,7 @@ class Call:
     price_ids: Sequence[int | None] = ()
     is_estimated: bool = False
     service_tier: str = "standard"
+    vendor_cost_nano: str | None = None
 
 
 @dataclass
@@ -193,7 +194,7 @@ def _outcome(call: Call) -> dict[str, Any]:
         "costs_nano": [cost for _, cost in call.lines.values()],
         "cost_nano": f"{exact_cost(call.lines):f}",
         "charge_nano": charge(call.lines),
-        "vendor_cost_nano": None,
+        "vendor_cost_nano": call.vendor_cost_nano,
         "rating_rule": 1,
         "raw_usage": None,
         "first_byte_milliseconds": None,

@@ -18,6 +18,7 @@ from governance.metering.queries import suspended_attempt
 CLASS_WORDS = {
     "input": "Input tokens",
     "cache_read": "Input tokens read from the cache",
+    "cache_read_explicit": "Input tokens read from a cache that was asked for",
     "cache_write": "Input tokens written to the cache",
     "cache_write_long": "Input tokens written to the long cache",
     "input_audio": "Audio input tokens",

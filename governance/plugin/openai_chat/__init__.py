@@ -1,5 +1,6 @@
 """The OpenAI chat wire: reading requests and usage, metering streams, and a provider base for vendors that speak it."""
 
+from governance.plugin.openai_chat._errors import KNOWN_SIGNS, ErrorSigns
 from governance.plugin.openai_chat._meter import ChatStreamMeter
 from governance.plugin.openai_chat._provider import ChatConventions, OpenAIChatProvider, StreamUsage, base_url
 from governance.plugin.openai_chat._request import chat_fields, read_chat_request
@@ -7,8 +8,10 @@ from governance.plugin.openai_chat._usage import read_chat_reply, read_chat_usag
 from governance.plugin.splicing import Members, splice
 
 __all__ = [
+    "KNOWN_SIGNS",
     "ChatConventions",
     "ChatStreamMeter",
+    "ErrorSigns",
     "Members",
     "OpenAIChatProvider",
     "StreamUsage",

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, RequestUnbounded
+from governance.plugin.openai_chat._errors import KNOWN_SIGNS, read_error
 from governance.plugin.openai_chat._meter import ChatStreamMeter
 from governance.plugin.openai_chat._request import MAXIMUM_FIELDS
 from governance.plugin.openai_chat._usage import read_chat_reply
 from governance.plugin.provider import (
     AfterDisconnect,
-    Billing,
     Bound,
     ConnectionSettings,
     ErrorReading,
@@ -29,17 +29,6 @@ PREAMBLE_TOKENS = 512
 MESSAGE_TOKENS = 16
 """What a chat template adds around one message: role names and separators, 4 to 10 tokens in known templates."""
 
-_UNBILLED = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422, 429})
-_RETRYABLE = frozenset({408, 409, 425, 429})
-_ELSEWHERE = frozenset({401, 402, 403, 404})
-_UNKNOWN_MODEL = (b"model_not_found", b"Model Not Exist")
-_EXHAUSTED = (
-    b"insufficient_quota",
-    b"credit_balance_exhausted",
-    b"usage_limit_exceeded",
-    b"spend_limit",
-    b'"1113"',
-)
 _NO_TIERS: Mapping[str, tuple[str, ...]] = {"auto": (), "default": (), "standard": ()}
 
 
@@ -70,10 +59,12 @@ class OpenAIChatProvider:
     `path` follows the base URL, which may end with or without a slash (see `base_url`).
     `maximum_fields` are the names of the output cap that the vendor enforces, the one to write first. `service_tiers`
     maps a tier a request may ask for to the tiers it may be billed at; any other tier is refused as unbounded.
+    `error_signs` are the words by which the vendor tells its errors apart; a subclass has its own.
     """
 
     wires = frozenset({Wire.OPENAI_CHAT})
     path = "/chat/completions"
+    error_signs = KNOWN_SIGNS
 
     def __init__(
         self,
@@ -107,8 +98,12 @@ class OpenAIChatProvider:
         """Return what follows the base URL; override for other wires."""
         return self.path
 
+    def authorisation(self, credential: str) -> tuple[str, str]:
+        """Return the header that carries the credential; override where the vendor has one of its own."""
+        return ("authorization", f"Bearer {credential}")
+
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
-        """Join base URL and path, authorise with a bearer token. Raises ConnectionInvalid."""
+        """Join base URL and path, and authorise. Raises ConnectionInvalid."""
         headers = [("content-type", "application/json")]
         if connection.credential:
             if not connection.credential.isascii() or not connection.credential.isprintable():
@@ -116,7 +111,7 @@ class OpenAIChatProvider:
                     f"The credential of connection {connection.name!r} has characters that no header can carry: "
                     "paste the vendor's key alone, without spaces or line ends."
                 )
-            headers.append(("authorization", f"Bearer {connection.credential}"))
+            headers.append(self.authorisation(connection.credential))
         elif self.needs_credential:
             raise ConnectionInvalid(f"Connection {connection.name!r} has no credential: {self.title} needs an API key.")
         return Upstream(url=base_url(connection) + self.path_of(wire), headers=tuple(headers))
@@ -179,17 +174,8 @@ class OpenAIChatProvider:
         )
 
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
-        """A refusal before any work is unbilled; anything else is unknown. An empty balance is not worth a retry, but
-        another vendor may be, as for a credential or a model that this one does not take.
-        """
-        is_exhausted = any(code in body for code in _EXHAUSTED)
-        is_retryable = (status in _RETRYABLE or status >= 500) and not is_exhausted
-        is_its_own = is_exhausted or status in _ELSEWHERE or any(code in body for code in _UNKNOWN_MODEL)
-        return ErrorReading(
-            billing=Billing.UNBILLED if status in _UNBILLED else Billing.UNKNOWN,
-            is_retryable=is_retryable,
-            may_work_elsewhere=is_retryable or is_its_own,
-        )
+        """Read the error by HTTP's own statuses and by what this vendor says in the body; see ErrorSigns."""
+        return read_error(self.error_signs, status=status, body=body)
 
     def _billable_tiers(self, asked: str | None) -> tuple[str, ...]:
         if asked is None:

@@ -23,6 +23,8 @@ _PAID_FIELDS = {
     "search_parameters": "web_search",
     "enable_search": "web_search",
     "moderation": "moderation",
+    "enable_code_interpreter": "code_interpreter",
+    "deferred": "deferred",
     "plugins": "plugins",
     "prediction": "prediction",
     "speed": "speed",
@@ -78,6 +80,8 @@ class _PlainRequest(msgspec.Struct):
     search_parameters: None = None
     enable_search: None = None
     moderation: None = None
+    enable_code_interpreter: None = None
+    deferred: None = None
     plugins: None = None
     prediction: None = None
     speed: None = None

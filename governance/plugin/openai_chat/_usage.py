@@ -17,6 +17,8 @@ VISIBLE = re.compile(rb'(?:content|reasoning|arguments|refusal)"\s*:\s*"((?:[^"\
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NULL = msgspec.Raw(b"null")
 _XAI_TICKS_PER_USD_EXPONENT = -10
+_EXPLICIT_CACHE = "ephemeral"
+"""How Qwen names a cache that the request asked for: the same field, half the price of a hit by chance."""
 _STANDARD_TIERS = {"default": "standard", "auto": None}
 
 
@@ -29,6 +31,7 @@ class _InputDetails(msgspec.Struct):
     cache_write_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_write_tokens_details: _WriteDetails | None = None
+    cache_type: str | None = None
     audio_tokens: int | None = None
     image_tokens: int | None = None
 
@@ -44,6 +47,10 @@ class _ToolUse(msgspec.Struct):
     web_search_calls: int | None = None
 
 
+class _CostDetails(msgspec.Struct):
+    upstream_inference_cost: Decimal | None = None
+
+
 class _Usage(msgspec.Struct):
     prompt_tokens: int
     completion_tokens: int | None = None
@@ -57,6 +64,8 @@ class _Usage(msgspec.Struct):
     server_side_tool_usage_details: _ToolUse | None = None
     cost_in_usd_ticks: int | None = None
     cost: Decimal | None = None
+    is_byok: bool | None = None
+    cost_details: _CostDetails | None = None
 
 
 class _Reply(msgspec.Struct):
@@ -134,6 +143,7 @@ def _normalised(reported: _Usage, input_includes_cache: bool, output_includes_re
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         cache_read_input_tokens=cache_read,
+        cache_read_explicit_input_tokens=cache_read if details.cache_type == _EXPLICIT_CACHE else 0,
         cache_write_input_tokens=cache_write,
         cache_write_long_input_tokens=long_write or 0,
         audio_input_tokens=details.audio_tokens or 0,
@@ -165,4 +175,13 @@ def _vendor_cost(reported: _Usage) -> str | None:
         cost = Decimal(reported.cost_in_usd_ticks).scaleb(_XAI_TICKS_PER_USD_EXPONENT)
     if cost is None or not cost.is_finite() or cost < 0:
         return None
-    return f"{cost:f}"
+    behind = _cost_behind(reported)
+    return f"{cost + behind if behind else cost:f}"
+
+
+def _cost_behind(reported: _Usage) -> Decimal | None:
+    """What the vendor behind a gateway charges on the caller's own key there: the gateway's own cost is but a fee."""
+    if not reported.is_byok or reported.cost_details is None:
+        return None
+    behind = reported.cost_details.upstream_inference_cost
+    return behind if behind is not None and behind.is_finite() and behind > 0 else None

@@ -10,8 +10,9 @@ What its counts mean is an option of the connection, because servers with one wi
 
 from collections.abc import Callable
 
-from governance.plugin import ConnectionInvalid, ConnectionSettings, Provider, Upstream, Wire, hookimpl
+from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
 from governance.plugin.openai_chat import ChatConventions, OpenAIChatProvider, StreamUsage
+from governance.plugin.options import check_options
 
 _CHOICES = {
     "output_includes_reasoning": ("yes", "no"),
@@ -37,15 +38,7 @@ class OpenAICompatible(OpenAIChatProvider):
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Check the options, then describe the server as the base does. Raises ConnectionInvalid."""
-        for option, value in connection.options.items():
-            if option not in _CHOICES:
-                known = ", ".join(_CHOICES)
-                raise ConnectionInvalid(
-                    f"Connection {connection.name!r} has the unknown option {option!r}: use {known}."
-                )
-            if value not in _CHOICES[option]:
-                known = " or ".join(_CHOICES[option])
-                raise ConnectionInvalid(f"Option {option!r} of connection {connection.name!r} must be {known}.")
+        check_options(connection, known=_CHOICES)
         return super().upstream(wire=wire, connection=connection)
 
     def conventions(self, connection: ConnectionSettings) -> ChatConventions:

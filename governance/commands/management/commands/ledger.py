@@ -1,7 +1,7 @@
 """`bursar ledger`: prove that the books balance, rate again what is on them, look after the days they are kept by."""
 
 import sys
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -19,10 +19,12 @@ from governance.core.money import usd_text
 from governance.ledger.detached import table_of
 from governance.ledger.partitions import partitions
 from governance.ledger.rated import Span
+from governance.ledger.vendor_costs import VendorCost, vendor_costs
 from governance.metering.rerating import Rerating, apply_rerating, preview_rerating
 from governance.teams.queries import organisation_named, team_named
 
 _EXIT_UNBALANCED = 1
+_EXIT_APART = 1
 
 
 class Command(PrintingCommand):
@@ -32,14 +34,16 @@ class Command(PrintingCommand):
         "prove: derive every balance anew from usage records, postings and attempts in flight, compare it with what is "
         "stored, and verify the audit trail. Exit code 0: everything balances. Exit code 1: the rows that do not. "
         "rerate: show what the calls of a span would cost with the prices that the catalogue has now for the time of "
-        "each call; with --apply, book the differences as corrections. partitions: list the days that usage records "
-        "are kept by. detach: show which days of closed months can be taken off the books' table; with --apply, take "
-        "them off and leave their sums. attach: put such a day back."
+        "each call; with --apply, book the differences as corrections. compare: put what vendors reported that calls "
+        "cost beside what the books say; exit code 1 when calls differ by more than a thousandth. partitions: list the "
+        "days that usage records are kept by. detach: show which days of closed months can be taken off the books' "
+        "table; with --apply, take them off and leave their sums. attach: put such a day back."
     )
     example = (
         "  bursar ledger prove\n"
         "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --model openai/gpt-5\n"
         "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --apply --reason 'a price was missing'\n"
+        "  bursar ledger compare --from 2026-11-01 --until 2026-12-01\n"
         "  bursar ledger detach --before 2026-01-01\n"
         "  bursar ledger attach 2025-12-31"
     )
@@ -57,13 +61,17 @@ class Command(PrintingCommand):
         rerate.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
         rerate.add_argument("--apply", action="store_true", help="book the differences; without it nothing changes")
         rerate.add_argument("--reason", help="needed with --apply; stands on the entries and in the audit trail")
+        compare = actions.add_parser("compare", help="compare costs with those that vendors reported")
+        compare.add_argument("--from", metavar="TIME", required=True, help="calls admitted from then on: 2026-11-01")
+        compare.add_argument("--until", metavar="TIME", required=True, help="calls admitted before then")
+        compare.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
         listing = actions.add_parser("partitions", help="list the days by which usage records are kept")
         detach = actions.add_parser("detach", help="take old days off the books' table; their sums stay")
         detach.add_argument("--before", metavar="DATE", required=True, help="days (UTC) before this one: 2026-01-01")
         detach.add_argument("--apply", action="store_true", help="do it; without it nothing changes")
         attach = actions.add_parser("attach", help="put a detached day back")
         attach.add_argument("day", metavar="DAY", help="the day (UTC): 2025-12-31")
-        for action in (prove, rerate, listing, detach, attach):
+        for action in (prove, rerate, compare, listing, detach, attach):
             action.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -71,6 +79,8 @@ class Command(PrintingCommand):
         match options["action"]:
             case "rerate":
                 self._rerate(options)
+            case "compare":
+                self._compare(options)
             case "partitions":
                 self._list_partitions(is_json=options["json"])
             case "detach":
@@ -107,6 +117,21 @@ class Command(PrintingCommand):
             f"The books do not balance ({counted}). Rows that do not: {proof.failure_count}, "
             f"of which {len(proof.failures)} are shown."
         )
+
+    def _compare(self, options: dict[str, Any]) -> None:
+        organisation = organisation_named(name=options["organisation"])
+        since, until = _ends(options)
+        found = vendor_costs(organisation_id=organisation.pk, since=since, until=until)
+        if options["json"]:
+            self.print_json({"models": [_vendor_cost_facts(each) for each in found]})
+        elif found:
+            facts = [_vendor_cost_facts(each) for each in found]
+            heading = tuple(name.upper().replace("_", " ") for name in facts[0])
+            self.print_table(heading, [tuple(each.values()) for each in facts])
+        else:
+            self.stdout.write("No vendor reported what a call of this span cost.")
+        if any(each.apart for each in found):
+            sys.exit(_EXIT_APART)
 
     def _list_partitions(self, *, is_json: bool) -> None:
         found = partitions()
@@ -197,9 +222,7 @@ def _day_facts(found: DayToDetach) -> dict[str, object]:
 
 def _span(options: dict[str, Any]) -> Span:
     organisation = organisation_named(name=options["organisation"])
-    since, until = instant(options["from"]), instant(options["until"])
-    if since is None or until is None or since >= until:
-        raise BadRequest("The span is empty: give --from an instant before --until.")
+    since, until = _ends(options)
     provider, slash, name = (options["model"] or "").partition("/")
     if options["model"] and not slash:
         raise BadRequest(f"{provider!r} is no model: write vendor/name, as `bursar models list` does.")
@@ -212,6 +235,26 @@ def _span(options: dict[str, Any]) -> Span:
         connection_id=connection_named(organisation=organisation, name=connection).pk if connection else None,
         team_id=team_named(organisation=organisation, name=options["team"]).pk if options["team"] else None,
     )
+
+
+def _ends(options: dict[str, Any]) -> tuple[datetime, datetime]:
+    since, until = instant(options["from"]), instant(options["until"])
+    if since is None or until is None or since >= until:
+        raise BadRequest("The span is empty: give --from an instant before --until.")
+    return since, until
+
+
+def _vendor_cost_facts(found: VendorCost) -> dict[str, str | int]:
+    return {
+        "connection": found.connection,
+        "model": found.model,
+        "calls": found.calls,
+        "calls_apart": found.apart,
+        "cost_usd": usd_text(found.cost_nano),
+        "vendor_cost_usd": usd_text(found.vendor_cost_nano),
+        "difference_usd": usd_text(found.cost_nano - found.vendor_cost_nano),
+        "furthest_attempt": found.furthest,
+    }
 
 
 def _amounts(before_nano: int, after_nano: int) -> tuple[str, str, str]:

@@ -1,0 +1,35 @@
+"""The provider for DeepSeek conforms, and knows where it is."""
+
+import pytest
+from bursar_plugin_deepseek import DeepSeek, bursar_providers
+
+from governance.plugin import ConnectionInvalid, ConnectionSettings, Provider, Wire
+from governance.plugin.testing import PROVIDER_CHECKS, ProviderCheck, Subject
+
+PROVIDER = DeepSeek()
+
+
+def connection(base_url: str = PROVIDER.default_base_url, **options: str) -> ConnectionSettings:
+    return ConnectionSettings(id=1, name="prod", base_url=base_url, credential="sk-1", options=options)
+
+
+@pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
+def test_the_provider_conforms(check: ProviderCheck) -> None:
+    check(Subject(provider=PROVIDER, base_url="https://api.example.test/v1"))
+
+
+def test_the_plugin_offers_its_provider() -> None:
+    offered: list[Provider] = []
+    bursar_providers(offered.append)
+    assert [provider.name for provider in offered] == ["deepseek"]
+
+
+def test_an_option_that_means_nothing_is_refused() -> None:
+    with pytest.raises(ConnectionInvalid, match="unknown option 'region': this provider has none"):
+        PROVIDER.upstream(wire=Wire.OPENAI_CHAT, connection=connection(region="china"))
+
+
+def test_requests_go_to_the_vendors_own_host() -> None:
+    upstream = PROVIDER.upstream(wire=Wire.OPENAI_CHAT, connection=connection())
+    assert upstream.url == "https://api.deepseek.com/v1/chat/completions"
+    assert dict(upstream.headers)["authorization"] == "Bearer sk-1"
