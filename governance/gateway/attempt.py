@@ -20,6 +20,7 @@ from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldRe
 from governance.gateway.formats import FORMATS, Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
+from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
     ReplyTooLarge,
     content_type,
@@ -34,14 +35,14 @@ from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source
+from governance.gateway.translation import AnswerUntranslatable
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.openai_chat import Members
-from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading, Upstream
+from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading
 from governance.plugin.usage import UsageReport
 
 _LOST = "answer_lost"
@@ -80,7 +81,7 @@ class Attempt:
         vendors: Vendors,
         exchange: Exchange,
         quote: Quote,
-        upstream: Upstream,
+        rendition: Rendition,
         hold: Hold,
         number: int,
         ends_at: float,
@@ -88,7 +89,7 @@ class Attempt:
         self._vendors = vendors
         self._exchange = exchange
         self._quote = quote
-        self._upstream = upstream
+        self._rendition = rendition
         self._hold = hold
         self._departure = Departure(
             exchange=exchange, after=quote.deployment.provider.after_disconnect, limits=vendors.limits
@@ -98,22 +99,22 @@ class Attempt:
             (b"x-bursar-attempt-id", str(hold.attempt_id).encode()),
             (b"x-bursar-model", header_value(quote.deployment.model.name)),
         ]
-        if id_header := FORMATS[quote.wire].id_header:
-            self._headers.append((id_header, str(exchange.request_id).encode()))
+        if rendition.id_header:
+            self._headers.append((rendition.id_header, str(exchange.request_id).encode()))
         if number > 1:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
         if quote.deployment.model.retires_on is not None:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self.outcome: Outcome = outcomes.UNSENT
 
-    async def run(self, members: Members) -> None:
+    async def run(self) -> None:
         """Send the body and pass the reply on.
 
         Raises AttemptFailed when the client has been told nothing yet, BursarError when its answer broke off after it
         had begun, and ClientGone when nobody is there to tell.
         """
         try:
-            await self._forward(self._body(members))
+            await self._forward(self._body())
         except AttemptFailed as failure:
             if self._departure.has_happened:
                 self._note_lost("client_gone")
@@ -125,12 +126,12 @@ class Attempt:
             self._departure.unwatch()
             self._book()
 
-    def _body(self, members: Members) -> bytes:
+    def _body(self) -> bytes:
         """Return the body as the vendor gets it: the client's bytes, but for the fields that must be set."""
         maximum = granted_maximum(self._quote, self._hold)
         if maximum < self._quote.maximum or self._quote.is_lowered:
             self._headers.append((b"x-bursar-max-output-tokens", b"%d" % maximum))
-        return members.splice(body_edits(self._quote, maximum))
+        return self._rendition.members.splice(body_edits(self._quote, maximum))
 
     def _book(self) -> None:
         facts = self._exchange.facts
@@ -200,7 +201,9 @@ class Attempt:
         self.outcome = outcomes.suspense(_LOST)
         deployment = self._quote.deployment
         reply = await self._vendors.transport.send(
-            upstream=self._upstream,
+            upstream=self._rendition.passed.addressed(
+                deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
+            ),
             body=body,
             is_cancellable=deployment.provider.after_disconnect is AfterDisconnect.CANCEL,
         )
@@ -210,6 +213,8 @@ class Attempt:
             self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
             self._departure.reply_began()
             split = self._splitter(reply)
+            if self._rendition.shown is not None:
+                self._headers = self._rendition.shown.headers(self._headers, is_stream=split is not None)
             if split is None:
                 await self._whole(reply, patience)
             else:
@@ -249,13 +254,23 @@ class Attempt:
             raise ClientGone
         if failure is not None:
             raise failure
+        if self._rendition.shown is not None:
+            body = self._translated(body, self._rendition.shown)
         patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
         await self._exchange.respond(reply.status, self._headers, body)
 
+    def _translated(self, body: bytes, shown: Shown) -> bytes:
+        try:
+            return shown.answer(body)
+        except AnswerUntranslatable as error:
+            told = ReplyUnusable(f"The answer of {self._title} cannot be said in this API: {error}")
+            raise self._unusable("untranslatable", told, may_work_elsewhere=False) from error
+
     async def _stream(self, reply: Reply, splitter: Splitter, patience: Patience) -> None:
+        shown = self._rendition.shown
         relay = Relay(
             exchange=self._exchange,
-            source=Source(reply, splitter),
+            source=Source(reply, splitter, None if shown is None else shown.stream()),
             meter=self._quote.deployment.provider.stream_meter(
                 wire=self._quote.wire, connection=self._quote.deployment.connection, fields=self._quote.fields
             ),
@@ -306,11 +321,14 @@ class Attempt:
         else:
             self.outcome = outcomes.suspense("vendor_error", http_status=reply.status)
         is_small = len(body) <= LARGEST_HELD_BYTES
+        shown = masked(body, credential=deployment.connection.credential)
+        if self._rendition.shown is not None:
+            shown = self._rendition.shown.error(reply.status, shown)
         may_be_retried = (b"x-should-retry", b"false") not in self._headers
         asked = retry_after(reply.headers, at=self._vendors.clock())
         return AttemptFailed(
             f"http_{reply.status}",
-            told=HeldReply(reply.status, self._headers, masked(body, credential=deployment.connection.credential)),
+            told=HeldReply(reply.status, self._headers, shown),
             is_retryable=reading.is_retryable and is_small and may_be_retried,
             may_work_elsewhere=reading.may_work_elsewhere and is_small,
             is_ill=reading.is_retryable,

@@ -22,11 +22,10 @@ from governance.gateway.attempt import Attempt
 from governance.gateway.backoff import pause
 from governance.gateway.exchange import ClientGone, Exchange
 from governance.gateway.failure import AttemptFailed
-from governance.gateway.formats import Passed
 from governance.gateway.pricing import Quote, claim, quote
+from governance.gateway.rendition import Renditions
 from governance.metering.attempt import Hold
-from governance.plugin.openai_chat import Members
-from governance.plugin.provider import GoverningFields, Wire
+from governance.plugin.errors import RequestInvalid
 from governance.plugin.routing import FIXED_ORDER
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy
 
@@ -36,10 +35,7 @@ _log = structlog.get_logger("bursar.gateway")
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One governed request: what is the same for every attempt at it. `deployments` of the alias, in their order."""
 
-    wire: Wire
-    members: Members
-    fields: GoverningFields
-    passed: Passed
+    renditions: Renditions
     policy: KeyPolicy
     tags: dict[str, str]
     alias: AliasPolicy
@@ -64,11 +60,11 @@ class Legs:
     def quotes(self, *, at: datetime) -> list[Quote]:
         """Return what may answer, priced at this instant. Raises what `quote` does where nothing may."""
         found: list[Quote] = []
-        refusals: list[BursarError] = []
+        refusals: list[BursarError | RequestInvalid] = []
         for deployment in self._left:
             try:
                 found.append(self._quote(deployment, at=at))
-            except BursarError as refusal:
+            except (BursarError, RequestInvalid) as refusal:
                 refusals.append(refusal)
         if not found:
             raise refusals[0]
@@ -110,8 +106,9 @@ class Legs:
                 hold = await self._reserve(quoted)
             except GovernanceUnavailable:
                 break
-            except BursarError as refusal:
-                _log.info("attempt_not_made", request_id=str(self._exchange.request_id), reason=refusal.code)
+            except (BursarError, RequestInvalid) as refusal:
+                reason = refusal.code if isinstance(refusal, BursarError) else "untranslatable"
+                _log.info("attempt_not_made", request_id=str(self._exchange.request_id), reason=reason)
                 failure.is_retryable = False
                 continue
             self._note(failure, kind="fallback" if again is None else "retry")
@@ -157,10 +154,11 @@ class Legs:
         raise ClientGone
 
     def _quote(self, deployment: DeploymentPolicy, *, at: datetime) -> Quote:
+        rendition = self._call.renditions.of(deployment)
         quoted = quote(
-            wire=self._call.wire,
+            wire=rendition.wire,
             deployment=deployment,
-            fields=self._call.fields,
+            fields=rendition.fields,
             default_maximum=self._call.policy.default_max_output_tokens,
             at=at,
         )
@@ -186,14 +184,14 @@ class Legs:
             vendors=self._vendors,
             exchange=self._exchange,
             quote=quoted,
-            upstream=self._call.passed.addressed(deployment.upstreams[quoted.wire], is_stream=quoted.fields.stream),
+            rendition=self._call.renditions.of(deployment),
             hold=hold,
             number=number,
             ends_at=self._ends_at,
         )
         self._gateway.reservations += 1
         try:
-            await attempt.run(self._call.members)
+            await attempt.run()
         except AttemptFailed as failure:
             if failure.is_ill:
                 breakers.fail(deployment, at=time.monotonic())

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
 from governance.gateway.errors import ModelRetired, RegionNotAllowed
+from governance.gateway.rendition import others_of
 from governance.plugin.provider import Wire
 from governance.policy.matching import may
 from governance.policy.regions import refusing
@@ -27,7 +28,9 @@ def resolve(
             f"The model {name!r} is not on the allow-list of {decision.level}: "
             "GET /v1/models lists what this key may call; whoever administers it can allow more."
         )
-    usable = [deployment for deployment in alias.deployments if wire in deployment.upstreams]
+    usable = [
+        deployment for deployment in alias.deployments if wire in deployment.upstreams or _is_other(deployment, wire)
+    ]
     if not usable and alias.deployments:
         served = sorted({other for deployment in alias.deployments for other in deployment.upstreams})
         raise BadRequest(
@@ -44,6 +47,11 @@ def resolve(
     if not living:
         raise _retired(name, usable[0])
     return alias, living
+
+
+def _is_other(deployment: DeploymentPolicy, wire: Wire) -> bool:
+    """Return whether a request of this wire can be translated for the deployment."""
+    return any(other in deployment.upstreams for other in others_of(wire))
 
 
 def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:

@@ -12,9 +12,9 @@ from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
+from governance.gateway.rendition import Renditions
 from governance.gateway.resolve import callable_aliases, resolve
 from governance.gateway.tags import read_tags
-from governance.plugin.openai_chat import Members
 from governance.plugin.provider import Wire
 
 MODELS = "/v1/models"
@@ -33,17 +33,14 @@ class Governed:
         limits = gateway.vendors.limits
         body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=time.monotonic())
         tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
-        members = Members(body)
-        fields = self._form.read(members, exchange)
+        renditions = Renditions(self._form, exchange, body, default_maximum=policy.default_max_output_tokens, at=at)
+        fields = renditions.fields
         facts = exchange.facts
         facts.is_stream = fields.stream
         alias, deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
         facts.alias = fields.model
         call = Call(
-            wire=self._form.wire,
-            members=members,
-            fields=fields,
-            passed=self._form.passed(exchange),
+            renditions=renditions,
             policy=policy,
             tags=tags,
             alias=alias,

@@ -13,6 +13,7 @@ from governance.gateway.exchange import Exchange, Headers
 from governance.gateway.formats import Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote
+from governance.gateway.translation import StreamTranslation
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
 from governance.metering.attempt import Hold, Outcome
@@ -24,17 +25,19 @@ _log = structlog.get_logger("bursar.gateway")
 
 
 class Source(NamedTuple):
-    """A vendor's streamed reply, and what cuts it into events."""
+    """A vendor's streamed reply, what cuts it into events, and what translates them, if anything."""
 
     reply: Reply
     splitter: Splitter
+    translation: StreamTranslation | None = None
 
 
 class Relay:
     """One stream, from the vendor's first byte to its last; `departure` says whether the client still listens.
 
     The client's answer begins with the stream's first byte: until then another attempt may take this one's place.
-    `on_bound` is told once what the stream can cost at most, where its meter learns that early.
+    `on_bound` is told once what the stream can cost at most, where its meter learns that early. With a `translation`
+    the client gets what it makes of every event, also of those that the meter hides from a client of the same wire.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Relay:
         self._on_bound = on_bound
         self._bounds: Callable[[], Bound | None] | None = getattr(meter, "bounds", None)
         self._exchange = exchange
-        self._reply, self._splitter = source
+        self._reply, self._splitter, self._translation = source
         self._meter = meter
         self._patience = patience
         self._limits = limits
@@ -78,6 +81,8 @@ class Relay:
                 await self._pass_on(shown, headers)
             patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         rest = self._shown(self._splitter.close())
+        if self._translation is not None:
+            rest += self._translation.close()
         self._is_whole = True
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if not departure.has_happened:
@@ -117,7 +122,14 @@ class Relay:
         return outcomes.suspense(f"{reason} (output seen: {seen} bytes)", http_status=http_status)
 
     def _shown(self, events: list[ServerSentEvent]) -> bytes:
-        """Meter the events and return the bytes of those the client sees."""
+        """Meter the events and return the bytes that the client sees."""
+        shown = self._metered(events)
+        if self._translation is None:
+            return shown
+        translate = self._translation.feed
+        return b"".join([translate(event.data) for event in events])
+
+    def _metered(self, events: list[ServerSentEvent]) -> bytes:
         if not self._is_readable:
             return b"".join([event.raw for event in events])
         try:

@@ -1,0 +1,175 @@
+"""A request as its vendor gets it: as it came where the vendor speaks its wire, translated where it does not."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from governance.gateway.exchange import JSON, Exchange, Headers
+from governance.gateway.formats import EVENT_STREAM, Passed, WireFormat
+from governance.gateway.translation import (
+    ANTHROPIC_VERSION,
+    Circumstances,
+    Destination,
+    Dialect,
+    Framing,
+    StreamShape,
+    StreamTranslation,
+    Translation,
+)
+from governance.plugin.anthropic_messages import messages_fields
+from governance.plugin.gemini import generate_fields
+from governance.plugin.openai_chat import Members, chat_fields
+from governance.plugin.provider import GoverningFields, Wire
+from governance.policy.snapshot import DeploymentPolicy
+
+_DIALECTS: Final[Mapping[Wire, Dialect]] = MappingProxyType(
+    {
+        Wire.OPENAI_CHAT: Dialect.OPENAI_CHAT,
+        Wire.ANTHROPIC_MESSAGES: Dialect.ANTHROPIC_MESSAGES,
+        Wire.GEMINI_GENERATE: Dialect.GEMINI,
+    }
+)
+_READERS: Final[Mapping[Wire, Callable[[Members, str, bool], GoverningFields]]] = MappingProxyType(
+    {
+        Wire.OPENAI_CHAT: lambda members, model, is_stream: chat_fields(members),
+        Wire.ANTHROPIC_MESSAGES: lambda members, model, is_stream: messages_fields(members),
+        Wire.GEMINI_GENERATE: lambda members, model, is_stream: generate_fields(members, model=model, stream=is_stream),
+    }
+)
+_PASSED: Final[Mapping[Wire, Passed]] = MappingProxyType(
+    {
+        Wire.OPENAI_CHAT: Passed(headers=(), query=""),
+        Wire.ANTHROPIC_MESSAGES: Passed(headers=(("anthropic-version", ANTHROPIC_VERSION),), query=""),
+        Wire.GEMINI_GENERATE: Passed(headers=(), query=""),
+    }
+)
+_GEMINI_STREAM: Final = Passed(headers=(), query="alt=sse")
+_EVENT_STREAM: Final = (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode())
+_UNDERSTOOD: Final = frozenset(
+    {b"retry-after", b"retry-after-ms", b"x-should-retry", b"request-id", b"deprecation", b"sunset"}
+)
+
+
+def others_of(wire: Wire) -> tuple[Wire, ...]:
+    """Return the wires that requests of this wire can be translated to, in the order of preference."""
+    return tuple(other for other in _DIALECTS if other is not wire) if wire in _DIALECTS else ()
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """How the answers of a translated call are shown to its client."""
+
+    translation: Translation
+    circumstances: Circumstances
+    shape: StreamShape
+
+    def answer(self, body: bytes) -> bytes:
+        """Translate a whole answer. Raises AnswerUntranslatable."""
+        return self.translation.answer(body, self.circumstances)
+
+    def error(self, status: int, body: bytes) -> bytes:
+        """Translate an error reply."""
+        return self.translation.error(status, body)
+
+    def stream(self) -> StreamTranslation:
+        """Open the translation of a stream."""
+        return self.translation.stream(self.circumstances, self.shape)
+
+    def headers(self, headers: Headers, *, is_stream: bool) -> Headers:
+        """Return which of the headers reach the client: Bursar's own, and those that every wire understands."""
+        is_events = is_stream and self.shape.framing is Framing.EVENTS
+        kept = [header for header in headers if header[0].startswith(b"x-bursar-") or header[0] in _UNDERSTOOD]
+        return [_EVENT_STREAM if is_events else JSON, *kept]
+
+
+class Rendition(msgspec.Struct, frozen=True, kw_only=True):
+    """One request in one wire. `id_header` is where the client's SDK looks for the request's id, if anywhere special;
+    `shown` is None where the vendor's bytes are what the client gets.
+    """
+
+    wire: Wire
+    members: Members
+    fields: GoverningFields
+    passed: Passed
+    id_header: bytes = b""
+    shown: Shown | None = None
+
+
+class Renditions:
+    """One request in the wires of the deployments that may answer it, each made when it is first needed."""
+
+    __slots__ = ("_at", "_body", "_default_maximum", "_exchange", "_native", "_translated")
+
+    def __init__(
+        self, form: WireFormat, exchange: Exchange, body: bytes, *, default_maximum: int | None, at: datetime
+    ) -> None:
+        """Read the request as it came at this instant. Raises RequestInvalid."""
+        members = Members(body)
+        self._native = Rendition(
+            wire=form.wire,
+            members=members,
+            fields=form.read(members, exchange),
+            passed=form.passed(exchange),
+            id_header=form.id_header,
+        )
+        self._exchange = exchange
+        self._body = body
+        self._at = at
+        self._default_maximum = default_maximum
+        self._translated: dict[int, Rendition] | None = None
+
+    @property
+    def fields(self) -> GoverningFields:
+        """What governs the request as it came."""
+        return self._native.fields
+
+    def of(self, deployment: DeploymentPolicy) -> Rendition:
+        """Return the request as this deployment gets it. Raises RequestInvalid for what its wire has no words for."""
+        native = self._native
+        if native.wire in deployment.upstreams:
+            return native
+        if self._translated is None:
+            self._translated = {}
+        found = self._translated.get(deployment.id)
+        if found is None:
+            wire = next(other for other in others_of(native.wire) if other in deployment.upstreams)
+            found = self._translated[deployment.id] = self._render(deployment, wire)
+        return found
+
+    def _render(self, deployment: DeploymentPolicy, wire: Wire) -> Rendition:
+        native, exchange = self._native, self._exchange
+        translation = Translation(client=_DIALECTS[native.wire], vendor=_DIALECTS[wire])
+        translated = translation.request(
+            self._body,
+            Destination(
+                model=deployment.upstream_name,
+                default_maximum_tokens=self._default_maximum or deployment.model.max_output_tokens,
+            ),
+            is_streamed=native.fields.stream,
+        )
+        members = Members(translated.body)
+        fields = _READERS[wire](members, native.fields.model, translated.is_streamed)
+        # The name that the client used: what is written, allowed and charged goes by it.
+        fields.model = native.fields.model
+        is_gemini_stream = wire is Wire.GEMINI_GENERATE and translated.is_streamed
+        is_array = native.wire is Wire.GEMINI_GENERATE and b"alt=sse" not in exchange.query
+        return Rendition(
+            wire=wire,
+            members=members,
+            fields=fields,
+            passed=_GEMINI_STREAM if is_gemini_stream else _PASSED[wire],
+            id_header=native.id_header,
+            shown=Shown(
+                translation=translation,
+                circumstances=Circumstances(
+                    created_at_seconds=int(self._at.timestamp()),
+                    request_id=str(exchange.request_id),
+                    model=native.fields.model,
+                ),
+                shape=StreamShape(
+                    wants_usage=translated.wants_usage, framing=Framing.ARRAY if is_array else Framing.EVENTS
+                ),
+            ),
+        )
