@@ -27,14 +27,14 @@ def provider_named(name: str, *, providers: Mapping[str, Provider]) -> Provider:
     return providers[name]
 
 
-def check_settings(provider: Provider, settings: ConnectionSettings) -> None:
+def check_settings(provider: Provider, settings: ConnectionSettings, *, is_unread: bool = False) -> None:
     """Ask the plugin for the upstream of every wire it speaks, and how it exchanges the credential if it does.
 
-    Raises ConnectionRefused.
+    `is_unread`: the settings hold something else in the credential's place. Raises ConnectionRefused.
     """
     check_base_url(settings.base_url)
     try:
-        grant = grant_of(provider, settings)
+        grant = None if is_unread else grant_of(provider, settings)
         if grant is not None:
             check_base_url(grant.url)
             settings = msgspec.structs.replace(settings, credential=_ANY_TOKEN)

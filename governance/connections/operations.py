@@ -97,7 +97,7 @@ def change(
     connection.options = dict(options)
     if _facts(connection) == before:
         return connection
-    check_settings(provider, _settings(connection, credential=_UNREAD))
+    check_settings(provider, _settings(connection, credential=_UNREAD), is_unread=True)
     connection.save(update_fields=["base_url", "options"])
     audit.record(
         actor=actor,

@@ -7,8 +7,12 @@ learn.microsoft.com/azure/foundry/openai (v1 API, priority-processing); recorded
 The base URL is the resource's: `https://NAME.openai.azure.com` gets `/openai/v1`. The option `processing` of a
 connection says how its deployments answer requests that name no tier: `standard` (the default), or `priority` where
 they are set to priority processing, which costs more and may come back as standard.
+
+The credential is a resource's key; with the options `tenant` and `client_id` it is the secret of an application in Entra,
+which is exchanged for tokens (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
 """
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -20,13 +24,17 @@ from governance.plugin import (
     ConnectionSettings,
     GoverningFields,
     Provider,
+    TokenGrant,
     Upstream,
     Wire,
+    client_credentials,
     hookimpl,
 )
 from governance.plugin.openai_chat import ChatConventions, ErrorSigns, OpenAIChatProvider, StreamUsage
-from governance.plugin.options import check_options
+from governance.plugin.options import ANY_TEXT, check_options
 
+_KEY_HEADER = "api-key"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}")
 _PRIORITY = ("standard", "priority")
 _SIGNS = ErrorSigns(
     exhausted=(b"insufficient_quota", b"quota exceeded", b"Quota exceeded"),
@@ -54,11 +62,11 @@ class AzureOpenAI(OpenAIChatProvider):
 
     def authorisation(self, credential: str) -> tuple[str, str]:
         """Return the header for a resource's key."""
-        return ("api-key", credential)
+        return (_KEY_HEADER, credential)
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Complete the resource's URL. Raises ConnectionInvalid."""
-        check_options(connection, known={"processing": _PRIORITY})
+        check_options(connection, known={"processing": _PRIORITY, "tenant": ANY_TEXT, "client_id": ANY_TEXT})
         if not connection.base_url:
             raise ConnectionInvalid(
                 f"Connection {connection.name!r} has no base URL: give the resource's, such as "
@@ -72,7 +80,32 @@ class AzureOpenAI(OpenAIChatProvider):
             )
         if not path:
             connection = msgspec.structs.replace(connection, base_url=f"{connection.base_url.rstrip('/')}/openai/v1")
-        return super().upstream(wire=wire, connection=connection)
+        described = super().upstream(wire=wire, connection=connection)
+        if "tenant" not in connection.options:
+            return described
+        headers = [header for header in described.headers if header[0] != _KEY_HEADER]
+        return msgspec.structs.replace(
+            described, headers=(*headers, ("authorization", f"Bearer {connection.credential}"))
+        )
+
+    def token_grant(self, *, connection: ConnectionSettings) -> TokenGrant | None:
+        """Describe the exchange of an application's secret at Entra; None for a resource's key. Raises
+        ConnectionInvalid.
+        """
+        tenant, client_id = connection.options.get("tenant", ""), connection.options.get("client_id", "")
+        if not tenant and not client_id:
+            return None
+        if not _ID.fullmatch(tenant) or not _ID.fullmatch(client_id):
+            raise ConnectionInvalid(
+                f"Connection {connection.name!r} needs both options 'tenant' and 'client_id', as Entra shows them, or "
+                "neither."
+            )
+        return client_credentials(
+            url=f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
+            client_id=client_id,
+            client_secret=connection.credential,
+            scope="https://cognitiveservices.azure.com/.default",
+        )
 
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound a request as the base does, at every tier that the deployments may bill. Raises RequestUnbounded."""

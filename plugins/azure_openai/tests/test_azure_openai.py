@@ -83,3 +83,36 @@ def test_a_tier_that_azure_has_no_price_for_is_refused() -> None:
     fields = GoverningFields(model="m", stream=False, body_bytes=1, messages=1, service_tier="flex")
     with pytest.raises(RequestUnbounded, match="'flex' has no known price at Azure OpenAI"):
         PROVIDER.bound(wire=WIRE, connection=connection(), fields=fields)
+
+
+ENTRA = {"tenant": "8f5b0f3e-acme", "client_id": "3c1d-app"}
+
+
+def of_entra(**options: str) -> ConnectionSettings:
+    return ConnectionSettings(
+        id=1, name="azure", base_url="https://acme.openai.azure.com", credential="secret-canary", options=options
+    )
+
+
+def test_an_applications_secret_is_exchanged_at_its_tenant_and_a_resources_key_is_not() -> None:
+    grant = AzureOpenAI().token_grant(connection=of_entra(**ENTRA))
+    assert grant is not None
+    assert grant.url == "https://login.microsoftonline.com/8f5b0f3e-acme/oauth2/v2.0/token"
+    assert grant.form == {
+        "grant_type": "client_credentials",
+        "client_id": "3c1d-app",
+        "client_secret": "secret-canary",
+        "scope": "https://cognitiveservices.azure.com/.default",
+    }
+    assert AzureOpenAI().token_grant(connection=of_entra()) is None
+
+
+def test_a_token_is_sent_as_a_bearers_and_not_as_a_key() -> None:
+    upstream = AzureOpenAI().upstream(wire=Wire.OPENAI_CHAT, connection=of_entra(**ENTRA))
+    assert dict(upstream.headers) == {"content-type": "application/json", "authorization": "Bearer secret-canary"}
+
+
+@pytest.mark.parametrize("options", [{"tenant": "a"}, {"client_id": "a"}, {"tenant": "a/../b", "client_id": "a"}])
+def test_half_an_application_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ConnectionInvalid, match="both options 'tenant' and 'client_id'"):
+        AzureOpenAI().token_grant(connection=of_entra(**options))
