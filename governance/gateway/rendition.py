@@ -17,11 +17,13 @@ from governance.gateway.translation import (
     Framing,
     StreamShape,
     StreamTranslation,
+    TranslatedRequest,
     Translation,
 )
 from governance.plugin.anthropic_messages import messages_fields
 from governance.plugin.gemini import generate_fields
 from governance.plugin.openai_chat import Members, chat_fields
+from governance.plugin.openai_responses import responses_fields
 from governance.plugin.provider import GoverningFields, Wire
 from governance.policy.snapshot import DeploymentPolicy
 
@@ -35,6 +37,7 @@ _DIALECTS: Final[Mapping[Wire, Dialect]] = MappingProxyType(
 _READERS: Final[Mapping[Wire, Callable[[Members, str, bool], GoverningFields]]] = MappingProxyType(
     {
         Wire.OPENAI_CHAT: lambda members, model, is_stream: chat_fields(members),
+        Wire.OPENAI_RESPONSES: lambda members, model, is_stream: responses_fields(members),
         Wire.ANTHROPIC_MESSAGES: lambda members, model, is_stream: messages_fields(members),
         Wire.GEMINI_GENERATE: lambda members, model, is_stream: generate_fields(members, model=model, stream=is_stream),
     }
@@ -56,6 +59,20 @@ _UNDERSTOOD: Final = frozenset(
 def others_of(wire: Wire) -> tuple[Wire, ...]:
     """Return the wires that requests of this wire can be translated to, in the order of preference."""
     return tuple(other for other in _DIALECTS if other is not wire) if wire in _DIALECTS else ()
+
+
+def read_as(wire: Wire, body: bytes, *, model: str, is_stream: bool) -> GoverningFields:
+    """Read a request of this wire; `model` and `is_stream` are what its address would say. Raises RequestInvalid."""
+    return _READERS[wire](Members(body), model, is_stream)
+
+
+def translated(
+    wire: Wire, other: Wire, body: bytes, *, model: str, default_maximum: int | None, is_stream: bool
+) -> TranslatedRequest:
+    """Translate a request of one wire into another. `is_stream` is what its address says. Raises RequestInvalid."""
+    translation = Translation(client=_DIALECTS[wire], vendor=_DIALECTS[other])
+    destination = Destination(model=model, default_maximum_tokens=default_maximum)
+    return translation.request(body, destination, is_streamed=is_stream)
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,20 +157,19 @@ class Renditions:
 
     def _render(self, deployment: DeploymentPolicy, wire: Wire) -> Rendition:
         native, exchange = self._native, self._exchange
-        translation = Translation(client=_DIALECTS[native.wire], vendor=_DIALECTS[wire])
-        translated = translation.request(
+        request = translated(
+            native.wire,
+            wire,
             self._body,
-            Destination(
-                model=deployment.upstream_name,
-                default_maximum_tokens=self._default_maximum or deployment.model.max_output_tokens,
-            ),
-            is_streamed=native.fields.stream,
+            model=deployment.upstream_name,
+            default_maximum=self._default_maximum or deployment.model.max_output_tokens,
+            is_stream=native.fields.stream,
         )
-        members = Members(translated.body)
-        fields = _READERS[wire](members, native.fields.model, translated.is_streamed)
+        members = Members(request.body)
+        fields = _READERS[wire](members, native.fields.model, request.is_streamed)
         # The name that the client used: what is written, allowed and charged goes by it.
         fields.model = native.fields.model
-        is_gemini_stream = wire is Wire.GEMINI_GENERATE and translated.is_streamed
+        is_gemini_stream = wire is Wire.GEMINI_GENERATE and request.is_streamed
         is_array = native.wire is Wire.GEMINI_GENERATE and b"alt=sse" not in exchange.query
         return Rendition(
             wire=wire,
@@ -162,14 +178,14 @@ class Renditions:
             passed=_GEMINI_STREAM if is_gemini_stream else _PASSED[wire],
             id_header=native.id_header,
             shown=Shown(
-                translation=translation,
+                translation=Translation(client=_DIALECTS[native.wire], vendor=_DIALECTS[wire]),
                 circumstances=Circumstances(
                     created_at_seconds=int(self._at.timestamp()),
                     request_id=str(exchange.request_id),
                     model=native.fields.model,
                 ),
                 shape=StreamShape(
-                    wants_usage=translated.wants_usage, framing=Framing.ARRAY if is_array else Framing.EVENTS
+                    wants_usage=request.wants_usage, framing=Framing.ARRAY if is_array else Framing.EVENTS
                 ),
             ),
         )

@@ -8,8 +8,8 @@ The base URL is the resource's: `https://NAME.openai.azure.com` gets `/openai/v1
 connection says how its deployments answer requests that name no tier: `standard` (the default), or `priority` where
 they are set to priority processing, which costs more and may come back as standard.
 
-The credential is a resource's key; with the options `tenant` and `client_id` it is the secret of an application in Entra,
-which is exchanged for tokens (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
+The credential is a resource's key; with the options `tenant` and `client_id` it is the secret of an application in
+Entra, which is exchanged for tokens (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
 """
 
 import re
