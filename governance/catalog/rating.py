@@ -142,12 +142,12 @@ class RateCard:
         self._digits = max((_digits(line.nano_per_unit) for line in current), default=0)
         self.scale = 10**self._digits
         self._tiers = _tiers_of(deciding(current, at=at), self._digits)
-        self._ahead = (self._tiers,)
+        self._ahead = [self._tiers]
         if any(line.hours for line in current):
             begins = quarter_of(at)
             self.valid_from, self.valid_to = max(self.valid_from, begins), min(self.valid_to, begins + QUARTER)
             later = [deciding(current, at=begins + number * QUARTER) for number in range(1, _QUARTERS_AHEAD + 1)]
-            self._ahead = (self._tiers, *(_tiers_of(lines, self._digits) for lines in later))
+            self._ahead += [_tiers_of(lines, self._digits) for lines in later]
 
     @property
     def tiers(self) -> frozenset[str]:
