@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -54,7 +53,8 @@ _TARGETS = """
 """
 # Where several books price a model, the one with the lowest rank decides for the whole model.
 PRICES = """
-    SELECT model_id, id, token_class, nano_per_unit, from_input_tokens, service_tier, effective_from, effective_to
+    SELECT model_id, id, token_class, nano_per_unit, from_input_tokens, service_tier, effective_from, effective_to,
+           hours
       FROM (SELECT p.*, b.rank, min(b.rank) OVER (PARTITION BY p.model_id) AS deciding_rank
               FROM catalog_price p JOIN catalog_pricebook b ON b.id = p.book_id
              WHERE p.model_id = ANY(%(model_ids)s)) priced
@@ -86,25 +86,10 @@ def price_lines(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[PriceLine]]:
     """Return the rows of `PRICES` by model."""
     prices: dict[int, list[PriceLine]] = {}
     for model_id, *price in rows:
-        prices.setdefault(model_id, []).append(_price_line(*price))
+        prices.setdefault(model_id, []).append(_price_line(price))
     return prices
 
 
-def _price_line(
-    price_id: int,
-    token_class: str,
-    nano_per_unit: Decimal,
-    from_input_tokens: int,
-    service_tier: str,
-    effective_from: datetime,
-    effective_to: datetime | None,
-) -> PriceLine:
-    return PriceLine(
-        id=price_id,
-        token_class=TokenClass(token_class),
-        nano_per_unit=nano_per_unit,
-        from_input_tokens=from_input_tokens,
-        service_tier=service_tier,
-        effective_from=effective_from,
-        effective_to=effective_to,
-    )
+def _price_line(row: list[Any]) -> PriceLine:
+    fields = dict(zip(PriceLine.__struct_fields__, row, strict=True))
+    return PriceLine(**fields | {"token_class": TokenClass(fields["token_class"])})

@@ -13,6 +13,7 @@ from governance.audit.operations import Actor
 from governance.catalog.amounts import is_suspicious_step, nano_per_unit, usd_per_million
 from governance.catalog.books import book_for
 from governance.catalog.errors import CatalogueRefused, PriceRefused
+from governance.catalog.hours import HoursInvalid, hours_in_words, text_of
 from governance.catalog.merging import merge_models
 from governance.catalog.models import LanguageModel, Price, PriceBook
 from governance.catalog.timeline import Overlap, Plan, Segment, plan, value_at, wanted
@@ -36,19 +37,21 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(NamedTuple):
-    """What identifies a line of a book: which model, class, tier and step it prices."""
+    """What identifies a line of a book: which model, class, tier and step it prices, and at which hours."""
 
     provider: str
     model: str
     token_class: str
     service_tier: str
     from_input_tokens: int
+    hours: str = ""
 
     def words(self) -> str:
         """Return the line as people name it."""
         step = f" from {self.from_input_tokens} input tokens" if self.from_input_tokens else ""
         tier = f" at {self.service_tier}" if self.service_tier != "standard" else ""
-        return f"{self.provider}/{self.model} {self.token_class}{tier}{step}"
+        hours = f" ({hours_in_words(self.hours)})" if self.hours else ""
+        return f"{self.provider}/{self.model} {self.token_class}{tier}{step}{hours}"
 
 
 class Change(NamedTuple):
@@ -101,8 +104,7 @@ def _wanted_lines(facts: Iterable[PriceFact]) -> tuple[dict[Line, tuple[Segment,
     """Return the wanted segments per line, without the models that have a price out of range, and why those not."""
     grouped: dict[Line, list[PriceFact]] = defaultdict(list)
     for fact in facts:
-        line = Line(fact.provider, fact.model, fact.token_class, fact.service_tier, fact.from_input_tokens)
-        grouped[line].append(fact)
+        grouped[_line(fact)].append(fact)
     lines: dict[Line, tuple[Segment, ...]] = {}
     refused: dict[tuple[str, str], str] = {}
     for line, members in grouped.items():
@@ -114,6 +116,14 @@ def _wanted_lines(facts: Iterable[PriceFact]) -> tuple[dict[Line, tuple[Segment,
             raise CatalogueRefused(f"The catalogue contradicts itself about {line.words()}. {error}") from error
     sane = {line: segments for line, segments in lines.items() if (line.provider, line.model) not in refused}
     return sane, list(refused.values())
+
+
+def _line(fact: PriceFact) -> Line:
+    try:
+        hours = text_of(fact.hours)
+    except HoursInvalid as error:
+        raise CatalogueRefused(f"The hours of {fact.provider}/{fact.model} cannot be. {error}") from error
+    return Line(fact.provider, fact.model, fact.token_class, fact.service_tier, fact.from_input_tokens, hours)
 
 
 def _segments(facts: Iterable[PriceFact]) -> tuple[Segment, ...]:
@@ -147,14 +157,15 @@ def _kept_lines(book: PriceBook) -> dict[Line, list[Segment]]:
         "token_class",
         "service_tier",
         "from_input_tokens",
+        "hours",
         "effective_from",
         "effective_to",
         "nano_per_unit",
         "id",
     )
     kept: dict[Line, list[Segment]] = defaultdict(list)
-    for provider, model, token_class, tier, step, begins, ends, value, row_id in rows:
-        line = Line(provider, model, token_class, tier, step)
+    for provider, model, token_class, tier, step, hours, begins, ends, value, row_id in rows:
+        line = Line(provider, model, token_class, tier, step, hours)
         kept[line].append(Segment(begins, ends or END, value, row_id))
     return kept
 
@@ -183,6 +194,7 @@ def _apply(
             token_class=change.line.token_class,
             service_tier=change.line.service_tier,
             from_input_tokens=change.line.from_input_tokens,
+            hours=change.line.hours,
             nano_per_unit=segment.value,
             effective_from=segment.starts_at,
             effective_to=None if segment.ends_at == END else segment.ends_at,

@@ -130,8 +130,9 @@ class PriceBook(models.Model):
 class Price(models.Model):
     """What one token (or call) of a class costs, in exact nano-USD, between two instants.
 
-    Applies when the request's whole input is at least `from_input_tokens`, at `service_tier`. `source` and
-    `snapshot_sha256` say where it was read. A price is never edited: a change closes it and opens another.
+    Applies when the request's whole input is at least `from_input_tokens`, at `service_tier`. `hours` is the
+    text of the hours at which it holds (hours.py), empty for all of them. `source` and `snapshot_sha256` say where it
+    was read. A price is never edited: a change closes it and opens another.
     """
 
     book = models.ForeignKey(PriceBook, on_delete=models.PROTECT, related_name="prices")
@@ -142,6 +143,7 @@ class Price(models.Model):
     service_tier = models.TextField(default="standard")
     effective_from = models.DateTimeField()
     effective_to = models.DateTimeField(null=True)
+    hours = models.TextField(default="", db_default="", blank=True)
     source = models.TextField()
     snapshot_sha256 = models.TextField(default="", blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -161,6 +163,7 @@ class Price(models.Model):
                     ("token_class", RangeOperators.EQUAL),
                     ("service_tier", RangeOperators.EQUAL),
                     ("from_input_tokens", RangeOperators.EQUAL),
+                    ("hours", RangeOperators.EQUAL),
                     (DateTimeRange("effective_from", "effective_to", RangeBoundary()), RangeOperators.OVERLAPS),
                 ],
             ),

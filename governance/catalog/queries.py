@@ -11,6 +11,7 @@ from django.db.models import Min, Prefetch, Q, QuerySet
 from governance.catalog.amounts import usd_per_million
 from governance.catalog.errors import AliasNotFound, DeploymentNotFound, GroupNotFound, ModelNotFound
 from governance.catalog.hot import PRICES, price_lines
+from governance.catalog.hours import deciding
 from governance.catalog.models import AccessGroup, AliasTarget, Deployment, LanguageModel, ModelAlias, Price
 from governance.catalog.rating import RateTable
 from governance.teams.models import Organisation
@@ -107,15 +108,17 @@ def aliases_of(*, organisation_id: int) -> QuerySet[ModelAlias]:
 
 
 def prices_in_force(*, model_ids: Iterable[int], at: datetime) -> dict[int, list[Price]]:
-    """Return the prices that decide at that instant, by model: those of its lowest-ranked book, as the gateway does."""
+    """Return the prices that decide at that instant, by model, as the gateway does: those of its lowest-ranked book,
+    and where prices depend on the hour those of this one.
+    """
     priced = Price.objects.filter(model_id__in=list(model_ids))
-    deciding = dict(priced.values_list("model_id").annotate(rank=Min("book__rank")).order_by())
+    ranks = dict(priced.values_list("model_id").annotate(rank=Min("book__rank")).order_by())
     rows = priced.filter(_in_force(at)).select_related("book")
     found: dict[int, list[Price]] = {}
     for row in rows.order_by("model_id", "service_tier", "from_input_tokens", "token_class"):
-        if row.book.rank == deciding[row.model_id]:
+        if row.book.rank == ranks[row.model_id]:
             found.setdefault(row.model_id, []).append(row)
-    return found
+    return {model_id: deciding(rows, at=at) for model_id, rows in found.items()}
 
 
 def rate_tables(*, model_ids: Iterable[int]) -> dict[int, RateTable]:
@@ -175,7 +178,7 @@ def _join(
     after: Decimal | None = None,
 ) -> None:
     """Note the end of one price and the beginning of the next, at the same instant, as one change."""
-    key = (row.book_id, row.model_id, row.token_class, row.service_tier, row.from_input_tokens, at)
+    key = (row.book_id, row.model_id, row.token_class, row.service_tier, row.from_input_tokens, row.hours, at)
     held = changes.get(key)
     changes[key] = PriceChange(
         row.model,

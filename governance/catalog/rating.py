@@ -4,12 +4,14 @@ Inside, money is an integer of 1/scale nano-USD, where the scale is a power of t
 an integer: sums and products are exact, and fast enough for the request path.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
+from governance.catalog.hours import QUARTER, deciding, quarter_of
 from governance.core.errors import BursarError, RequestUnpriced
 from governance.core.money import EXACT
 from governance.core.windows import END
@@ -20,6 +22,9 @@ RATING_RULE = 1
 """The version of the rules in this file, kept on every usage record."""
 
 STANDARD = "standard"
+
+_QUARTERS_AHEAD = 2
+"""An attempt lasts half an hour at most (the gateway's `total_seconds`): into the second quarter after its own."""
 
 _MEDIA_CLASSES = frozenset(
     {TokenClass.INPUT_AUDIO, TokenClass.INPUT_IMAGE, TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE}
@@ -50,7 +55,9 @@ class NoPrice(BursarError):
 
 
 class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One price of the catalogue: exact nano-USD per token or call, in force `[effective_from, effective_to)`."""
+    """One price of the catalogue: exact nano-USD per token or call, in force `[effective_from, effective_to)`, where
+    `hours` are not empty at those alone (hours.py).
+    """
 
     id: int
     token_class: TokenClass
@@ -59,6 +66,7 @@ class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str
     effective_from: datetime
     effective_to: datetime | None
+    hours: str = ""
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -119,7 +127,11 @@ class WorstCase(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateCard:
-    """The prices of one model in force from `valid_from` until `valid_to`. Immutable."""
+    """The prices of one model in force from `valid_from` until `valid_to`. Immutable.
+
+    Usage is rated at the prices of the instant. Where prices depend on the hour, the worst case is the dearest of all
+    that hold while an attempt may last: vendors do not say which instant of it they bill by.
+    """
 
     def __init__(self, lines: Iterable[PriceLine], *, at: datetime) -> None:
         every = list(lines)
@@ -129,8 +141,13 @@ class RateCard:
         self.valid_to = min((edge for edge in changes if edge > at), default=END)
         self._digits = max((_digits(line.nano_per_unit) for line in current), default=0)
         self.scale = 10**self._digits
-        tiers = {line.service_tier for line in current}
-        self._tiers = {tier: _steps([x for x in current if x.service_tier == tier], self._digits) for tier in tiers}
+        self._tiers = _tiers_of(deciding(current, at=at), self._digits)
+        self._ahead = [self._tiers]
+        if any(line.hours for line in current):
+            begins = quarter_of(at)
+            self.valid_from, self.valid_to = max(self.valid_from, begins), min(self.valid_to, begins + QUARTER)
+            later = [deciding(current, at=begins + number * QUARTER) for number in range(1, _QUARTERS_AHEAD + 1)]
+            self._ahead += [_tiers_of(lines, self._digits) for lines in later]
 
     @property
     def tiers(self) -> frozenset[str]:
@@ -138,13 +155,13 @@ class RateCard:
         return frozenset(self._tiers)
 
     def worst_case(self, bound: Bound) -> WorstCase:
-        """Return the dearest this bound can become, over every reachable tier and step.
+        """Return the dearest this bound can become, over every reachable tier and step, while an attempt may last.
 
         Raises RequestUnpriced when a reachable tier or a paid call has no price.
         """
         fixed = per_output = 0
-        for tier in bound.service_tiers or (STANDARD,):
-            for step in self._reachable(tier, bound.input_tokens):
+        for tiers, tier in itertools.product(self._ahead, bound.service_tiers or (STANDARD,)):
+            for step in _reachable(tiers, tier, bound.input_tokens):
                 fixed = max(fixed, _fixed(step, bound))
                 if bound.choices:
                     per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
@@ -160,14 +177,6 @@ class RateCard:
                 raise NoPrice("No price is in force for this model: add one with `bursar models add`.")
             return max(every, key=lambda rated: rated.cost_nano)
         return self._rate_at(_step_for(steps, counts), counts, is_assumed=False)
-
-    def _reachable(self, tier: str, input_tokens: int) -> list[Step]:
-        steps = self._tiers.get(tier)
-        if not steps:
-            raise RequestUnpriced(
-                f"The model has no price for the service tier {tier!r}: ask for another tier, or add its prices."
-            )
-        return [step for step in steps if step.from_input_tokens <= input_tokens]
 
     def _rate_at(self, step: Step, counts: Mapping[TokenClass, int], *, is_assumed: bool) -> Rated:
         total = 0
@@ -211,6 +220,20 @@ class RateTable:
 def is_listed_price(token_class: TokenClass, *, listed_for: TokenClass) -> bool:
     """Return whether a price listed for that class is what this one is billed at, not one assumed for it."""
     return listed_for in (token_class, _SAME_PRICE.get(token_class))
+
+
+def _tiers_of(lines: list[PriceLine], digits: int) -> dict[str, tuple[Step, ...]]:
+    tiers = {line.service_tier for line in lines}
+    return {tier: _steps([line for line in lines if line.service_tier == tier], digits) for tier in tiers}
+
+
+def _reachable(tiers: Mapping[str, tuple[Step, ...]], tier: str, input_tokens: int) -> list[Step]:
+    steps = tiers.get(tier)
+    if not steps:
+        raise RequestUnpriced(
+            f"The model has no price for the service tier {tier!r}: ask for another tier, or add its prices."
+        )
+    return [step for step in steps if step.from_input_tokens <= input_tokens]
 
 
 def _digits(price: Decimal) -> int:

@@ -16,7 +16,7 @@ from governance.plugin.errors import (
 )
 from governance.plugin.hooks import hookimpl
 from governance.plugin.notifier import Notice, Notifier
-from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceSource
+from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
     AfterDisconnect,
     Billing,
@@ -55,6 +55,7 @@ __all__ = [
     "PluginError",
     "PriceCatalogue",
     "PriceFact",
+    "PriceHours",
     "PriceSource",
     "Provider",
     "RequestInvalid",

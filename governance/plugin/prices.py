@@ -26,10 +26,24 @@ class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
 
 
+class PriceHours(msgspec.Struct, frozen=True, kw_only=True):
+    """When a price holds, on the wall clock of an IANA `zone`: on these `weekdays` (1 is Monday, 7 Sunday) in these
+    `windows` ("09:00" to "12:00", half-open, at quarters of an hour; "24:00" ends a day), but not on the local days
+    `except_on`, such as public holidays, which `except_name` says in words. Windows do not pass midnight: use two.
+    """
+
+    zone: str
+    weekdays: tuple[int, ...]
+    windows: tuple[tuple[str, str], ...]
+    except_on: tuple[date, ...] = ()
+    except_name: str = ""
+
+
 class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
     """One price. `usd_per_million` is exact USD per million tokens (per thousand calls for call classes would be
     converted by the source to per million calls). Applies to requests whose total input is at least
     `from_input_tokens`, at `service_tier`, from `effective_from` (None: since ever) until `effective_to`, half-open.
+    With `hours` it goes before the price without hours while they last.
     """
 
     provider: str
@@ -40,12 +54,13 @@ class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str = "standard"
     effective_from: datetime | None = None
     effective_to: datetime | None = None
+    hours: PriceHours | None = None
     origin: str = ""
 
 
 class PriceCatalogue(msgspec.Struct, frozen=True, kw_only=True):
     """A dated snapshot: what it says, where it comes from, and the SHA-256 (hex) of the data it was read from.
-    `skipped` lists, in words, what the source knows and this vocabulary cannot say (for example hours of the day).
+    `skipped` lists, in words, what the source knows and this vocabulary cannot say (for example seconds of audio).
     """
 
     source: str

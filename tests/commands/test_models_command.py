@@ -9,7 +9,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from governance.audit.models import AuditEvent
+from governance.catalog.hours import text_of
+from governance.catalog.models import Price
 from governance.connections.models import Connection
+from governance.plugin import PriceHours
 from tests.support.finance_world import make_world
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +38,15 @@ def llama() -> None:
             organisation=organisation, name=name, provider="openai_compatible", base_url="http://10.0.0.5:8000/v1"
         )
     _run("add", "llama-4", "--connection", "vllm", "--alias", "llama", *PRICES)
+
+
+def test_every_price_is_shown_with_the_hours_at_which_it_holds() -> None:
+    hours = PriceHours(zone="Asia/Shanghai", weekdays=(6, 7), windows=(("09:00", "12:00"),))
+    price = Price.objects.get(token_class="input")
+    price.pk, price.hours = None, text_of(hours)
+    price.save(force_insert=True)
+    shown = {row["hours"] for row in _run("prices", "openai_compatible/llama-4") if row["token_class"] == "input"}
+    assert shown == {None, "Sat, Sun 09:00-12:00 Asia/Shanghai"}
 
 
 def test_a_fallback_is_the_last_of_an_alias() -> None:

@@ -1,7 +1,7 @@
-"""What every vendor can do in every wire, found out by asking: `python -m tests.conformance.capabilities` writes it down.
+"""What every vendor can do in every wire, found out by asking. `python -m tests.conformance.capabilities` writes it.
 
-Each cell is a request that uses a feature, taken through the code that the gateway takes it through: read in the client's
-wire, translated where the vendor does not speak it, read again in the vendor's, and bounded by its plugin.
+Each cell is a request that uses a feature, taken through the code that the gateway takes it through: read in the
+client's wire, translated where the vendor does not speak it, read again in the vendor's, and bounded by its plugin.
 """
 
 import json
@@ -145,11 +145,11 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
     lines = [
         "# Who can do what",
         "",
-        "Made by `python -m tests.conformance.capabilities` from the code itself, and held to it by a test; for programs",
-        "it is `capabilities.json`. *native*: the vendor speaks the client's wire and its bytes pass. *translated*: request,",
-        "answer, stream and errors are translated (see [translation](translation.md)). *refused*: with a sentence, before",
-        "anything is sent, because the vendor's wire has no words for it or because nothing bounds what it would cost.",
-        "Batches are not served yet in any wire.",
+        "Made by `python -m tests.conformance.capabilities` from the code itself, and held to it by a test; for",
+        "programs it is `capabilities.json`. *native*: the vendor speaks the client's wire and its bytes pass.",
+        "*translated*: request, answer, stream and errors are translated (see [translation](translation.md)).",
+        "*refused*: with a sentence, before anything is sent, because the vendor's wire has no words for it or because",
+        "nothing bounds what it would cost. Batches are not served yet in any wire.",
     ]
     for wire in REQUESTS:
         lines += ["", f"## {wire.value}", "", f"| vendor | {' | '.join(FEATURES)} |", "|---|" + "---|" * len(FEATURES)]

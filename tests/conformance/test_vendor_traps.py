@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from bursar_plugin_price_catalogue.handkept import HandKept
 
+from governance.catalog.hours import text_of
 from governance.catalog.rating import PriceLine, RateCard
 from governance.gateway.backoff import retry_after
 from governance.plugin import (
@@ -170,6 +171,25 @@ def test_trap_15_the_tier_that_the_reply_names_is_billed_and_both_are_held(bille
     fields = GoverningFields(model="m", stream=False, body_bytes=1, messages=1, service_tier="priority")
     bound = PROVIDERS["xai"].bound(wire=WIRE, connection=connection("xai"), fields=fields)
     assert bound.service_tiers == ("standard", "priority")
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "usd"),
+    [
+        ("deepseek-v4-pro", "2026-06-01T02:00", "1.305"),
+        ("deepseek-v4-pro", "2026-08-22T02:00", "5.28"),
+        ("deepseek-v4-pro", "2026-08-29T02:00", "2.64"),
+        ("deepseek-v4-pro", "2026-11-25T02:00", "5.28"),
+        ("deepseek-v4-pro", "2026-11-25T05:00", "2.64"),
+        ("deepseek-flash", "2026-10-01T02:00", "0.75"),
+        ("deepseek-flash", "2026-10-08T09:59", "1.50"),
+        ("deepseek-flash", "2026-10-10T02:00", "0.75"),
+    ],
+)
+def test_trap_17_the_hour_the_weekday_and_the_holiday_decide_on_beijing_time(model: str, at: str, usd: str) -> None:
+    card = catalogue_card("deepseek", model, at=datetime.fromisoformat(at).replace(tzinfo=UTC))
+    rated = card.rate(Usage(input_tokens=1_000_000, output_tokens=1_000_000))
+    assert rated.cost_nano == Decimal(usd) * 10**9
 
 
 def test_trap_19_the_model_that_was_served_is_kept_beside_the_one_that_was_asked_for() -> None:
@@ -337,8 +357,8 @@ def test_trap_36_a_key_of_ones_own_behind_a_gateway_costs_the_fee_and_the_vendor
     assert read("openrouter", {**usage, "is_byok": False}).vendor_cost == "0.00005"
 
 
-def catalogue_card(provider: str, model: str) -> RateCard:
-    """Return the card of a model in the catalogue that Bursar keeps by hand."""
+def catalogue_card(provider: str, model: str, *, at: datetime = NOW) -> RateCard:
+    """Return the card of a model in the catalogue that Bursar keeps by hand, as it is at that instant."""
     prices = [price for price in HandKept().read(providers=[provider]).prices if price.model == model]
     lines = [
         PriceLine(
@@ -349,7 +369,8 @@ def catalogue_card(provider: str, model: str) -> RateCard:
             service_tier=price.service_tier,
             effective_from=price.effective_from or datetime(2026, 1, 1, tzinfo=UTC),
             effective_to=price.effective_to,
+            hours=text_of(price.hours),
         )
         for number, price in enumerate(prices, start=1)
     ]
-    return RateCard(lines, at=NOW)
+    return RateCard(lines, at=at)

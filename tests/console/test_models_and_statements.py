@@ -1,7 +1,9 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from governance.catalog.hours import text_of
 from governance.catalog.models import LanguageModel, Price, PriceBook
+from governance.plugin import PriceHours
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Company
 
@@ -46,6 +48,19 @@ def test_a_model_shows_what_was_is_and_will_be_charged(company: Company, log_in:
     text = log_in("auditor").get(f"/models/{model.pk}/").content.decode()
 
     assert all(word in text for word in ("In force", "Coming", "Outranked", "$3.00", "announcement"))
+    assert "Other hours" not in text
+
+
+def test_a_price_by_the_hour_shows_its_hours_and_whether_it_counts_now(company: Company, log_in: LogIn) -> None:
+    model = company.models["falcon-large"]
+    always = PriceHours(zone="Asia/Shanghai", weekdays=(1, 2, 3, 4, 5, 6, 7), windows=(("00:00", "24:00"),))
+    price = company.prices["falcon-large"][0]
+    price.pk, price.nano_per_unit, price.hours = None, Decimal(7777), text_of(always)
+    price.save(force_insert=True)
+
+    text = log_in("auditor").get(f"/models/{model.pk}/").content.decode()
+
+    assert all(word in text for word in ("In force", "Other hours", "00:00-24:00 Asia/Shanghai", "$7.777"))
 
 
 def test_finance_downloads_a_statement_as_it_was_written(busy_company: Company, log_in: LogIn) -> None:

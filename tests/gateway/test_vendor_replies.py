@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 
+from governance.catalog.hours import text_of
+from governance.plugin import PriceHours
 from tests.gateway.test_recordings import replay
 from tests.gateway.vendor import Vendor
-from tests.gateway.world import CREDENTIAL, Served, World
+from tests.gateway.world import CREDENTIAL, Served, World, question
 from tests.support.recordings import exchange
 from tests.support.vendor_replies import PROVIDERS, RECORDED, Recorded
 
@@ -40,6 +42,31 @@ async def test_a_vendors_reply_is_passed_and_booked_at_its_price(
     assert record["served_model"] == recorded.served_model
     assert record["vendor_cost_nano"] == (recorded.vendor_cost and Decimal(recorded.vendor_cost) * 10**9)
     assert (record["outcome"], record["is_estimated"]) == ("completed", False)
+
+
+async def test_a_call_is_held_for_and_booked_at_the_price_of_its_hour(world: World, served: Served, key: str) -> None:
+    model = world.add_model("by-the-hour")
+    always = PriceHours(zone="Asia/Shanghai", weekdays=(1, 2, 3, 4, 5, 6, 7), windows=(("00:00", "24:00"),))
+    world.insert(
+        "catalog_price",
+        book_id=world.book,
+        model_id=model,
+        token_class="output",
+        nano_per_unit="7000",
+        from_input_tokens=0,
+        service_tier="standard",
+        effective_from="2026-01-01T00:00:00Z",
+        hours=text_of(always),
+        source="test",
+        snapshot_sha256="",
+    )
+    await served.gateway.keeper.refresh()
+    async with served.client(key) as client:
+        reply = await client.post("/v1/chat/completions", json={**question(), "model": "by-the-hour"})
+    assert reply.status_code == 200
+    (record,) = await world.recorded()
+    assert record["charge_nano"] == 9 * 1000 + 3 * 7000
+    assert record["reserved_nano"] >= 1000 * 7000
 
 
 @pytest.mark.parametrize("name", sorted(PROVIDERS))

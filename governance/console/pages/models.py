@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db.models import Q
 
-from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price
+from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price, PriceBook
 from governance.catalog.queries import price_history, prices_in_force
 from governance.console.pages.explanation import CLASS_WORDS
 from governance.console.viewer import Viewer
@@ -82,12 +82,13 @@ def model_page(*, viewer: Viewer, model_id: int, now: datetime) -> ModelPage | N
             -price.effective_from.timestamp(),
         ),
     )
+    counting = {price.pk for price in prices_in_force(model_ids=[model_id], at=now).get(model_id, [])}
     return ModelPage(
         line=_lines(viewer, [model], now)[0],
         deployments=list(
             model.deployments.filter(connection__organisation=viewer.organisation).select_related("connection")
         ),
-        prices=[_price_line(price, now, is_deciding=price.book == deciding) for price in ordered],
+        prices=[_price_line(price, now, is_counting=price.pk in counting, book=deciding) for price in ordered],
         book=deciding.name if deciding is not None else "",
     )
 
@@ -142,10 +143,12 @@ def _lifecycle(model: LanguageModel, today: date) -> tuple[str, str]:
     return ("Retires soon", "near") if model.retires_on - today <= _SOON else ("Available", "good")
 
 
-def _price_line(price: Price, now: datetime, *, is_deciding: bool) -> PriceLine:
+def _price_line(price: Price, now: datetime, *, is_counting: bool, book: PriceBook | None) -> PriceLine:
     label = CLASS_WORDS.get(price.token_class, price.token_class)
     if price.effective_to is not None and price.effective_to <= now:
         return PriceLine(price=price, label=label, state="former")
     if price.effective_from > now:
         return PriceLine(price=price, label=label, state="coming")
-    return PriceLine(price=price, label=label, state="now" if is_deciding else "outranked")
+    if is_counting:
+        return PriceLine(price=price, label=label, state="now")
+    return PriceLine(price=price, label=label, state="other hours" if price.book == book else "outranked")

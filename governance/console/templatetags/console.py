@@ -11,6 +11,7 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from governance.catalog.hours import hours_in_words
 from governance.console import amounts, times
 from governance.console.icons import PATHS
 from governance.console.navigation import sections
@@ -51,6 +52,12 @@ def exact_nano(nano: int | Decimal) -> str:
 def per_million(nano_per_unit: Decimal) -> str:
     """A price, in USD per million units."""
     return amounts.per_million(nano_per_unit)
+
+
+@register.filter
+def price_hours(hours: str) -> str:
+    """The hours at which a price holds."""
+    return hours_in_words(hours)
 
 
 @register.filter

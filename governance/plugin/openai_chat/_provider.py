@@ -59,12 +59,14 @@ class OpenAIChatProvider:
     `path` follows the base URL, which may end with or without a slash (see `base_url`).
     `maximum_fields` are the names of the output cap that the vendor enforces, the one to write first. `service_tiers`
     maps a tier a request may ask for to the tiers it may be billed at; any other tier is refused as unbounded.
-    `error_signs` are the words by which the vendor tells its errors apart; a subclass has its own.
+    `error_signs` are the words by which the vendor tells its errors apart, and `preamble_tokens` is what it puts before
+    a conversation at most, and once more before tools; a subclass has its own.
     """
 
     wires = frozenset({Wire.OPENAI_CHAT})
     path = "/chat/completions"
     error_signs = KNOWN_SIGNS
+    preamble_tokens = PREAMBLE_TOKENS
 
     def __init__(
         self,
@@ -129,9 +131,9 @@ class OpenAIChatProvider:
             raise RequestUnbounded(
                 f"The request uses {fields.paid_tools[0]!r}, whose cost at {self.title} has no known bound: remove it."
             )
-        schemas = fields.schema_bytes + PREAMBLE_TOKENS if fields.schema_bytes else 0
+        schemas = fields.schema_bytes + self.preamble_tokens if fields.schema_bytes else 0
         return Bound(
-            input_tokens=fields.body_bytes + schemas + PREAMBLE_TOKENS + MESSAGE_TOKENS * fields.messages,
+            input_tokens=fields.body_bytes + schemas + self.preamble_tokens + MESSAGE_TOKENS * fields.messages,
             choices=fields.choices,
             service_tiers=self._billable_tiers(fields.service_tier),
         )

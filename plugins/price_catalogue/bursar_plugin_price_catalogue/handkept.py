@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import msgspec
 
-from governance.plugin import ModelFact, PriceCatalogue, PriceFact, TokenClass
+from governance.plugin import ModelFact, PriceCatalogue, PriceFact, PriceHours, TokenClass
 
 
 class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,7 +24,9 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices of one model that begin together, as decimal strings in USD per million by token class."""
+    """Prices of one model that begin together, as decimal strings in USD per million by token class. `hours` names
+    those of the file at which they hold.
+    """
 
     provider: str
     models: tuple[str, ...]
@@ -34,12 +36,14 @@ class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     service_tier: str = "standard"
     effective_from: datetime | None = None
     effective_to: datetime | None = None
+    hours: str | None = None
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     as_of: date
     about: str
     origins: dict[str, str]
+    hours: dict[str, PriceHours]
     models: tuple[_Model, ...]
     prices: tuple[_Prices, ...]
 
@@ -61,10 +65,7 @@ class HandKept:
             as_of=data.as_of,
             models=tuple(_model(row, data.origins) for row in data.models if not wanted or row.provider in wanted),
             prices=tuple(
-                fact
-                for row in data.prices
-                if not wanted or row.provider in wanted
-                for fact in _prices(row, data.origins)
+                fact for row in data.prices if not wanted or row.provider in wanted for fact in _prices(row, data)
             ),
         )
 
@@ -83,7 +84,7 @@ def _model(row: _Model, origins: dict[str, str]) -> ModelFact:
     )
 
 
-def _prices(row: _Prices, origins: dict[str, str]) -> Iterable[PriceFact]:
+def _prices(row: _Prices, data: _File) -> Iterable[PriceFact]:
     for model in row.models:
         for token_class, price in row.usd_per_million.items():
             yield PriceFact(
@@ -95,5 +96,6 @@ def _prices(row: _Prices, origins: dict[str, str]) -> Iterable[PriceFact]:
                 service_tier=row.service_tier,
                 effective_from=row.effective_from,
                 effective_to=row.effective_to,
-                origin=origins[row.origin],
+                hours=data.hours[row.hours] if row.hours is not None else None,
+                origin=data.origins[row.origin],
             )

@@ -23,10 +23,12 @@ _SIGNS = ErrorSigns(
 class XAI(OpenAIChatProvider):
     """The base with what xAI's counts, caps and tiers mean.
 
-    `max_tokens` is deprecated there and not known to count reasoning; `max_completion_tokens` does.
+    `max_completion_tokens` caps visible output and reasoning together; `max_tokens` is not known to. Some models put a
+    prompt of their own before each conversation and bill it, of which about 700 tokens were seen.
     """
 
     error_signs = _SIGNS
+    preamble_tokens = 2048
 
     def __init__(self) -> None:
         super().__init__(

@@ -3,7 +3,7 @@
 import pytest
 from bursar_plugin_xai import XAI, bursar_providers
 
-from governance.plugin import ConnectionInvalid, ConnectionSettings, Provider, Wire
+from governance.plugin import ConnectionInvalid, ConnectionSettings, GoverningFields, Provider, Wire
 from governance.plugin.testing import PROVIDER_CHECKS, ProviderCheck, Subject
 
 PROVIDER = XAI()
@@ -27,6 +27,12 @@ def test_the_plugin_offers_its_provider() -> None:
 def test_an_option_that_means_nothing_is_refused() -> None:
     with pytest.raises(ConnectionInvalid, match="unknown option 'region': this provider has none"):
         PROVIDER.upstream(wire=Wire.OPENAI_CHAT, connection=connection(region="china"))
+
+
+def test_the_prompt_that_the_vendor_adds_and_bills_is_held_for() -> None:
+    fields = GoverningFields(model="m", stream=False, body_bytes=60, messages=1)
+    bound = PROVIDER.bound(wire=Wire.OPENAI_CHAT, connection=connection(), fields=fields)
+    assert bound.input_tokens >= 60 + 2000
 
 
 def test_requests_go_to_the_vendors_own_host() -> None:

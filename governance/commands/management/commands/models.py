@@ -10,6 +10,7 @@ from django.db import transaction
 from governance.catalog import operations, queries
 from governance.catalog.amounts import usd_per_million
 from governance.catalog.errors import PriceUnusual
+from governance.catalog.hours import hours_in_words
 from governance.catalog.importing import ImportResult, import_catalogue
 from governance.catalog.models import LanguageModel, ModelAlias, Price
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
@@ -25,6 +26,7 @@ _PRICES = {
     "input_price": TokenClass.INPUT,
     "output_price": TokenClass.OUTPUT,
     "cache_read_price": TokenClass.CACHE_READ,
+    "cache_read_explicit_price": TokenClass.CACHE_READ_EXPLICIT,
     "cache_write_price": TokenClass.CACHE_WRITE,
     "reasoning_price": TokenClass.REASONING,
 }
@@ -246,6 +248,7 @@ def _prices(options: dict[str, Any]) -> Answer:
             "token_class": row.token_class,
             "service_tier": row.service_tier,
             "from_input_tokens": row.from_input_tokens,
+            "hours": hours_in_words(row.hours) or None,
             "usd_per_million": format(usd_per_million(row.nano_per_unit), "f"),
             "effective_from": row.effective_from.isoformat(),
             "effective_to": row.effective_to.isoformat() if row.effective_to else None,
