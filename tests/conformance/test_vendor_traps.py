@@ -308,7 +308,8 @@ def test_trap_27_a_clients_cap_is_written_where_thinking_counts(name: str, given
     provider, asked = PROVIDERS[name], b'{"model":"m","messages":[],"%s":70}' % given.encode()
     edits = provider.body_edits(wire=WIRE, connection=connection(name), fields=read_chat_request(asked))
     after = json.loads(splice(asked, edits))
-    enforced = provider.maximum_field(wire=WIRE, connection=connection(name))
+    bare = read_chat_request(b'{"model":"m","messages":[]}')
+    (enforced,) = provider.maximum_edits(wire=WIRE, connection=connection(name), fields=bare, maximum=9)
     assert after[given] == 70
     assert name == "azure_openai" or after[enforced] == 70
 
