@@ -190,7 +190,7 @@ def _maximum(values: dict[str, msgspec.Raw]) -> int:
 
 def _tools(values: dict[str, msgspec.Raw]) -> tuple[int, set[str]]:
     """Return how many tools the vendor defines and the client runs, and the names of those the vendor runs."""
-    if not _is_set(values, "tools"):
+    if "tools" not in values or bytes(values["tools"]) == b"null":
         return 0, set()
     kinds = []
     for tool in items(values["tools"], field="tools"):
