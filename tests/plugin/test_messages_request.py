@@ -250,6 +250,18 @@ def test_content_nested_deeper_than_the_api_knows_is_refused() -> None:
         read_messages_request(b'{"model":"m","max_tokens":1,"messages":' + b"[" * 100_000)
 
 
+@pytest.mark.parametrize("field", ["messages", "system", "tools"])
+def test_a_request_of_more_parts_than_anybody_reads_is_refused_before_it_costs_time(field: str) -> None:
+    parts: dict[str, Any] = {
+        "messages": [{"role": "user", "content": [TEXT] * 200}] * 100,
+        "system": [TEXT] * 20_001,
+        "tools": [TOOL] * 20_001,
+    }
+    with pytest.raises(RequestInvalid, match="has more than 20000 parts") as caught:
+        read_messages_request(request(**{field: parts[field]}))
+    assert caught.value.field == field
+
+
 def test_a_count_of_tokens_needs_no_maximum_and_has_no_answer() -> None:
     body = b'{"model":"m","messages":[{"role":"user","content":"What is 2 + 2?"}],"system":"s"}'
     fields = read_count_tokens_request(body)
