@@ -79,17 +79,17 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 class GoverningFields(msgspec.Struct, kw_only=True):
     """What decides the cost of a request, read from its body by the wire; the body itself stays bytes.
 
-    `body_bytes` is the length of the body in bytes, `messages` the number of conversation items, `schema_bytes` the
-    part of the body that defines tools and reply formats (templates write those out anew). `max_output_tokens` is the
-    smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
-    embeddings. `stream_options` is the client's own JSON value, kept as bytes so that a plugin can add to it, and
-    `holders` are other top-level values in which a cap, or the model's name again, is nested. `remote_media` and
-    `inline_media` count images, audio and files by reference and by value; where a vendor bounds what an image costs,
-    `images` says how many of them are images, and `media_bytes` how many bytes of the body are media that came by
-    value. `vendor_tools` counts tools which the client runs and the vendor defines. `paid_tools` names server-side
-    tools and other features that cost extra. `speed` and `inference_geo` are what the client asked for, where a price
-    depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire sends nothing else to the
-    model; 0 where nobody counted.
+    `body_bytes` is the length of the body in bytes, `messages` the number of conversation items (with their parts,
+    where a template frames those), `schema_bytes` the part of the body that defines tools and reply formats (templates
+    write those out anew). `max_output_tokens` is the smallest of the caps the client gave in `maximum_fields`; zero for
+    a wire whose answers are no output, such as embeddings. `stream_options` is the client's own JSON value, kept as
+    bytes so that a plugin can add to it, and `holders` are other top-level values in which a cap, or the model's name
+    again, is nested. `remote_media` and `inline_media` count images, audio and files by reference and by value; where a
+    vendor bounds what an image costs, `images` says how many of them are images, and `media_bytes` how many bytes of
+    the body are media that came by value. `vendor_tools` counts tools which the client runs and the vendor defines.
+    `paid_tools` names server-side tools and other features that cost extra. `speed` and `inference_geo` are what the
+    client asked for, where a price depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire
+    sends nothing else to the model; 0 where nobody counted.
     """
 
     model: str

@@ -161,7 +161,7 @@ async def test_what_is_not_metered_does_not_exist(
             request.url = request.url.copy_with(raw_path=path.encode())
             reply = await client.send(request)
             assert (path, reply.status_code) == (path, 404)
-            assert reply.json()["error"]["code"] == "route_unknown"
+            assert b'"route_unknown"' in reply.content
     assert vendor.calls == [] and world.attempts() == []
 
 

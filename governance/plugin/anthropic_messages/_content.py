@@ -13,6 +13,9 @@ IMAGE = "image"
 DOCUMENT = "document"
 MESSAGE_MEMBERS = frozenset({"role", "content"})
 
+MAX_ITEMS = 20_000
+"""Messages and blocks of one request, or its tools: each costs time to look at, and no conversation has so many."""
+
 _TEXT_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 _NESTING_BLOCKS = frozenset({"tool_result", "search_result"})
 _STORED = frozenset({"file", "container_upload"})
@@ -27,20 +30,20 @@ class Contents:
     """Counts what a request's content blocks hold, and names what nothing bounds.
 
     `remote` and `inline` count media by reference and by value, `images` those of both that are images, `bytes` the
-    characters of media by value, `blocks` all content blocks, `references` mentions of tools that the vendor writes out
-    again. `unbounded` names blocks whose cost has no known bound.
+    characters of media by value, `items` messages and content blocks, `references` mentions of tools that the vendor
+    writes out again. `unbounded` names blocks whose cost has no known bound.
     """
 
-    __slots__ = ("blocks", "bytes", "images", "inline", "references", "remote", "unbounded")
+    __slots__ = ("bytes", "images", "inline", "items", "references", "remote", "unbounded")
 
     def __init__(self) -> None:
-        self.remote = self.inline = self.images = self.bytes = self.blocks = self.references = 0
+        self.remote = self.inline = self.images = self.bytes = self.items = self.references = 0
         self.unbounded: set[str] = set()
 
-    def read_messages(self, raw: msgspec.Raw) -> int:
-        """Read all messages and return how many there are. Raises RequestInvalid."""
-        messages = items(raw, field="messages")
-        for message in messages:
+    def read_messages(self, raw: msgspec.Raw) -> None:
+        """Read all messages. Raises RequestInvalid."""
+        for message in items(raw, field="messages"):
+            self._count(field="messages")
             values = members(message, field="messages")
             unknown = next((name for name in values if name not in MESSAGE_MEMBERS), None)
             if unknown is not None:
@@ -51,13 +54,11 @@ class Contents:
             if "content" not in values:
                 raise RequestInvalid("A message has no content: set its field 'content'.", field="messages")
             self.read(values["content"], field="messages")
-        return len(messages)
 
     def read(self, raw: msgspec.Raw, *, field: str, depth: int = 0) -> None:
         """Read one content: a text, or a list of blocks. Raises RequestInvalid."""
         first = bytes(memoryview(raw)[:1])
         if first == b'"':
-            self.blocks += 1
             return
         if first != b"[":
             raise RequestInvalid(f"The field {field!r} holds content that is neither text nor blocks.", field=field)
@@ -68,7 +69,7 @@ class Contents:
 
     def _read_block(self, values: dict[str, msgspec.Raw], *, field: str, depth: int) -> None:
         kind = text_of(values.get("type"), field=field, what="A content block's type")
-        self.blocks += 1
+        self._count(field=field)
         if kind in _TEXT_BLOCKS:
             return
         if kind in _NESTING_BLOCKS:
@@ -82,6 +83,11 @@ class Contents:
             raise stored(kind, field=field)
         else:
             self.unbounded.add(kind[:64])
+
+    def _count(self, *, field: str) -> None:
+        self.items += 1
+        if self.items > MAX_ITEMS:
+            raise too_many(field)
 
     def _read_source(self, kind: str, values: dict[str, msgspec.Raw], *, field: str, depth: int) -> None:
         if "source" not in values:
@@ -111,9 +117,12 @@ class Contents:
 def items(raw: msgspec.Raw, *, field: str) -> list[msgspec.Raw]:
     """Return the items of a JSON array. Raises RequestInvalid."""
     try:
-        return _list.decode(raw)
+        found = _list.decode(raw)
     except msgspec.DecodeError as error:
         raise RequestInvalid(f"The field {field!r} must be an array of objects ({error}).", field=field) from error
+    if len(found) > MAX_ITEMS:
+        raise too_many(field)
+    return found
 
 
 def members(raw: msgspec.Raw, *, field: str) -> dict[str, msgspec.Raw]:
@@ -135,6 +144,11 @@ def text_of(raw: msgspec.Raw | None, *, field: str, what: str) -> str:
         return _string.decode(raw if raw is not None else b"null")
     except msgspec.DecodeError as error:
         raise RequestInvalid(f"{what} in the field {field!r} must be a string ({error}).", field=field) from error
+
+
+def too_many(field: str) -> RequestInvalid:
+    """Return the refusal of a request that has more parts than anybody reads."""
+    return RequestInvalid(f"The field {field!r} has more than {MAX_ITEMS} parts: send fewer, larger ones.", field=field)
 
 
 def stored(name: str, *, field: str) -> RequestInvalid:

@@ -128,5 +128,7 @@ class MessageStreamMeter:
         if bytes(raw) == b"null":
             return
         reported = _reported.decode(raw)
+        if reported.output_tokens is None:
+            self._failure = UsageUnreadable("An event of the vendor's stream has usage without output_tokens.")
         self._raw[name] = raw.copy()
         self._reported = reported if self._reported is None else self._reported.followed_by(reported)

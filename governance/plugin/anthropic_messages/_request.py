@@ -114,7 +114,7 @@ def _fields(body: Members) -> GoverningFields:
     if not _is_set(values, "messages"):
         raise RequestInvalid("The request has no messages: set the field 'messages'.", field="messages")
     contents = Contents()
-    count = contents.read_messages(values["messages"])
+    contents.read_messages(values["messages"])
     if _is_set(values, "system"):
         contents.read(values["system"], field="system")
     vendor_tools, paid_tools = _tools(values)
@@ -124,7 +124,7 @@ def _fields(body: Members) -> GoverningFields:
         model=_model(values),
         stream=False,
         body_bytes=body.body_bytes,
-        messages=count + contents.blocks,
+        messages=contents.items,
         schema_bytes=_schema_bytes(values, contents.references),
         service_tier=_value(values, "service_tier", _text, "a string"),
         remote_media=contents.remote,
@@ -190,7 +190,7 @@ def _maximum(values: dict[str, msgspec.Raw]) -> int:
 
 def _tools(values: dict[str, msgspec.Raw]) -> tuple[int, set[str]]:
     """Return how many tools the vendor defines and the client runs, and the names of those the vendor runs."""
-    if not _is_set(values, "tools"):
+    if "tools" not in values or bytes(values["tools"]) == b"null":
         return 0, set()
     kinds = []
     for tool in items(values["tools"], field="tools"):

@@ -44,6 +44,10 @@ _TIERS = {
     ("speed", "fast"): "fast",
     ("processing", "batch"): "batch",
 }
+_PLACES = {"anthropic": ("us", Decimal("1.1"))}
+"""Where inference in one place costs more, which the package does not say: the place, and the factor for every token
+(platform.claude.com, "Data residency"; on top of fast inference too). Calls cost the same everywhere.
+"""
 _VERIFIED = re.compile(r"verified on (\d{4}-\d{2}-\d{2})")
 
 Prices = dict[str, Any]
@@ -100,6 +104,7 @@ class _Reader:
         facts = list(_facts(provider, name, "standard", spans))
         for tier, variant in self._variants(provider, name, model):
             facts += _facts(provider, name, tier, _overlaid(spans, variant))
+        facts += list(_placed(provider, facts))
         unpriced = sorted({field for span in spans for field in span.prices if field not in _CLASSES})
         if unpriced:
             self.skipped.append(f"{provider}/{name}: {', '.join(unpriced)} cannot be said as token classes.")
@@ -219,6 +224,18 @@ def _facts(provider: str, model: str, tier: str, spans: list[Span]) -> Iterator[
                         effective_from=_midnight(span.start),
                         effective_to=_midnight(span.end),
                     )
+
+
+def _placed(provider: str, facts: list[PriceFact]) -> Iterator[PriceFact]:
+    """Yield these prices for inference in one place. A batch has no place."""
+    if provider not in _PLACES:
+        return
+    place, factor = _PLACES[provider]
+    for fact in facts:
+        if fact.service_tier != "batch":
+            tier = place if fact.service_tier == "standard" else f"{fact.service_tier}+{place}"
+            times = 1 if fact.token_class is TokenClass.WEB_SEARCH else factor
+            yield msgspec.structs.replace(fact, service_tier=tier, usd_per_million=fact.usd_per_million * times)
 
 
 def _midnight(day: date | None) -> datetime | None:

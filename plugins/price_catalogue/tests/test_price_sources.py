@@ -54,3 +54,16 @@ def test_a_retired_model_names_its_successor_and_its_day() -> None:
     }
     assert retired["gemini-3-pro-preview"].retires_on == date(2026, 3, 9)
     assert retired["gemini-3-pro-preview"].successor
+
+
+def test_anthropics_inference_in_the_us_costs_a_tenth_more_for_every_token_and_nothing_for_calls() -> None:
+    prices = {
+        (price.service_tier, price.token_class): price.usd_per_million
+        for price in GenaiPrices().read(providers=["anthropic"]).prices
+        if price.model == "claude-opus-4-8"
+    }
+    assert prices["standard", TokenClass.INPUT] == 5 and prices["us", TokenClass.INPUT] == Decimal("5.5")
+    assert prices["us", TokenClass.CACHE_WRITE_LONG] == 11
+    assert prices["us", TokenClass.WEB_SEARCH] == prices["standard", TokenClass.WEB_SEARCH] == 10_000
+    assert prices["fast+us", TokenClass.OUTPUT] == prices["fast", TokenClass.OUTPUT] * Decimal("1.1")
+    assert {tier for tier, _ in prices} == {"standard", "batch", "fast", "us", "fast+us"}
