@@ -83,7 +83,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
     embeddings. `stream_options` is the client's own JSON value, kept as
     bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
-    and by value. `paid_tools` names server-side tools and other features that cost extra.
+    and by value. `paid_tools` names server-side tools and other features that cost extra. `asks_long_cache`: what is
+    written to the vendor's cache is to be kept longer than by default.
     """
 
     model: str
@@ -101,6 +102,7 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     remote_media: int = 0
     inline_media: int = 0
     paid_tools: tuple[str, ...] = ()
+    asks_long_cache: bool = False
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +111,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` may end in any input class, at any tier in `service_tiers` (empty: the standard tier alone). Output
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
     for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
+    `priced` are token classes that must have prices of their own: what is assumed without one would be too little.
     """
 
     input_tokens: int
@@ -116,6 +119,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     calls: dict[TokenClass, int] = {}
     has_media: bool = False
     service_tiers: tuple[str, ...] = ()
+    priced: tuple[TokenClass, ...] = ()
 
 
 class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 Fields that decide nothing are not read; the body itself is forwarded as bytes.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -33,6 +34,8 @@ _PAID_FIELDS: Final = (
 )
 """Fields that can cost what is neither their own bytes nor output within the maximum."""
 _SCHEMA_FIELDS: Final = ("tools", "text")
+_LONG_CACHE: Final = re.compile(rb'"ttl"\s*:\s*"(?!30m")')
+"""A cache breakpoint, or the default of all, that is to last longer than the usual half hour."""
 
 
 class _Reasoning(msgspec.Struct):
@@ -87,6 +90,7 @@ def _fields(members: Members, *, maximum: int | None, is_stream: bool) -> Govern
         remote_media=found.remote_media,
         inline_media=found.inline_media,
         paid_tools=_paid(values, found.paid),
+        asks_long_cache=_LONG_CACHE.search(members.body) is not None or reading.has_spelt_letters(members.body),
     )
 
 
