@@ -17,7 +17,7 @@ from governance.plugin import GoverningFields, TokenClass, UsageReport, Wire
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
 from governance.plugin.testing import Subject, check_recorded_reply, check_recorded_stream
-from tests.conformance.test_chat_recordings import exchange
+from tests.support.recordings import counted, exchange
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 GPT_4_1_MINI = {"input": 400, "cache_read": 100, "output": 1_600}
@@ -49,10 +49,6 @@ class ThirdParty(OpenAIResponsesProvider):
 
 OPENAI = Subject(provider=OpenAI(), base_url="https://api.openai.com/v1")
 THIRD = Subject(provider=ThirdParty(), base_url="https://api.example.test/v1")
-
-
-def counted(report: UsageReport) -> dict[str, int]:
-    return {kind.value: n for kind, n in report.usage.counts().items() if n and kind is not TokenClass.REQUEST}
 
 
 def cost_nano(report: UsageReport, prices: dict[str, Any]) -> int:

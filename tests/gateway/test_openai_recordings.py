@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.test_chat_recordings import exchange
 from tests.gateway.vendor import Vendor, VendorCall
 from tests.gateway.world import Served, World
+from tests.support.recordings import exchange
 
 STANDARD = {"input": "1250", "cache_read": "125", "cache_write": "1562.5", "output": "10000"}
 FLEX = {"input": "625", "cache_read": "62.5", "cache_write": "781.25", "output": "5000"}
