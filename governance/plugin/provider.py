@@ -78,13 +78,13 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 class GoverningFields(msgspec.Struct, kw_only=True):
     """What decides the cost of a request, read from its body by the wire; the body itself stays bytes.
 
+    `asks_long_cache`: what is written to the vendor's cache is to be kept longer than by default.
     `body_bytes` is the length of the body in bytes, `messages` the number of conversation items, `schema_bytes` the
     part of the body that defines tools and reply formats (templates write those out anew). `max_output_tokens` is the
     smallest of the caps the client gave in `maximum_fields`; zero for a wire whose answers are no output, such as
     embeddings. `stream_options` is the client's own JSON value, kept as
     bytes so that a plugin can add to it. `remote_media` and `inline_media` count images, audio and files by reference
-    and by value. `paid_tools` names server-side tools and other features that cost extra. `asks_long_cache`: what is
-    written to the vendor's cache is to be kept longer than by default.
+    and by value. `paid_tools` names server-side tools and other features that cost extra.
     """
 
     model: str
@@ -97,12 +97,12 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     schema_bytes: int = 0
     stream_options: bytes | None = None
     client_wants_usage: bool = False
+    asks_long_cache: bool = False
     service_tier: str | None = None
     modalities: tuple[str, ...] = ()
     remote_media: int = 0
     inline_media: int = 0
     paid_tools: tuple[str, ...] = ()
-    asks_long_cache: bool = False
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,16 +46,6 @@ def test_a_fallback_needs_an_alias_that_there_is() -> None:
         _run("add", "llama-4", "--connection", "spare", "--alias", "lama", "--as-fallback")
 
 
-def test_the_order_can_be_changed_and_names_every_deployment_once() -> None:
-    _run("add", "llama-4", "--connection", "spare", "--alias", "llama", "--as-fallback")
-    _run("order", "llama", "spare/llama-4", "vllm/llama-4")
-    assert _order() == ["spare/llama-4", "vllm/llama-4"]
-    for wrong in (["spare/llama-4"], ["spare/llama-4", "spare/llama-4"], ["a/b", "spare/llama-4", "vllm/llama-4"]):
-        with pytest.raises(CommandError, match="Name each deployment"):
-            _run("order", "llama", *wrong)
-    assert _order() == ["spare/llama-4", "vllm/llama-4"]
-
-
 def test_what_is_free_is_called_at_a_price_of_nothing_that_somebody_confirmed() -> None:
     organisation = Connection.objects.get(name="vllm").organisation
     Connection.objects.create(
@@ -66,3 +56,13 @@ def test_what_is_free_is_called_at_a_price_of_nothing_that_somebody_confirmed() 
         _run("add", "omni-moderation-latest", *free)
     added = _run("add", "omni-moderation-latest", *free, "--confirm-unusual-prices")
     assert (added["alias"], added["model"]) == ("omni-moderation-latest", "openai/omni-moderation-latest")
+
+
+def test_the_order_can_be_changed_and_names_every_deployment_once() -> None:
+    _run("add", "llama-4", "--connection", "spare", "--alias", "llama", "--as-fallback")
+    _run("order", "llama", "spare/llama-4", "vllm/llama-4")
+    assert _order() == ["spare/llama-4", "vllm/llama-4"]
+    for wrong in (["spare/llama-4"], ["spare/llama-4", "spare/llama-4"], ["a/b", "spare/llama-4", "vllm/llama-4"]):
+        with pytest.raises(CommandError, match="Name each deployment"):
+            _run("order", "llama", *wrong)
+    assert _order() == ["spare/llama-4", "vllm/llama-4"]

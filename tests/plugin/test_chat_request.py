@@ -188,4 +188,4 @@ def _is_plain(fields: dict[str, Any]) -> bool:
     """Whether a request of these few fields is in bounds."""
     caps = [fields[name] for name in ("max_tokens", "max_completion_tokens") if fields.get(name) is not None]
     in_bounds = all(1 <= cap < 2**31 for cap in caps) and (fields.get("n") or 1) <= 128
-    return in_bounds and 0 < len(fields["model"]) <= 256 and type(fields.get("stream")) is not int
+    return in_bounds and 0 < len(fields["model"]) <= 256 and isinstance(fields.get("stream"), bool | None)
