@@ -296,6 +296,9 @@ def _fixed(step: Step, bound: Bound) -> int:
     fixed = bound.input_tokens * _dearest(step, INPUT_CLASSES, bound)
     if TokenClass.REQUEST in step.rates:
         fixed += step.rates[TokenClass.REQUEST].amount
+    for token_class in bound.priced:
+        if token_class not in step.rates or step.rates[token_class].is_assumed:
+            raise RequestUnpriced(f"The model has no price for {token_class}: ask for less, or add its price.")
     for token_class, calls in bound.calls.items():
         if token_class not in step.rates:
             raise RequestUnpriced(f"The model has no price for {token_class}: leave that tool out, or add its price.")

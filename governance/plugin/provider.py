@@ -89,7 +89,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     the body are media that came by value. `vendor_tools` counts tools which the client runs and the vendor defines.
     `paid_tools` names server-side tools and other features that cost extra. `speed` and `inference_geo` are what the
     client asked for, where a price depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire
-    sends nothing else to the model; 0 where nobody counted.
+    sends nothing else to the model; 0 where nobody counted. `asks_long_cache`: what is written to the vendor's cache is
+    to be kept longer than by default.
     """
 
     model: str
@@ -102,6 +103,7 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     schema_bytes: int = 0
     stream_options: bytes | None = None
     client_wants_usage: bool = False
+    asks_long_cache: bool = False
     service_tier: str | None = None
     modalities: tuple[str, ...] = ()
     remote_media: int = 0
@@ -122,6 +124,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     `input_tokens` may end in any input class, at any tier in `service_tiers` (empty: the standard tier alone). Output
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
     for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
+    `priced` are token classes that must have prices of their own: what is assumed without one would be too little.
     """
 
     input_tokens: int
@@ -129,6 +132,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     calls: dict[TokenClass, int] = {}
     has_media: bool = False
     service_tiers: tuple[str, ...] = ()
+    priced: tuple[TokenClass, ...] = ()
 
 
 class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from governance.plugin.errors import RequestInvalid
+from governance.plugin.splicing import refuse_repeated
 
 MAX_MODEL_CHARACTERS: Final = 256
 OFF: Final = frozenset({b"", b"null", b"false", b"[]", b"{}"})
@@ -31,8 +32,13 @@ def value(values: Mapping[str, msgspec.Raw], name: str, decoder: msgspec.json.De
 
 def decoded(raw: msgspec.Raw, name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
     """Return this value of the field decoded. Raises RequestInvalid: it must be `form`."""
+    return typed(plain(raw), name, decoder, form)
+
+
+def typed(raw: msgspec.Raw | bytes, name: str, decoder: msgspec.json.Decoder[Any], form: str) -> Any:
+    """Return what `decoded` does, of a value whose names are known to be spelt plainly."""
     try:
-        return decoder.decode(plain(raw))
+        return decoder.decode(raw)
     except RecursionError as error:
         raise RequestInvalid(f"The field {name!r} is nested too deeply: send flatter JSON.", field=name) from error
     except msgspec.DecodeError as error:
@@ -44,6 +50,15 @@ def plain(raw: msgspec.Raw) -> msgspec.Raw | bytes:
     if has_spelt_letters(bytes(raw)):
         return msgspec.json.encode(_anything.decode(raw))
     return raw
+
+
+def respelt(values: Mapping[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Return these members with every letter spelt plainly. Raises RequestInvalid where a name stands twice in them,
+    which nobody could tell any more afterwards.
+    """
+    for name, raw in values.items():
+        refuse_repeated(bytes(raw), field=name)
+    return {name: msgspec.Raw(msgspec.json.encode(_anything.decode(raw))) for name, raw in values.items()}
 
 
 def has_spelt_letters(text: bytes) -> bool:

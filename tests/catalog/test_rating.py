@@ -238,6 +238,21 @@ def test_a_class_without_a_price_is_rated_as_its_neighbour_and_marked() -> None:
     assert (written.charge_nano, written.is_assumed) == (20, True)
 
 
+def test_what_must_have_a_price_of_its_own_is_refused_while_one_is_assumed_for_it() -> None:
+    bound = Bound(input_tokens=10, choices=1, priced=(TokenClass.CACHE_WRITE_LONG,))
+    lines = (line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 10), line(3, TokenClass.CACHE_WRITE, 3))
+    with pytest.raises(RequestUnpriced, match="cache_write_long"):
+        card(*lines).worst_case(bound)
+    assert card(*lines, line(4, TokenClass.CACHE_WRITE_LONG, 5)).worst_case(bound).nano(1) == 10 * 5 + 10
+
+
+def test_a_wire_without_output_needs_no_price_of_output() -> None:
+    prices = card(line(1, TokenClass.INPUT, 2))
+    assert prices.worst_case(Bound(input_tokens=10, choices=0)).nano(0) == 20
+    with pytest.raises(RequestUnpriced, match="no price for what this request can use"):
+        prices.worst_case(Bound(input_tokens=10, choices=1))
+
+
 def test_a_request_for_a_tier_without_a_price_is_refused() -> None:
     prices = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 10))
     with pytest.raises(RequestUnpriced, match="'priority'"):

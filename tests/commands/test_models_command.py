@@ -59,6 +59,18 @@ def test_a_fallback_needs_an_alias_that_there_is() -> None:
         _run("add", "llama-4", "--connection", "spare", "--alias", "lama", "--as-fallback")
 
 
+def test_what_is_free_is_called_at_a_price_of_nothing_that_somebody_confirmed() -> None:
+    organisation = Connection.objects.get(name="vllm").organisation
+    Connection.objects.create(
+        organisation=organisation, name="openai", provider="openai", base_url="https://api.openai.com/v1"
+    )
+    free = ("--connection", "openai", "--input-price", "0", "--output-price", "0")
+    with pytest.raises(CommandError, match="makes these tokens free"):
+        _run("add", "omni-moderation-latest", *free)
+    added = _run("add", "omni-moderation-latest", *free, "--confirm-unusual-prices")
+    assert (added["alias"], added["model"]) == ("omni-moderation-latest", "openai/omni-moderation-latest")
+
+
 def test_the_order_can_be_changed_and_names_every_deployment_once() -> None:
     _run("add", "llama-4", "--connection", "spare", "--alias", "llama", "--as-fallback")
     _run("order", "llama", "spare/llama-4", "vllm/llama-4")

@@ -9,10 +9,22 @@ from governance.plugin import RequestInvalid
 from governance.plugin.openai_responses import input_tokens_fields, read_responses_request
 from governance.plugin.splicing import Members
 
+TOOLS_OF_THIS_TURN = [
+    {
+        "type": "namespace",
+        "name": "functions",
+        "tools": [
+            {"type": "custom", "name": "exec", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}},
+            {"type": "function", "name": "wait", "parameters": {"type": "object", "properties": {"content": {}}}},
+        ],
+    }
+]
+# The shape of what Codex CLI 0.169.0 sends: its tools stand in the input for models it knows, else in `tools`.
 CODEX = {
     "model": "gpt-5.6-sol",
     "instructions": "You are a coding agent running in the Codex CLI, a terminal-based coding assistant.",
     "input": [
+        {"type": "additional_tools", "id": None, "role": "developer", "tools": TOOLS_OF_THIS_TURN},
         {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "<permissions/>"}]},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Fix the test"}]},
         {"type": "reasoning", "summary": [], "content": None, "encrypted_content": "gAAAAABoyXus"},
@@ -30,12 +42,13 @@ CODEX = {
     ],
     "tool_choice": "auto",
     "parallel_tool_calls": False,
-    "reasoning": {"effort": "medium", "summary": "auto"},
+    "reasoning": {"effort": "low", "context": "all_turns"},
     "store": False,
     "stream": True,
     "include": ["reasoning.encrypted_content"],
     "service_tier": None,
     "prompt_cache_key": "019a",
+    "client_metadata": {"session_id": "019a"},
     "text": {"verbosity": "low"},
 }
 
@@ -51,11 +64,13 @@ def items(*found: dict[str, Any]) -> bytes:
 def test_a_coding_agents_request_reads_as_what_it_says() -> None:
     body = json.dumps(CODEX).encode()
     fields = read_responses_request(body)
-    assert (fields.model, fields.stream, fields.messages, fields.choices) == ("gpt-5.6-sol", True, 9, 1)
+    assert (fields.model, fields.stream, fields.messages, fields.choices) == ("gpt-5.6-sol", True, 10, 1)
     assert fields.body_bytes == len(body)
     assert (fields.max_output_tokens, fields.maximum_fields, fields.service_tier) == (None, (), None)
     assert (fields.paid_tools, fields.remote_media, fields.inline_media) == ((), 0, 0)
-    assert fields.schema_bytes == len(json.dumps(CODEX["tools"])) + len(json.dumps(CODEX["text"]))
+    schemas = (TOOLS_OF_THIS_TURN, CODEX["tools"], CODEX["text"])
+    assert fields.schema_bytes == sum(len(json.dumps(schema)) for schema in schemas)
+    assert not fields.asks_long_cache
 
 
 def test_a_text_is_one_item_and_instructions_another() -> None:
@@ -246,6 +261,8 @@ def test_tools_within_the_input_are_schemas_too() -> None:
             "encrypted_content",
         ),
         (b'{"model":"m","input":[{"\\u0074ype":"item_reference","type":"message","content":"x"}]}', "type"),
+        (b'{"model":"m","input":"x","tools":[{"type":"function","\\u0074ype":"mcp"}]}', "type"),
+        (b'{"model":"m","input":[{"type":"additional_tools","tools":[],"tools":[{"type":"mcp"}]}]}', "tools"),
     ],
 )
 def test_a_name_that_stands_twice_is_refused(body: bytes, name: str) -> None:
@@ -260,6 +277,23 @@ def test_a_name_spelt_with_escapes_decides_like_any_other() -> None:
         read_responses_request(b'{"model":"m","input":[{"\\u0069d":"msg_1"}]}')
     with pytest.raises(RequestInvalid, match="previous_response_id"):
         read_responses_request(b'{"model":"m","\\u0070revious_response_id":"resp_1"}')
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_long"),
+    [
+        ({"prompt_cache_options": {"ttl": "30m"}}, False),
+        ({"prompt_cache_options": {"mode": "explicit"}}, False),
+        ({"prompt_cache_options": {"ttl": "12h"}}, True),
+        ({"input": [{"content": [{"type": "input_text", "prompt_cache_breakpoint": {"ttl": "12h"}}]}]}, True),
+        ({"input": [{"content": [{"type": "input_text", "text": 'Say "ttl":"12h"'}]}]}, False),
+        ({"tools": [{"type": "function", "parameters": {"properties": {"ttl": {"type": "string"}}}}]}, False),
+    ],
+)
+def test_trap_12_a_cache_that_is_to_last_longer_is_seen(fields: dict[str, Any], is_long: bool) -> None:
+    assert read_responses_request(request(**fields)).asks_long_cache is is_long
+    spelt = request(**fields).replace(b'"ttl"', b'"\\u0074tl"')
+    assert read_responses_request(spelt).asks_long_cache is is_long
 
 
 def test_a_count_of_tokens_has_no_answer_and_no_stream() -> None:

@@ -36,13 +36,13 @@ class _Item(msgspec.Struct):
 
 
 class InputReading(msgspec.Struct):
-    """What the input holds: items, media by reference and by value, JSON of tools (bytes), and what costs extra."""
+    """What the input holds: items, media by reference and by value, the JSON of tools, and what costs extra."""
 
     items: int = 0
     remote_media: int = 0
     inline_media: int = 0
-    tool_bytes: int = 0
-    paid: set[str] = msgspec.field(default_factory=set)
+    tools: list[bytes] = []
+    paid: set[str] = set()
 
 
 _items = msgspec.json.Decoder(list[_Item])
@@ -51,16 +51,16 @@ _raw_parts = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read_input(raw: msgspec.Raw) -> InputReading:
-    """Read the field `input`. Raises RequestInvalid."""
+    """Read the field `input`, in which every name is spelt plainly. Raises RequestInvalid."""
     text = bytes(raw)
     if text.startswith(b'"'):
         return InputReading(items=1)
     if text in reading.OFF:
         return InputReading()
-    items = reading.decoded(raw, _FIELD, _items, "a text or an array of items")
+    items = reading.typed(raw, _FIELD, _items, "a text or an array of items")
     found = InputReading(items=len(items))
     parts = sum([_read_item(item, found) for item in items])
-    _refuse_repeated_names(text, items, parts)
+    _refuse_repeated_names(text, items, typed_parts=parts, tools=found.tools)
     return found
 
 
@@ -81,7 +81,7 @@ def _read_item(item: _Item, found: InputReading) -> int:
         _refuse_stored_reasoning(item)
         return _read_content(item.content, found)
     if kind in _WITH_TOOLS:
-        found.tool_bytes += len(bytes(item.tools))
+        found.tools.append(bytes(item.tools))
         if reading.is_set(item.tools):
             found.paid.update(paid_tools(item.tools, field=_FIELD))
     elif kind not in _CALLS:
@@ -106,7 +106,7 @@ def _read_content(content: msgspec.Raw, found: InputReading) -> int:
     text = bytes(content)
     if text.startswith(b'"') or text in reading.OFF:
         return 0
-    parts = reading.decoded(content, _FIELD, _parts, "an array of items whose parts name their type")
+    parts = reading.typed(content, _FIELD, _parts, "an array of items whose parts name their type")
     if not all(part.type in _TEXT_PARTS for part in parts):
         bodies = [
             bytes(raw)
@@ -119,15 +119,18 @@ def _read_content(content: msgspec.Raw, found: InputReading) -> int:
     return sum(part.type != "" for part in parts)
 
 
-def _refuse_repeated_names(text: bytes, items: list[_Item], typed_parts: int) -> None:
+def _refuse_repeated_names(text: bytes, items: list[_Item], *, typed_parts: int, tools: list[bytes]) -> None:
     """Refuse an object in which a name that decides stands twice: vendors' parsers disagree about which one counts.
 
-    Where each stands no more often than it was read, and no letter is spelt otherwise, none can; only where one might
-    is the JSON read again, strictly.
+    Where each stands no more often than it was read (or stands in tools, which were looked at by themselves), none can;
+    only where one might is the JSON read again, strictly.
     """
     read = {
         "type": sum(item.type is not msgspec.UNSET for item in items) + typed_parts,
         **{name: sum(getattr(item, name) is not _ABSENT for item in items) for name in _NAMES_THAT_DECIDE[1:]},
     }
-    if reading.has_spelt_letters(text) or any(text.count(b'"%s"' % name.encode()) > read[name] for name in read):
-        refuse_repeated(text, field=_FIELD)
+    for name, times in read.items():
+        quoted = b'"%s"' % name.encode()
+        if text.count(quoted) > times + sum([tool.count(quoted) for tool in tools]):
+            refuse_repeated(text, field=_FIELD)
+            return

@@ -7,7 +7,7 @@ from governance.plugin.openai_responses._meter import ResponsesStreamMeter
 from governance.plugin.openai_responses._request import MAXIMUM_FIELD
 from governance.plugin.openai_responses._usage import read_response
 from governance.plugin.provider import Bound, ConnectionSettings, GoverningFields, StreamMeter, Wire
-from governance.plugin.usage import Usage, UsageReport
+from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
 class ResponsesConventions(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +41,15 @@ class OpenAIResponsesProvider(OpenAIChatProvider):
         return super().path_of(wire)
 
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
-        """Bound a count of tokens by nothing, since it is free; all else as the base does. Raises RequestUnbounded."""
+        """Bound a count of tokens by nothing, since it is free; all else as the base does; a cache that is to
+        last needs a price of its own. Raises RequestUnbounded.
+        """
         if wire is Wire.OPENAI_INPUT_TOKENS:
             return Bound(input_tokens=0, choices=0)
-        return super().bound(wire=wire, connection=connection, fields=fields)
+        bound = super().bound(wire=wire, connection=connection, fields=fields)
+        if fields.asks_long_cache:
+            return msgspec.structs.replace(bound, priced=(TokenClass.CACHE_WRITE_LONG,))
+        return bound
 
     def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
         """Usage comes without asking, and there is but one cap."""

@@ -3,6 +3,7 @@
 Fields that decide nothing are not read; the body itself is forwarded as bytes.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -33,6 +34,9 @@ _PAID_FIELDS: Final = (
 )
 """Fields that can cost what is neither their own bytes nor output within the maximum."""
 _SCHEMA_FIELDS: Final = ("tools", "text")
+_CACHED: Final = ("prompt_cache_options", "input")
+_LONG_CACHE: Final = re.compile(rb'"ttl"\s*:\s*"(?!30m")')
+"""A cache breakpoint, or the default of all, that is to last longer than the usual half hour."""
 
 
 class _Reasoning(msgspec.Struct):
@@ -51,7 +55,7 @@ def read_responses_request(body: bytes) -> GoverningFields:
 
 def responses_fields(members: Members) -> GoverningFields:
     """Read an already located body: a caller that splices it afterwards locates its members only once."""
-    values = members.values
+    values = _values(members)
     if reading.first_set(values, _BACKGROUND) is not None:
         raise RequestInvalid(
             "Background replies are not served, because they outlive the connection that pays for them: remove "
@@ -60,16 +64,20 @@ def responses_fields(members: Members) -> GoverningFields:
         )
     maximum = reading.count(values, MAXIMUM_FIELD, MAX_OUTPUT_TOKENS)
     stream = reading.value(values, "stream", _boolean, "true or false")
-    return _fields(members, maximum=maximum, is_stream=bool(stream))
+    return _fields(members.body, values, maximum=maximum, is_stream=bool(stream))
 
 
 def input_tokens_fields(members: Members) -> GoverningFields:
     """Read a request that only counts its own tokens, without an answer: it is never a stream."""
-    return _fields(members, maximum=0, is_stream=False)
+    return _fields(members.body, _values(members), maximum=0, is_stream=False)
 
 
-def _fields(members: Members, *, maximum: int | None, is_stream: bool) -> GoverningFields:
-    values = members.values
+def _values(members: Members) -> dict[str, msgspec.Raw]:
+    """Return the members. Letters that are spelt as escapes hide names: then all are spelt anew, which is seldom."""
+    return reading.respelt(members.values) if reading.has_spelt_letters(members.body) else members.values
+
+
+def _fields(body: bytes, values: dict[str, msgspec.Raw], *, maximum: int | None, is_stream: bool) -> GoverningFields:
     reading.refuse_choosers(values)
     reading.refuse_stored(values, _STORED_CONTEXT)
     found = read_input(values["input"]) if "input" in values else InputReading()
@@ -77,16 +85,18 @@ def _fields(members: Members, *, maximum: int | None, is_stream: bool) -> Govern
     return GoverningFields(
         model=reading.model_name(values),
         stream=is_stream,
-        body_bytes=members.body_bytes,
+        body_bytes=len(body),
         messages=found.items + has_instructions,
         max_output_tokens=maximum,
         maximum_fields=(MAXIMUM_FIELD,) if maximum else (),
-        schema_bytes=found.tool_bytes + sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values),
+        schema_bytes=sum(map(len, found.tools))
+        + sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values),
         client_wants_usage=True,
         service_tier=reading.value(values, "service_tier", _string, "a string"),
         remote_media=found.remote_media,
         inline_media=found.inline_media,
         paid_tools=_paid(values, found.paid),
+        asks_long_cache=any(_LONG_CACHE.search(values[name]) is not None for name in _CACHED if name in values),
     )
 
 

@@ -25,8 +25,10 @@ _raw_tools = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def paid_tools(raw: msgspec.Raw, *, field: str) -> Iterator[str]:
-    """Yield the type of each tool in this array whose cost is more than its own bytes. Raises RequestInvalid."""
-    tools = reading.decoded(raw, field, _tools, "an array of tools that name their type")
+    """Yield the type of each tool in this array whose cost is more than its own bytes. Every name in it is spelt
+    plainly. Raises RequestInvalid.
+    """
+    tools = reading.typed(raw, field, _tools, "an array of tools that name their type")
     if not tools:
         return
     # Schemas have types of their own, so that counting tells nothing: each tool is looked at by itself.
