@@ -20,7 +20,7 @@ from governance.gateway.translation.canonical import (
 )
 from governance.gateway.translation.chat.answers import word_of
 from governance.gateway.translation.chat.failures import write_failure
-from governance.gateway.translation.chat.thoughts import detail_of, extra_of_call
+from governance.gateway.translation.chat.thoughts import detail_of, extra_of_call, more_of
 from governance.gateway.translation.chat.usage import write_usage
 from governance.gateway.translation.circumstances import Circumstances, StreamShape
 
@@ -83,12 +83,11 @@ class EventWriter:
 
     def _delta(self, text: str) -> bytes:
         if isinstance(self._part, ToolCall):
-            piece = {"index": self._calls - 1, "function": {"arguments": text}}
-            return self._chunk({"tool_calls": [piece]})
+            call = {"index": self._calls - 1, "function": {"arguments": text}}
+            return self._chunk({"tool_calls": [call]})
         if isinstance(self._part, Reasoning):
-            self._has_text = True
-            detail = detail_of(Reasoning(text, self._part.origin), index=self._thoughts)
-            return self._chunk({"reasoning_content": text, "reasoning_details": [detail]})
+            piece = self._piece(Reasoning(text, self._part.origin))
+            return self._chunk({"reasoning_content": text, "reasoning_details": [piece]})
         return self._chunk({"content": text})
 
     def _signed(self, proof: str) -> bytes:
@@ -100,9 +99,13 @@ class EventWriter:
             waiting = self._flush()
             self._proof = proof
             return waiting
-        signed = Reasoning("", part.origin, proof, part.is_redacted)
+        return self._chunk({"reasoning_details": [self._piece(Reasoning("", part.origin, proof, part.is_redacted))]})
+
+    def _piece(self, thought: Reasoning) -> dict[str, object]:
+        """Return one piece of the current thought."""
+        write = more_of if self._has_text else detail_of
         self._has_text = True
-        return self._chunk({"reasoning_details": [detail_of(signed, index=self._thoughts)]})
+        return write(thought, index=self._thoughts)
 
     def _end(self) -> bytes:
         if isinstance(self._part, Reasoning) and self._has_text:

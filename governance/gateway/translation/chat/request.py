@@ -113,10 +113,11 @@ class UserMessage(Struct, tag="user", tag_field="role"):
 
 
 class Function(Struct):
-    """`arguments` is JSON text."""
+    """`arguments` is JSON text. OpenAI's SDK may send its own reading of it along."""
 
     name: str
     arguments: str = ""
+    parsed_arguments: msgspec.Raw = NULL
 
 
 class GoogleExtra(Struct):
@@ -153,7 +154,7 @@ class ReasoningDetail(msgspec.Struct):
 class AssistantMessage(Struct, tag="assistant", tag_field="role"):
     """An earlier answer, sent back as it came: SDKs fill what it did not have with null.
 
-    Annotations cite what the text says already, so they are left out.
+    Annotations cite what the text says already, and `parsed` is the SDK's own reading of it: both are left out.
     """
 
     content: str | list[TextPart | RefusalPart] | None = None
@@ -163,6 +164,7 @@ class AssistantMessage(Struct, tag="assistant", tag_field="role"):
     reasoning: str | None = None
     reasoning_details: list[ReasoningDetail] | None = None
     annotations: msgspec.Raw = NULL
+    parsed: msgspec.Raw = NULL
     audio: None = None
     function_call: None = None
     name: None = None

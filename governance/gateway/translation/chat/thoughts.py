@@ -19,9 +19,13 @@ def thoughts_of(details: Iterable[ReasoningDetail] | None, text: str | None) -> 
     """Return an earlier answer's thoughts: those with a signature where there are any, else the text alone, which is
     then a vendor's of the chat wire.
     """
-    thoughts = [thought for detail in details or () if (thought := _thought(detail)) is not None]
     joined: list[Reasoning] = []
-    for thought in thoughts:
+    origin: Dialect | None = None
+    for detail in details or ():
+        origin = _ORIGINS.get(detail.format) if detail.format else origin
+        thought = _thought(detail, origin) if origin is not None else None
+        if thought is None:
+            continue
         # A client that collects a stream has a thought in the pieces that it came in; the last has the signature.
         if joined and joined[-1].proof is None and joined[-1].origin == thought.origin and not thought.is_redacted:
             thought = Reasoning(joined.pop().text + thought.text, thought.origin, thought.proof)
@@ -38,6 +42,12 @@ def proof_of_call(extra: ExtraContent | None, *, origin: Dialect) -> list[Reason
     if extra is None or extra.google is None or not extra.google.thought_signature:
         return []
     return [Reasoning("", origin, extra.google.thought_signature)]
+
+
+def more_of(thought: Reasoning, *, index: int) -> dict[str, object]:
+    """Return the entry for one more piece of a thought. It repeats no word of the first: OpenAI's SDK joins strings."""
+    said = detail_of(thought, index=index)
+    return {name: value for name, value in said.items() if name != "format" and value != ""}
 
 
 def detail_of(thought: Reasoning, *, index: int) -> dict[str, object]:
@@ -82,10 +92,7 @@ def call_proofs(parts: Sequence[Part], *, origin: Dialect) -> dict[int, str]:
     }
 
 
-def _thought(detail: ReasoningDetail) -> Reasoning | None:
-    origin = _ORIGINS.get(detail.format or "")
-    if origin is None:
-        return None
+def _thought(detail: ReasoningDetail, origin: Dialect) -> Reasoning | None:
     if detail.type == "reasoning.encrypted" and detail.data:
         return Reasoning("", origin, detail.data, is_redacted=origin == Dialect.ANTHROPIC_MESSAGES)
     if detail.type == "reasoning.text" and (detail.text or detail.signature):

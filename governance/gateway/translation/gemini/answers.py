@@ -124,6 +124,8 @@ def read_part(part: WirePart, answer_id: str, calls: int) -> list[AnswerPart]:
     if (call := part.function_call) is not None:
         arguments = "{}" if given(call.args) is None else bytes(call.args).decode()
         return [*signed, ToolCall(call.id or f"call_{answer_id}_{calls}", call.name, arguments)]
+    if part.text is None:
+        return []
     return [Text(part.text), *signed] if part.text else [*signed]
 
 

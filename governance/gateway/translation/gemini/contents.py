@@ -83,7 +83,7 @@ class _Reader:
                 said[0] = msgspec.structs.replace(said[0], text=unsigned.text + said[0].text)
             read += said
             last = said[-1]
-            unsigned = last if isinstance(last, Reasoning) and part.thought and last.proof is None else None
+            unsigned = last if isinstance(last, Reasoning) and part.thought and not part.thought_signature else None
         return tuple(read)
 
     def _said(self, part: wire.Part) -> list[Part]:
