@@ -37,7 +37,7 @@ from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
-from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading
+from governance.plugin.provider import Billing, Bound, ErrorReading
 
 EVENT_STREAM = "text/event-stream"
 _LOST = "answer_lost"
@@ -181,11 +181,7 @@ class Attempt:
         facts.sent_at = time.perf_counter()
         self.outcome = outcomes.suspense(_LOST)
         deployment = self._quote.deployment
-        reply = await self._vendors.transport.send(
-            upstream=deployment.upstreams[self._quote.wire],
-            body=body,
-            is_cancellable=deployment.provider.after_disconnect is AfterDisconnect.CANCEL,
-        )
+        reply = await self._vendors.transport.send(upstream=deployment.upstreams[self._quote.wire], body=body)
         try:
             facts.first_byte_at = time.perf_counter()
             self.outcome = outcomes.suspense(_LOST, http_status=reply.status)
