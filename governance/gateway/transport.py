@@ -40,7 +40,7 @@ class Reply(Protocol):
 
 
 class Transport(Protocol):
-    """Sends requests. One per process; pooled; follows no redirect, keeps no cookie, knows no proxy, unpacks nothing."""
+    """Sends requests. One per process; pooled; follows no redirect, keeps no cookie, knows no proxy, unzips nothing."""
 
     async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
         """Send and return when the reply has begun. Raises NothingSent or AnswerLost.

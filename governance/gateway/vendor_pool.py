@@ -4,10 +4,11 @@ HTTP/1.1 only: over HTTP/2 all calls to a vendor would queue for the streams of 
 """
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from governance.gateway.limits import Limits
@@ -15,6 +16,8 @@ from governance.gateway.transport import NothingSent, Reply
 from governance.gateway.vendor_connection import VendorConnection
 from governance.gateway.watchdog import Watchdog
 from governance.plugin.provider import Upstream
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[list[str]]]
 
 USER_AGENT: Final = "bursar"
 MOST_ADDRESSES: Final = 4
@@ -37,8 +40,9 @@ class VendorPool:
     is kept longer than a connection lives, so that a vendor who moves is followed.
     """
 
-    def __init__(self, limits: Limits, *, watchdog: Watchdog) -> None:
+    def __init__(self, limits: Limits, *, watchdog: Watchdog, resolve: Resolve | None = None) -> None:
         self._limits = limits
+        self._resolve = resolve or addresses_of
         self._watchdog = watchdog
         self._free: dict[Origin, dict[VendorConnection, None]] = {}
         self._trust = ssl.create_default_context()
@@ -75,7 +79,7 @@ class VendorPool:
         failure: OSError = OSError("The name has no address.")
         try:
             async with asyncio.timeout(limits.connect_seconds):
-                addresses = await _addresses(origin)
+                addresses = (await self._resolve(origin.host, origin.port))[:MOST_ADDRESSES]
                 for address in addresses:
                     try:
                         async with asyncio.timeout(limits.connect_seconds / len(addresses)):
@@ -114,16 +118,17 @@ def _unreachable(error: Exception) -> NothingSent:
     return NothingSent(type(error).__name__, is_timeout=isinstance(error, TimeoutError))
 
 
-async def _addresses(origin: Origin) -> list[str]:
-    """Return the first addresses of a host, both families taking turns. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(origin.host, origin.port, type=1)
+async def addresses_of(host: str, port: int) -> list[str]:
+    """Return the addresses of a host in the resolver's order, both families taking turns. Raises OSError."""
     by_family: dict[int, list[str]] = {}
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for family, _, _, _, address in found:
         by_family.setdefault(family, []).append(str(address[0]))
-    return _taking_turns(by_family.values())[:MOST_ADDRESSES]
+    return taking_turns(by_family.values())
 
 
-def _taking_turns(lists: Iterable[list[str]]) -> list[str]:
+def taking_turns(lists: Collection[list[str]]) -> list[str]:
+    """Return the first of each list, then the second of each, and so on."""
     longest = max(map(len, lists), default=0)
     return [each[index] for index in range(longest) for each in lists if index < len(each)]
 
