@@ -18,6 +18,8 @@ from governance.gateway.watchdog import Watchdog
 
 _LARGEST_HELD_BYTES = 256 * 1024
 """More of a reply than this is not taken in before what is there was read."""
+_LARGEST_COPY = 64 * 1024
+"""A larger body is written as it is instead of being copied behind its headers."""
 _PROBE_AFTER_SECONDS = 30
 
 
@@ -57,7 +59,11 @@ class VendorConnection(asyncio.Protocol):
             raise NothingSent("The connection closed before anything was sent on it.")
         reply = self._reply = VendorReply(self, self._loop)
         self.expires_at = time.monotonic() + self._limits.first_byte_seconds
-        self._transport.write(head + body)
+        if len(body) <= _LARGEST_COPY:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
         await reply.begins()
         return reply
 
@@ -108,7 +114,8 @@ class VendorConnection(asyncio.Protocol):
         self._watchdog.add(self)
         plain = transport.get_extra_info("socket")
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER_SECONDS)
+        if hasattr(socket, "TCP_KEEPIDLE"):  # macOS has it under another name, and does without it here
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

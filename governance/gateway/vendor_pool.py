@@ -142,13 +142,13 @@ def _request(upstream: Upstream) -> tuple[Origin, bytes]:
         port = parts.port or _DEFAULT_PORTS[parts.scheme]
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         place = f"[{host}]" if ":" in host else host
-        headers = (
-            ("host", place if port == _DEFAULT_PORTS[parts.scheme] else f"{place}:{port}"),
-            ("user-agent", USER_AGENT),
-            ("accept", "*/*"),
-            *upstream.headers,
-        )
-        lines = [f"{upstream.method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers]]
+        headers = {
+            "host": place if port == _DEFAULT_PORTS[parts.scheme] else f"{place}:{port}",
+            "user-agent": USER_AGENT,
+            "accept": "*/*",
+            **{name.lower(): value for name, value in upstream.headers},
+        }
+        lines = [f"{upstream.method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
         head = "\r\n".join(lines).encode("ascii")
         if not host or head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers):
             raise ValueError("A header or the address holds a line break, or there is no host.")
