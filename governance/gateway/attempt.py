@@ -42,7 +42,7 @@ from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading
+from governance.plugin.provider import Billing, Bound, ErrorReading
 from governance.plugin.usage import UsageReport
 
 _LOST = "answer_lost"
@@ -205,7 +205,6 @@ class Attempt:
                 deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
             ),
             body=body,
-            is_cancellable=deployment.provider.after_disconnect is AfterDisconnect.CANCEL,
         )
         try:
             facts.first_byte_at = time.perf_counter()

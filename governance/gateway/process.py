@@ -32,7 +32,7 @@ from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routes import ROUTES
 from governance.gateway.routing import Router
 from governance.gateway.server import GatewayServer
-from governance.gateway.transport import PyreqwestTransport
+from governance.gateway.vendor_pool import VendorPool
 from governance.gateway.watchdog import Watchdog
 from governance.metering.leased import LeasedBooks
 from governance.policy.hot import credential_opener
@@ -77,7 +77,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
         await pool.open(wait=False)
         stack.push_async_callback(pool.close)
         watchdog = Watchdog(interval_seconds=limits.watch_seconds)
-        transport = PyreqwestTransport(limits)
+        transport = VendorPool(limits, watchdog=watchdog)
         stack.push_async_callback(transport.close)
         tokens = Tokens()
         stack.push_async_callback(tokens.close)

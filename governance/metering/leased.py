@@ -25,7 +25,6 @@ from governance.metering.attempt import Claim, Hold, Outcome
 from governance.metering.errors import NoRoomForJournal
 from governance.metering.journal import JournalFull
 from governance.metering.leases import KEPT_SECONDS, RECALL_SECONDS, Lease
-from governance.metering.outgoing import FLUSH_EVENTS
 from governance.metering.rate_books import RateBooks
 from governance.metering.recovery import fence_silent, recover_dead, tidy_folder
 from governance.metering.reservation import Reservation
@@ -112,7 +111,7 @@ class LeasedBooks:
         at = self._session.clock.now()
         outgoing.end(reservation, outcome, at=at)
         leases.remember_lasting(reservation.path, at - hold.admitted_at.timestamp())
-        if outgoing.queued >= FLUSH_EVENTS or any(lease.is_exact or lease.is_over for lease in reservation.path):
+        if outgoing.is_pressing or any(lease.is_exact or lease.is_over for lease in reservation.path):
             self._hurry()
 
     def shrink(self, hold: Hold, amount_nano: int) -> None:
@@ -130,6 +129,8 @@ class LeasedBooks:
             await self.rates.close()
         with contextlib.suppress(GovernanceUnavailable):
             await self._flush()
+            while self.pending():
+                await self._flush()
         await self._session.end()
 
     def gauges(self) -> dict[str, float]:
@@ -165,7 +166,11 @@ class LeasedBooks:
                 await asyncio.sleep(FLUSH_SECONDS)
 
     async def _flush(self) -> None:
-        """Send what the books do not know. Raises GovernanceUnavailable; then it is sent again."""
+        """Send what the books do not know. Raises GovernanceUnavailable; then it is sent again.
+
+        What is booked meanwhile waits for the next time: to send it at once would flush without end, a few outcomes
+        at a time, as long as calls come.
+        """
         session = self._session
         self._has_work.clear()
         if session.is_in_doubt:
@@ -186,6 +191,8 @@ class LeasedBooks:
                     break
                 session.clock.hear(at, sent=sent)
                 session.outgoing.confirm(at=session.clock.now())
+                if not session.outgoing.is_pressing:
+                    break
             session.in_hand.drop_empty(at=session.clock.now())
         if session.is_in_doubt:
             await self._flush()

@@ -104,9 +104,9 @@ class Outgoing:
         return len(self._queue) + (len(self._sending.events) if self._sending else 0)
 
     @property
-    def queued(self) -> int:
-        """How many outcomes wait for a batch."""
-        return len(self._queue)
+    def is_pressing(self) -> bool:
+        """Whether what waits should be sent at once: it is enough for a batch, or is sent one by one."""
+        return len(self._queue) >= FLUSH_EVENTS or self._singly > 0
 
     def end(self, reservation: Reservation, outcome: Outcome, *, at: float) -> None:
         """End a reservation: its money moves at once, its outcome goes to the journal and to the next batch."""

@@ -8,6 +8,7 @@ import pytest
 from governance.core.errors import BudgetExceeded, BudgetHeld
 from governance.core.windows import WindowKind
 from governance.metering.attempt import Ending, Outcome
+from governance.metering.outgoing import LARGEST_BATCH
 from tests.metering.conftest import MakeBooks, World
 from tests.metering.outcomes import settled
 
@@ -180,3 +181,29 @@ async def test_the_next_period_has_an_account_of_its_own(world: World, make_book
     )
     assert (await books.reserve(world.claim(budget, want=100))).granted_nano == 100
     assert len(world.rows("SELECT * FROM budgets_account WHERE budget_id = %s", budget.id)) == 2
+
+
+async def test_what_is_booked_during_a_flush_waits_for_the_next_one(world: World, make_books: MakeBooks) -> None:
+    books = await make_books()
+    budget = world.add_budget(10_000_000)
+    first, second = [await books.reserve(world.claim(budget, want=10)) for _ in range(2)]
+    books.book(first, settled("3"))
+    flush = asyncio.create_task(books._flush())
+    await asyncio.sleep(0)  # the batch is on its way
+    books.book(second, settled("4"))
+    await flush
+    assert books.pending() == 1
+    assert world.account(budget)["settled_nano"] == 3
+
+
+async def test_closing_books_everything_in_as_many_batches_as_it_takes(world: World, make_books: MakeBooks) -> None:
+    books = await make_books()
+    budget = world.add_budget(100_000_000)
+    count = LARGEST_BATCH + 50
+    holds = [await books.reserve(world.claim(budget, want=10)) for _ in range(count)]
+    for hold in holds:
+        books.book(hold, settled("3"))
+    await books.close()
+    account = world.account(budget)
+    assert (account["settled_nano"], account["held_nano"]) == (3 * count, 0)
+    assert world.rows("SELECT count(*) AS records FROM ledger_usagerecord") == [{"records": count}]
