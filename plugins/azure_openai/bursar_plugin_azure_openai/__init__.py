@@ -30,7 +30,9 @@ from governance.plugin import (
     client_credentials,
     hookimpl,
 )
-from governance.plugin.openai_chat import ChatConventions, ErrorSigns, OpenAIChatProvider, StreamUsage
+from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
+from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
+from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
 from governance.plugin.options import ANY_TEXT, check_options
 
 _KEY_HEADER = "api-key"
@@ -43,10 +45,12 @@ _SIGNS = ErrorSigns(
 """Azure's API management answers 403 where a quota is used up and 429 where a rate is."""
 
 
-class AzureOpenAI(OpenAIChatProvider):
+class AzureOpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider):
     """The base with a resource's URL, Azure's header for keys, and what its deployments' processing costs."""
 
+    wires = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.OPENAI_EMBEDDINGS})
     error_signs = _SIGNS
+    responses_conventions = ResponsesConventions(input_includes_cache=True, output_includes_reasoning=True)
 
     def __init__(self) -> None:
         super().__init__(
@@ -110,7 +114,7 @@ class AzureOpenAI(OpenAIChatProvider):
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound a request as the base does, at every tier that the deployments may bill. Raises RequestUnbounded."""
         bound = super().bound(wire=wire, connection=connection, fields=fields)
-        is_theirs_to_say = fields.service_tier in (None, "auto")
+        is_theirs_to_say = fields.service_tier in (None, "auto") and wire is not Wire.OPENAI_EMBEDDINGS
         if is_theirs_to_say and connection.options.get("processing") == "priority":
             return msgspec.structs.replace(bound, service_tiers=_PRIORITY)
         return bound

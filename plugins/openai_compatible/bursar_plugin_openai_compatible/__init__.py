@@ -11,7 +11,8 @@ What its counts mean is an option of the connection, because servers with one wi
 from collections.abc import Callable
 
 from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
-from governance.plugin.openai_chat import ChatConventions, OpenAIChatProvider, StreamUsage
+from governance.plugin.openai_chat import ChatConventions, StreamUsage
+from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.options import check_options
 
 _CHOICES = {
@@ -21,7 +22,7 @@ _CHOICES = {
 }
 
 
-class OpenAICompatible(OpenAIChatProvider):
+class OpenAICompatible(OpenAIEmbeddingsProvider):
     """The base with three options. Ollama and older servers ignore `max_completion_tokens`: it is no cap by default."""
 
     def __init__(self) -> None:

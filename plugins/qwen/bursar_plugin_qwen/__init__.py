@@ -13,7 +13,8 @@ The option `region` of a connection says whose host it is, where the base URL is
 from collections.abc import Callable
 
 from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
-from governance.plugin.openai_chat import ChatConventions, ErrorSigns, OpenAIChatProvider, StreamUsage
+from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
+from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.options import check_options, in_region
 
 _HOME = "international"
@@ -41,7 +42,7 @@ _SIGNS = ErrorSigns(
 """Overdue payment is 400 or 403; `insufficient_quota` is not an empty balance here, but tokens per minute."""
 
 
-class Qwen(OpenAIChatProvider):
+class Qwen(OpenAIEmbeddingsProvider):
     """The base with what Model Studio's counts and caps mean, and its hosts."""
 
     error_signs = _SIGNS

@@ -1,4 +1,4 @@
-"""xAI (Grok) on its chat wire.
+"""xAI (Grok) on the chat and Responses wires.
 
 `prompt_tokens` include cached ones, but `completion_tokens` leave reasoning out: `reasoning_tokens` are billed beside
 them. (On xAI's Responses wire they are inside.) Every reply says what it cost in ticks of 1e-10 USD. A request may
@@ -9,7 +9,8 @@ priority-processing, debugging); recorded replies, whose ticks are what these co
 from collections.abc import Callable
 
 from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
-from governance.plugin.openai_chat import ChatConventions, ErrorSigns, OpenAIChatProvider, StreamUsage
+from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
+from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
 from governance.plugin.options import check_options
 
 _SIGNS = ErrorSigns(
@@ -20,7 +21,7 @@ _SIGNS = ErrorSigns(
 """An empty balance is 403 or 429, a wrong key 400. What violates the usage guidelines may be charged a fee."""
 
 
-class XAI(OpenAIChatProvider):
+class XAI(OpenAIResponsesProvider):
     """The base with what xAI's counts, caps and tiers mean.
 
     `max_completion_tokens` caps visible output and reasoning together; `max_tokens` is not known to. Some models put a
@@ -28,6 +29,7 @@ class XAI(OpenAIChatProvider):
     """
 
     error_signs = _SIGNS
+    responses_conventions = ResponsesConventions(input_includes_cache=True, output_includes_reasoning=True)
     preamble_tokens = 2048
 
     def __init__(self) -> None:
