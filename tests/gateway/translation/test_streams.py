@@ -73,6 +73,19 @@ def test_an_error_of_the_vendors_inside_a_stream_is_the_clients_error_event(
             assert only["error"]["code"] == status
 
 
+def test_usage_that_cannot_be_read_fails_no_answer() -> None:
+    spoilt = chunk({}, finish_reason="stop", usage={"prompt_tokens": "nine"})
+    assert shown(MESSAGES, CHAT, HELLO, spoilt)[-2]["usage"] == {"input_tokens": 0, "output_tokens": 0}
+    ended = {"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": -5}}
+    assert all("usage" not in event for event in shown(CHAT, GEMINI, ended) if event != "[DONE]")
+
+
+def test_what_is_null_says_nothing() -> None:
+    assert shown(MESSAGES, CHAT, {"choices": None, "usage": None}, HELLO, END)[-1] == {"type": "message_stop"}
+    empty = [{"candidates": None}, {"candidates": [{"content": {"parts": None}, "finishReason": "STOP"}]}]
+    assert shown(CHAT, GEMINI, *empty)[-1] == "[DONE]"
+
+
 def test_nothing_follows_an_error() -> None:
     stream = opened(MESSAGES, CHAT)
     first = stream.feed(b'{"error":{"message":"Too busy"}}')

@@ -16,9 +16,9 @@ from governance.gateway.translation.canonical import (
 )
 from governance.gateway.translation.chat.request import ExtraContent
 from governance.gateway.translation.chat.thoughts import call_proofs, detail_of, extra_of_call, proof_of_call
-from governance.gateway.translation.chat.usage import WireUsage, read_usage, write_usage
+from governance.gateway.translation.chat.usage import read_usage, write_usage
 from governance.gateway.translation.circumstances import Circumstances
-from governance.gateway.translation.reading import AnswerUntranslatable, answered
+from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STOPS = {
@@ -72,7 +72,7 @@ class _Answer(msgspec.Struct):
     choices: list[_Choice]
     id: str | None = None
     model: str | None = None
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NULL
 
 
 _answer = msgspec.json.Decoder(_Answer)
