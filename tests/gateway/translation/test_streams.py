@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from governance.gateway.translation import (
+    MAX_EVENT_BYTES,
     AnswerUntranslatable,
     Circumstances,
     Dialect,
@@ -171,6 +172,14 @@ def test_a_call_without_arguments_has_an_empty_object() -> None:
 def test_arguments_that_are_no_object_are_an_error_where_the_wire_has_them_whole() -> None:
     events = (chunk(call(0, "f", "{broken", id="a")), END)
     assert "not a JSON object" in shown(GEMINI, CHAT, *events)[-1]["error"]["message"]
+
+
+def test_arguments_without_end_are_not_held() -> None:
+    stream = opened(GEMINI, CHAT)
+    stream.feed(json.dumps(chunk(call(0, "f", '{"x":"', id="a"))).encode())
+    piece = json.dumps(chunk(call(0, None, "y" * 100_000))).encode()
+    shown = [stream.feed(piece) for _ in range(MAX_EVENT_BYTES // 100_000 + 2)]
+    assert b"too large" in b"".join(shown)
 
 
 def test_an_end_that_no_other_wire_knows_is_an_error() -> None:

@@ -20,12 +20,13 @@ from governance.gateway.translation.canonical import (
     Text,
     ToolCall,
 )
-from governance.gateway.translation.chat.answers import WireCall, WireMessage, call_id, stop_of
+from governance.gateway.translation.chat.answers import WireCall, WireMessage, stop_of
 from governance.gateway.translation.chat.failures import failure_of
 from governance.gateway.translation.chat.thoughts import proof_of_call
 from governance.gateway.translation.chat.usage import read_usage
 from governance.gateway.translation.circumstances import Circumstances
 from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered, given
+from governance.gateway.translation.tool_calls import call_id
 
 
 class _Choice(msgspec.Struct):

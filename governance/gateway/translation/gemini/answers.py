@@ -10,6 +10,7 @@ from governance.gateway.translation.circumstances import Circumstances
 from governance.gateway.translation.gemini import proofs
 from governance.gateway.translation.gemini.usage import read_usage, write_usage
 from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered, given, is_object
+from governance.gateway.translation.tool_calls import call_id
 
 _STOPS = {
     "STOP": Stop.END,
@@ -125,7 +126,7 @@ def read_part(part: WirePart, answer_id: str, calls: int) -> list[AnswerPart]:
     signed = [Reasoning("", Dialect.GEMINI, proof)] if proof else []
     if (call := part.function_call) is not None:
         arguments = "{}" if given(call.args) is None else bytes(call.args).decode()
-        return [*signed, ToolCall(call.id or f"call_{answer_id}_{calls}", call.name, arguments)]
+        return [*signed, ToolCall(call.id or call_id(answer_id, calls), call.name, arguments)]
     if part.text is None:
         return []
     return [Text(part.text), *signed] if part.text else [*signed]
