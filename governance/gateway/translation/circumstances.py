@@ -4,6 +4,9 @@ from enum import StrEnum
 
 import msgspec
 
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""How much of a stream is held to be translated: one event of the vendor's, or the arguments of one call."""
+
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """`created_at_seconds` is Unix time; `request_id` stands in for an answer's id, `model` for its model's name."""

@@ -87,6 +87,16 @@ def answered(raw: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
         ) from error
 
 
+def counted(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+    """Decode usage for the client's eyes; None where there is none or it cannot be read, which fails no answer: what is
+    billed is read elsewhere, strictly.
+    """
+    try:
+        return decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def given(raw: msgspec.Raw) -> msgspec.Raw | None:
     """Return the field's JSON, or None if it was not given."""
     return None if bytes(raw) == b"null" else raw

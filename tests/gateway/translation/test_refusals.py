@@ -66,6 +66,7 @@ REFUSED: list[tuple[Dialect, Dialect | None, dict[str, Any], str, str]] = [
     (GEMINI, None, {"tools": [{"googleSearch": {}}]}, "tools", "googleSearch"),
     (GEMINI, None, {"generationConfig": {"candidateCount": 2}}, "candidateCount", "send 1"),
     (GEMINI, None, {"generationConfig": {"responseModalities": ["IMAGE"]}}, "responseModalities", "only text"),
+    (GEMINI, None, {"generationConfig": {"topK": 40.5}}, "topK", "whole number"),
     (GEMINI, None, {"generation_config": {"topZ": 2}}, "topZ", "'topZ' cannot be said"),
     (
         GEMINI,

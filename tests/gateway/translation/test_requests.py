@@ -261,7 +261,7 @@ WHOLE_GEMINI: dict[str, Any] = {
     "safetySettings": [{"category": "HARM_CATEGORY_HATE_SPEECH", "threshold": "BLOCK_NONE"}],
     "generation_config": {
         "max_output_tokens": 60,
-        "topK": 40,
+        "topK": 40.0,
         "responseModalities": ["TEXT"],
         "candidateCount": 1,
         "thinkingConfig": {"thinkingBudget": 2048, "includeThoughts": True},
@@ -364,6 +364,8 @@ def test_a_budget_of_thinking_goes_to_who_has_one() -> None:
     written = translated(GEMINI, MESSAGES, generationConfig=back)["thinking"]
     assert written == {"type": "enabled", "budget_tokens": 2048, "display": "summarized"}
     assert refusal(MESSAGES, CHAT, thinking=thinking).field == "thinking"
+    both = {"thinking": thinking, "output_config": {"effort": "high"}}
+    assert "exclude each other" in str(refusal(MESSAGES, GEMINI, **both))
 
 
 def test_calls_that_must_hold_to_their_schema() -> None:

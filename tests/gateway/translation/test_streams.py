@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from governance.gateway.translation import (
+    MAX_EVENT_BYTES,
     AnswerUntranslatable,
     Circumstances,
     Dialect,
@@ -71,6 +72,19 @@ def test_an_error_of_the_vendors_inside_a_stream_is_the_clients_error_event(
         assert only["error"]["message"] == "Too busy"
         if client == GEMINI:
             assert only["error"]["code"] == status
+
+
+def test_usage_that_cannot_be_read_fails_no_answer() -> None:
+    spoilt = chunk({}, finish_reason="stop", usage={"prompt_tokens": "nine"})
+    assert shown(MESSAGES, CHAT, HELLO, spoilt)[-2]["usage"] == {"input_tokens": 0, "output_tokens": 0}
+    ended = {"candidates": [{"finishReason": "STOP"}], "usageMetadata": {"promptTokenCount": -5}}
+    assert all("usage" not in event for event in shown(CHAT, GEMINI, ended) if event != "[DONE]")
+
+
+def test_what_is_null_says_nothing() -> None:
+    assert shown(MESSAGES, CHAT, {"choices": None, "usage": None}, HELLO, END)[-1] == {"type": "message_stop"}
+    empty = [{"candidates": None}, {"candidates": [{"content": {"parts": None}, "finishReason": "STOP"}]}]
+    assert shown(CHAT, GEMINI, *empty)[-1] == "[DONE]"
 
 
 def test_nothing_follows_an_error() -> None:
@@ -158,6 +172,14 @@ def test_a_call_without_arguments_has_an_empty_object() -> None:
 def test_arguments_that_are_no_object_are_an_error_where_the_wire_has_them_whole() -> None:
     events = (chunk(call(0, "f", "{broken", id="a")), END)
     assert "not a JSON object" in shown(GEMINI, CHAT, *events)[-1]["error"]["message"]
+
+
+def test_arguments_without_end_are_not_held() -> None:
+    stream = opened(GEMINI, CHAT)
+    stream.feed(json.dumps(chunk(call(0, "f", '{"x":"', id="a"))).encode())
+    piece = json.dumps(chunk(call(0, None, "y" * 100_000))).encode()
+    shown = [stream.feed(piece) for _ in range(MAX_EVENT_BYTES // 100_000 + 2)]
+    assert b"too large" in b"".join(shown)
 
 
 def test_an_end_that_no_other_wire_knows_is_an_error() -> None:

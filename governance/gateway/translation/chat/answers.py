@@ -16,9 +16,10 @@ from governance.gateway.translation.canonical import (
 )
 from governance.gateway.translation.chat.request import ExtraContent
 from governance.gateway.translation.chat.thoughts import call_proofs, detail_of, extra_of_call, proof_of_call
-from governance.gateway.translation.chat.usage import WireUsage, read_usage, write_usage
+from governance.gateway.translation.chat.usage import read_usage, write_usage
 from governance.gateway.translation.circumstances import Circumstances
-from governance.gateway.translation.reading import AnswerUntranslatable, answered
+from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered
+from governance.gateway.translation.tool_calls import call_id
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STOPS = {
@@ -72,7 +73,7 @@ class _Answer(msgspec.Struct):
     choices: list[_Choice]
     id: str | None = None
     model: str | None = None
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NULL
 
 
 _answer = msgspec.json.Decoder(_Answer)
@@ -124,11 +125,6 @@ def write_answer(answer: Answer, circumstances: Circumstances) -> bytes:
     if answer.usage is not None:
         written["usage"] = write_usage(answer.usage)
     return msgspec.json.encode(written)
-
-
-def call_id(answer_id: str, number: int) -> str:
-    """Return an id for a call whose vendor gave it none: the same whenever the answer is read."""
-    return f"call_{answer_id}_{number}"
 
 
 def _parts(message: WireMessage, identity: str) -> tuple[AnswerPart, ...]:

@@ -20,12 +20,13 @@ from governance.gateway.translation.canonical import (
     Text,
     ToolCall,
 )
-from governance.gateway.translation.chat.answers import WireCall, WireMessage, call_id, stop_of
+from governance.gateway.translation.chat.answers import WireCall, WireMessage, stop_of
 from governance.gateway.translation.chat.failures import failure_of
 from governance.gateway.translation.chat.thoughts import proof_of_call
-from governance.gateway.translation.chat.usage import WireUsage, read_usage
+from governance.gateway.translation.chat.usage import read_usage
 from governance.gateway.translation.circumstances import Circumstances
-from governance.gateway.translation.reading import AnswerUntranslatable, answered
+from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered, given
+from governance.gateway.translation.tool_calls import call_id
 
 
 class _Choice(msgspec.Struct):
@@ -35,10 +36,10 @@ class _Choice(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
+    choices: list[_Choice] | None = None
     id: str | None = None
     model: str | None = None
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NULL
     error: Any = None
 
 
@@ -56,7 +57,7 @@ class EventReader:
         self._calls = 0
         self._stop: Stop | None = None
         self._is_refusal = False
-        self._usage: WireUsage | None = None
+        self._usage = NULL
         self._has_ended = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -73,8 +74,8 @@ class EventReader:
         if not self._identity:
             self._identity = chunk.id or self._circumstances.request_id
             events.append(AnswerBegan(id=self._identity, model=chunk.model or self._circumstances.model))
-        self._usage = chunk.usage or self._usage
-        for choice in chunk.choices:
+        self._usage = given(chunk.usage) or self._usage
+        for choice in chunk.choices or ():
             if choice.index != 0:
                 raise AnswerUntranslatable("The vendor gave several answers, and one was asked for.")
             events += self._choice(choice)

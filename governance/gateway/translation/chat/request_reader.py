@@ -28,7 +28,7 @@ from governance.gateway.translation.chat import request as wire
 from governance.gateway.translation.chat.thoughts import proof_of_call, thoughts_of
 from governance.gateway.translation.images import image_of_url
 from governance.gateway.translation.reading import decoded, given
-from governance.gateway.translation.tool_names import name_of_call
+from governance.gateway.translation.tool_calls import name_of_call
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.splicing import Members
 

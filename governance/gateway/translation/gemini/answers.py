@@ -8,8 +8,9 @@ from governance.gateway.translation import normal
 from governance.gateway.translation.canonical import Answer, AnswerPart, Dialect, Reasoning, Stop, Text, ToolCall
 from governance.gateway.translation.circumstances import Circumstances
 from governance.gateway.translation.gemini import proofs
-from governance.gateway.translation.gemini.usage import WireUsage, read_usage, write_usage
+from governance.gateway.translation.gemini.usage import read_usage, write_usage
 from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered, given, is_object
+from governance.gateway.translation.tool_calls import call_id
 
 _STOPS = {
     "STOP": Stop.END,
@@ -49,7 +50,7 @@ class WirePart(msgspec.Struct, rename="camel"):
 
 
 class _Content(msgspec.Struct):
-    parts: list[WirePart] = []
+    parts: list[WirePart] | None = None
 
 
 class _Candidate(msgspec.Struct, rename="camel"):
@@ -65,9 +66,9 @@ class _Feedback(msgspec.Struct, rename="camel"):
 class WireAnswer(msgspec.Struct, rename="camel"):
     """An answer, or a chunk of one."""
 
-    candidates: list[_Candidate] = []
+    candidates: list[_Candidate] | None = None
     prompt_feedback: _Feedback | None = None
-    usage_metadata: WireUsage | None = None
+    usage_metadata: msgspec.Raw = NULL
     model_version: str | None = None
     response_id: str | None = None
     error: Any = None
@@ -79,7 +80,8 @@ _answer = msgspec.json.Decoder(WireAnswer)
 def read_chunk(body: bytes) -> WireAnswer:
     """Decode an answer or a chunk. Raises AnswerUntranslatable, also where it has more than one candidate."""
     said = answered(body, _answer)
-    if len(said.candidates) > 1 or any(candidate.index != 0 for candidate in said.candidates):
+    candidates = said.candidates or []
+    if len(candidates) > 1 or any(candidate.index != 0 for candidate in candidates):
         raise AnswerUntranslatable("The vendor gave several answers, and one was asked for.")
     return said
 
@@ -108,7 +110,8 @@ def read_answer(body: bytes, circumstances: Circumstances) -> Answer:
 
 def parts_of(said: WireAnswer) -> list[WirePart]:
     """Return the parts of the only candidate."""
-    return [part for candidate in said.candidates if candidate.content for part in candidate.content.parts]
+    contents = [candidate.content for candidate in said.candidates or () if candidate.content]
+    return [part for content in contents for part in content.parts or ()]
 
 
 def read_part(part: WirePart, answer_id: str, calls: int) -> list[AnswerPart]:
@@ -123,7 +126,7 @@ def read_part(part: WirePart, answer_id: str, calls: int) -> list[AnswerPart]:
     signed = [Reasoning("", Dialect.GEMINI, proof)] if proof else []
     if (call := part.function_call) is not None:
         arguments = "{}" if given(call.args) is None else bytes(call.args).decode()
-        return [*signed, ToolCall(call.id or f"call_{answer_id}_{calls}", call.name, arguments)]
+        return [*signed, ToolCall(call.id or call_id(answer_id, calls), call.name, arguments)]
     if part.text is None:
         return []
     return [Text(part.text), *signed] if part.text else [*signed]
@@ -133,7 +136,7 @@ def stop_of(said: WireAnswer) -> Stop | None:
     """Return why it ended, None if it has not. Raises AnswerUntranslatable for a reason that no other wire has."""
     if said.prompt_feedback is not None and said.prompt_feedback.block_reason is not None:
         return Stop.REFUSED
-    for candidate in said.candidates:
+    for candidate in said.candidates or ():
         if (word := candidate.finish_reason) is not None and word != "FINISH_REASON_UNSPECIFIED":
             if (stop := _STOPS.get(word)) is not None:
                 return stop

@@ -18,7 +18,8 @@ from governance.gateway.translation.canonical import (
 from governance.gateway.translation.circumstances import Circumstances
 from governance.gateway.translation.gemini.answers import parts_of, read_chunk, read_part, stop_of
 from governance.gateway.translation.gemini.failures import failure_of
-from governance.gateway.translation.gemini.usage import WireUsage, read_usage
+from governance.gateway.translation.gemini.usage import read_usage
+from governance.gateway.translation.reading import NULL, given
 
 
 class EventReader:
@@ -30,7 +31,7 @@ class EventReader:
         self._part: AnswerPart | None = None
         self._calls = 0
         self._stop: Stop | None = None
-        self._usage: WireUsage | None = None
+        self._usage = NULL
         self._has_ended = False
 
     def feed(self, data: bytes) -> list[Event]:
@@ -46,7 +47,7 @@ class EventReader:
             self._identity = chunk.response_id or self._circumstances.request_id
             model = chunk.model_version or self._circumstances.model
             events.append(AnswerBegan(id=self._identity, model=model, usage=read_usage(chunk.usage_metadata)))
-        self._usage = chunk.usage_metadata or self._usage
+        self._usage = given(chunk.usage_metadata) or self._usage
         for part in parts_of(chunk):
             for read in read_part(part, self._identity, self._calls):
                 events += self._said(read, is_thought=part.thought)

@@ -18,11 +18,12 @@ from governance.gateway.translation.canonical import (
     Text,
     ToolCall,
 )
-from governance.gateway.translation.circumstances import Circumstances, Framing, StreamShape
+from governance.gateway.translation.circumstances import MAX_EVENT_BYTES, Circumstances, Framing, StreamShape
 from governance.gateway.translation.gemini import proofs
 from governance.gateway.translation.gemini.answers import word_of, write_part
 from governance.gateway.translation.gemini.failures import write_failure
 from governance.gateway.translation.gemini.usage import write_usage
+from governance.gateway.translation.reading import AnswerUntranslatable
 
 
 class EventWriter:
@@ -33,6 +34,7 @@ class EventWriter:
         self._head: dict[str, Any] = {}
         self._part: AnswerPart | None = None
         self._arguments: list[str] = []
+        self._held = 0
         self._proof: str | None = None
         self._has_written = False
 
@@ -42,7 +44,7 @@ class EventWriter:
             case AnswerBegan():
                 self._head = {"modelVersion": event.model, "responseId": event.id}
             case PartBegan():
-                self._part, self._arguments, self._proof = event.part, [], None
+                self._part, self._arguments, self._held, self._proof = event.part, [], 0, None
             case Delta():
                 return self._delta(event.text)
             case ProofGiven():
@@ -59,6 +61,9 @@ class EventWriter:
     def _delta(self, text: str) -> bytes:
         if isinstance(self._part, ToolCall):
             self._arguments.append(text)
+            self._held += len(text)
+            if self._held > MAX_EVENT_BYTES:
+                raise AnswerUntranslatable("The vendor's answer calls a tool with arguments too large to be held.")
             return b""
         thought = {"thought": True} if isinstance(self._part, Reasoning) else {}
         return self._chunk([{"text": text} | thought])

@@ -57,7 +57,7 @@ def read_request(body: bytes, *, is_streamed: bool = False) -> Conversation:
         sampling=Sampling(
             temperature=config.temperature,
             top_p=config.top_p,
-            top_k=None if config.top_k is None else int(config.top_k),
+            top_k=_whole(config.top_k),
             frequency_penalty=config.frequency_penalty,
             presence_penalty=config.presence_penalty,
             seed=config.seed,
@@ -72,6 +72,13 @@ def read_request(body: bytes, *, is_streamed: bool = False) -> Conversation:
 
 def _spelt(raw: msgspec.Raw, decoder: msgspec.json.Decoder[_T], field: str) -> _T:
     return decoded(respelt(raw, field=field), decoder, field=field)
+
+
+def _whole(top_k: float | None) -> int | None:
+    """Google's SDK writes the number of candidates with a point; half a one is no number of them."""
+    if top_k is not None and not top_k.is_integer():
+        raise RequestInvalid("The field 'topK' must be a whole number.", field="topK")
+    return None if top_k is None else int(top_k)
 
 
 def _generation_config(raw: msgspec.Raw) -> wire.GenerationConfig:

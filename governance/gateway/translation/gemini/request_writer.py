@@ -56,6 +56,9 @@ def write_request(conversation: Conversation, destination: Destination) -> bytes
 def _refuse(conversation: Conversation) -> None:
     if conversation.allows_parallel_calls is False and conversation.tools:
         raise unsayable("parallel_tool_calls", "the model may call several tools at once; leave it out")
+    thinking = conversation.thinking
+    if thinking is not None and thinking.budget_tokens is not None and thinking.effort is not None:
+        raise unsayable("thinking", "a budget and an effort exclude each other; send one of them")
     if any(message.role == Role.SYSTEM for message in conversation.messages):
         raise unsayable(
             "messages", "an instruction in the middle of a conversation is not offered; put it at the beginning"

@@ -2,12 +2,13 @@
 
 import msgspec
 
+from governance.gateway.translation.reading import counted
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.usage import Usage
 
 
-class WireUsage(msgspec.Struct, rename="camel"):
-    """The `usageMetadata` object; a count of zero is left out."""
+class _Usage(msgspec.Struct, rename="camel"):
+    """A count of zero is left out."""
 
     prompt_token_count: int = 0
     cached_content_token_count: int = 0
@@ -16,8 +17,12 @@ class WireUsage(msgspec.Struct, rename="camel"):
     tool_use_prompt_token_count: int = 0
 
 
-def read_usage(reported: WireUsage | None) -> Usage | None:
-    """Return the counts for the client's eyes; None where there are none, or none that can be believed."""
+_usage = msgspec.json.Decoder(_Usage | None)
+
+
+def read_usage(raw: msgspec.Raw) -> Usage | None:
+    """Return the counts of a `usageMetadata` object for the client's eyes; None where there are none to be believed."""
+    reported = counted(raw, _usage)
     if reported is None:
         return None
     try:

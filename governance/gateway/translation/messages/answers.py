@@ -7,7 +7,7 @@ import msgspec
 from governance.gateway.translation import normal, proofs
 from governance.gateway.translation.canonical import Answer, AnswerPart, Dialect, Reasoning, Stop, Text, ToolCall
 from governance.gateway.translation.circumstances import Circumstances
-from governance.gateway.translation.messages.usage import WireUsage, read_usage, write_usage
+from governance.gateway.translation.messages.usage import read_usage, wire_usage, write_usage
 from governance.gateway.translation.reading import NULL, AnswerUntranslatable, answered, given, is_object
 
 _STOPS = {
@@ -46,7 +46,7 @@ class _Answer(msgspec.Struct):
     model: str | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NULL
 
 
 _answer = msgspec.json.Decoder(_Answer)
@@ -65,7 +65,7 @@ def read_answer(body: bytes, circumstances: Circumstances) -> Answer:
         parts=normal.answer_parts(part for block in said.content if (part := part_of(block)) is not None),
         stop=stop_of(said.stop_reason),
         stop_sequence=said.stop_sequence,
-        usage=read_usage(said.usage),
+        usage=read_usage(wire_usage(said.usage)),
     )
 
 

@@ -21,8 +21,8 @@ from governance.gateway.translation.canonical import (
 from governance.gateway.translation.circumstances import Circumstances
 from governance.gateway.translation.messages.answers import WireBlock, part_of, stop_of
 from governance.gateway.translation.messages.failures import failure_of
-from governance.gateway.translation.messages.usage import WireUsage, merged, read_usage
-from governance.gateway.translation.reading import answered
+from governance.gateway.translation.messages.usage import WireUsage, merged, read_usage, wire_usage
+from governance.gateway.translation.reading import NULL, answered
 
 _NO_ARGUMENTS = "{}"
 
@@ -30,7 +30,7 @@ _NO_ARGUMENTS = "{}"
 class _Message(msgspec.Struct):
     id: str | None = None
     model: str | None = None
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NULL
 
 
 class _Delta(msgspec.Struct):
@@ -48,7 +48,7 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
     content_block: WireBlock | None = None
     delta: _Delta | None = None
-    usage: WireUsage | None = None
+    usage: msgspec.Raw = NULL
     error: Any = None
 
 
@@ -82,7 +82,7 @@ class EventReader:
             case "content_block_stop":
                 return self._end_part()
             case "message_delta":
-                self._usage = merged(self._usage, event.usage)
+                self._usage = merged(self._usage, wire_usage(event.usage))
                 if event.delta is not None and event.delta.stop_reason is not None:
                     self._stop, self._stop_sequence = stop_of(event.delta.stop_reason), event.delta.stop_sequence
             case "message_stop":
@@ -101,9 +101,9 @@ class EventReader:
         return [*self._end_part(), ended]
 
     def _began(self, message: _Message) -> list[Event]:
-        self._usage = message.usage
+        self._usage = wire_usage(message.usage)
         identity, model = message.id or self._circumstances.request_id, message.model or self._circumstances.model
-        return [AnswerBegan(id=identity, model=model, usage=read_usage(message.usage))]
+        return [AnswerBegan(id=identity, model=model, usage=read_usage(self._usage))]
 
     def _begin(self, block: WireBlock | None) -> list[Event]:
         part = part_of(block) if block is not None else None

@@ -28,7 +28,7 @@ from governance.gateway.translation.canonical import (
 from governance.gateway.translation.images import image_of_url, inline_image
 from governance.gateway.translation.messages import request as wire
 from governance.gateway.translation.reading import decoded, unsayable
-from governance.gateway.translation.tool_names import name_of_call
+from governance.gateway.translation.tool_calls import name_of_call
 from governance.plugin.splicing import Members
 
 _request = msgspec.json.Decoder(wire.Request)

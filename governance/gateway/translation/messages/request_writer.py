@@ -172,7 +172,7 @@ def _thinking(conversation: Conversation) -> dict[str, Any] | None:
     if choice is not None and choice.mode == ToolMode.REQUIRED:
         return None
     shown = {} if thinking.is_shown is None else {"display": "summarized" if thinking.is_shown else "omitted"}
-    if thinking.budget_tokens is not None and thinking.effort is None:
+    if thinking.budget_tokens is not None:
         return {"type": "enabled", "budget_tokens": thinking.budget_tokens} | shown
     return {"type": "adaptive"} | shown
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from governance.gateway.translation.reading import counted
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.usage import Usage
 
@@ -23,6 +24,14 @@ class WireUsage(msgspec.Struct):
     cache_read_input_tokens: int | None = None
     cache_creation: _Creation | None = None
     output_tokens_details: _OutputDetails | None = None
+
+
+_usage = msgspec.json.Decoder(WireUsage | None)
+
+
+def wire_usage(raw: msgspec.Raw) -> WireUsage | None:
+    """Return what an event or an answer says; None where it says nothing, or nothing that can be read."""
+    return counted(raw, _usage)
 
 
 def merged(before: WireUsage | None, after: WireUsage | None) -> WireUsage | None:

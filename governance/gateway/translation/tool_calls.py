@@ -1,4 +1,4 @@
-"""Which tool a result belongs to: some wires name it by the call's id alone, Gemini by its name."""
+"""How a call and its result find each other: by the call's id, in Gemini by the name, and not always an id."""
 
 from collections.abc import Mapping
 
@@ -15,3 +15,8 @@ def name_of_call(names: Mapping[str, str], call_id: str, *, field: str) -> str:
             field=field,
         )
     return name
+
+
+def call_id(answer_id: str, number: int) -> str:
+    """Return an id for a call whose vendor gave it none: the same whenever the answer is read."""
+    return f"call_{answer_id}_{number}"
