@@ -362,6 +362,18 @@ async def test_a_used_up_budget_refuses_messages_and_still_counts_tokens(
     assert [call.path for call in vendor.calls] == ["/v1/messages/count_tokens"]
 
 
+async def test_counting_takes_nothing_from_a_limit_of_tokens(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    world.add_rate_limit(10, "tokens")
+    await served.catch_up(world)
+    async with served.client(key) as client:
+        message = await client.post("/v1/messages", json=asked())
+        count = await client.post("/v1/messages/count_tokens", json=asked())
+    assert (message.status_code, message.json()["error"]["details"]["error_code"]) == (400, "request_beyond_rate_limit")
+    assert (count.status_code, count.headers["x-ratelimit-remaining-tokens"]) == (200, "10")
+
+
 async def test_no_answer_tells_our_credential_or_the_vendors_host(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_doubtful_maximum_is_refused_and_named(value: str) -> None:
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]}, "messages"),
         ({"messages": [{"role": "user", "content": "x", "container": "c"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64"}}]}]}, "messages"),
         ({"system": 5}, "system"),
         ({"stream": "yes"}, "stream"),
         ({"tools": {}}, "tools"),
@@ -212,6 +213,17 @@ def test_documents_of_text_and_search_results_count_by_their_bytes() -> None:
     fields = read_messages_request(saying(written, of_blocks, found))
     assert (fields.images, fields.inline_media, fields.media_bytes) == (1, 1, len(PIXELS))
     assert bound(saying(written)) > 500
+
+
+@pytest.mark.parametrize("kind", ["document", "search_result"])
+def test_citations_are_refused_because_the_vendor_numbers_every_sentence(kind: str) -> None:
+    source = (
+        {"type": "text", "media_type": "text/plain", "data": "a. " * 50} if kind == "document" else "https://e.test"
+    )
+    block = {"type": kind, "source": source, "content": [TEXT]}
+    assert bound(saying({**block, "citations": {"enabled": False}})) > 150
+    with pytest.raises(RequestUnbounded, match="uses 'citations'"):
+        bound(saying({**block, "citations": {"enabled": True}}))
 
 
 def test_every_reference_to_a_tool_may_write_its_definition_out_again() -> None:

@@ -72,6 +72,9 @@ class Contents:
         self._count(field=field)
         if kind in _TEXT_BLOCKS:
             return
+        if _asks_for_citations(values, field=field):
+            # The vendor cuts the text up and numbers every piece, with words that nobody counts beforehand.
+            self.unbounded.add("citations")
         if kind in _NESTING_BLOCKS:
             if "content" in values:
                 self.read(values["content"], field=field, depth=depth + 1)
@@ -97,8 +100,11 @@ class Contents:
         source = members(values["source"], field=field)
         form = text_of(source.get("type"), field=field, what="A source's type")
         if form == "base64":
+            data = bytes(source.get("data", b""))
+            if not data.startswith(b'"'):
+                raise RequestInvalid(f"A source in the field {field!r} has no data: send it in base64.", field=field)
             self.inline += 1
-            self.bytes += len(bytes(source.get("data", b'""'))) - 2
+            self.bytes += len(data) - 2
         elif form == "url":
             self.remote += 1
         elif kind == DOCUMENT and form == "text":
@@ -112,6 +118,13 @@ class Contents:
             self.unbounded.add(f"{kind} {form}"[:64])
             return
         self.images += kind == IMAGE
+
+
+def _asks_for_citations(values: dict[str, msgspec.Raw], *, field: str) -> bool:
+    asked = values.get("citations")
+    if asked is None or bytes(asked) == b"null":
+        return False
+    return bytes(members(asked, field=field).get("enabled", b"false")) != b"false"
 
 
 def items(raw: msgspec.Raw, *, field: str) -> list[msgspec.Raw]:
