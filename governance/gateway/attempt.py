@@ -17,7 +17,7 @@ from governance.gateway.errors import ReplyUnusable
 from governance.gateway.estimate import most_unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
-from governance.gateway.formats import FORMATS, Splitter
+from governance.gateway.formats import EVENT_STREAM, FORMATS, Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.rendition import Rendition, Shown
@@ -35,7 +35,7 @@ from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source
-from governance.gateway.translation import AnswerUntranslatable
+from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Ending, Hold, Outcome
@@ -43,6 +43,7 @@ from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Billing, Bound, ErrorReading
+from governance.plugin.sse import EventSplitter
 from governance.plugin.usage import UsageReport
 
 _LOST = "answer_lost"
@@ -226,7 +227,10 @@ class Attempt:
         """Return what cuts this reply into events; None when it is to be read whole."""
         if not self._quote.fields.stream or reply.status != 200:
             return None
-        make = FORMATS[self._quote.wire].splitters.get(content_type(reply))
+        kind = content_type(reply)
+        if self._rendition.shown is not None:
+            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES) if kind == EVENT_STREAM else None
+        make = FORMATS[self._quote.wire].splitters.get(kind)
         return None if make is None else make()
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:

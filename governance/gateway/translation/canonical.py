@@ -17,7 +17,7 @@ class Dialect(StrEnum):
 
     OPENAI_CHAT = "openai.chat"
     ANTHROPIC_MESSAGES = "anthropic.messages"
-    GEMINI = "gemini.generate_content"
+    GEMINI = "gemini.generate"
 
 
 class Role(StrEnum):
