@@ -149,6 +149,8 @@ def test_what_is_not_in_the_request_or_outlives_it_is_refused(fields: dict[str, 
         {"type": None, "id": "msg_1"},
         {"type": "message", "role": "assistant", "id": "msg_1"},
         {"type": "message", "role": "assistant", "id": "msg_1", "content": []},
+        {"type": "message", "role": "assistant", "id": "msg_1", "content": ""},
+        {"role": "assistant", "id": "msg_1", "content": ""},
     ],
 )
 def test_a_reference_to_a_stored_item_is_refused(item: dict[str, Any]) -> None:
@@ -157,15 +159,21 @@ def test_a_reference_to_a_stored_item_is_refused(item: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"encrypted_content": None}, {"content": []}, {"encrypted_content": None, "content": None}]
+    "content",
+    [
+        {},
+        {"encrypted_content": None},
+        {"encrypted_content": ""},
+        {"content": [{"type": "reasoning_text", "text": "x"}]},
+    ],
 )
-def test_reasoning_that_is_only_an_id_is_refused_and_whole_reasoning_is_not(content: dict[str, Any]) -> None:
-    with pytest.raises(RequestInvalid, match=r"'rs_1' holds nothing but its id.*reasoning\.encrypted_content"):
+def test_reasoning_that_is_stored_is_refused_and_whole_reasoning_is_not(content: dict[str, Any]) -> None:
+    with pytest.raises(RequestInvalid, match=r"'rs_1' holds no encrypted content.*reasoning\.encrypted_content"):
         read_responses_request(items({"type": "reasoning", "id": "rs_1", "summary": [], **content}))
     read_responses_request(items({"type": "reasoning", "summary": [], **content}))
     read_responses_request(items({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}))
     text = {"content": [{"type": "reasoning_text", "text": "Hm."}]}
-    read_responses_request(items({"type": "reasoning", "id": "rs_1", "summary": [], **text}))
+    read_responses_request(items({"type": "reasoning", "summary": [], **text}))
 
 
 @pytest.mark.parametrize(

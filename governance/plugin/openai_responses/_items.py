@@ -66,8 +66,8 @@ def read_input(raw: msgspec.Raw) -> InputReading:
 
 def _read_item(item: _Item, found: InputReading) -> int:
     """Add what this item holds; return how many of its parts name a type."""
-    kind = item.type or ("message" if reading.is_set(item.content) else "item_reference")
-    if kind == "item_reference" or (kind == "message" and item.id and not reading.is_set(item.content)):
+    kind = item.type or ("message" if _is_there(item.content) else "item_reference")
+    if kind == "item_reference" or (kind == "message" and item.id and not _is_there(item.content)):
         raise RequestInvalid(
             f"The input refers to the stored item {(item.id or '')[:_LONGEST_NAME]!r}, which is not in the request, so "
             "that nothing bounds its cost: send the item itself.",
@@ -90,16 +90,20 @@ def _read_item(item: _Item, found: InputReading) -> int:
 
 
 def _refuse_stored_reasoning(item: _Item) -> None:
-    """The vendor looks up reasoning that comes as an id alone. Encrypted, it is there: about nine bytes for a token in
-    the recordings, so that its bytes bound it.
+    """The vendor looks up reasoning by its id. Encrypted, it is there: about nine bytes for a token in the recordings,
+    so that its bytes bound it.
     """
-    if item.id and not reading.is_set(item.encrypted_content) and not reading.is_set(item.content):
+    if item.id and not _is_there(item.encrypted_content):
         raise RequestInvalid(
-            f"The reasoning item {item.id[:_LONGEST_NAME]!r} holds nothing but its id, so that the vendor would add "
-            "what it stored and nothing bounds its cost: ask for `include: ['reasoning.encrypted_content']` and send "
-            "that back, or leave the item out.",
+            f"The reasoning item {item.id[:_LONGEST_NAME]!r} holds no encrypted content, so that the vendor would add "
+            "what it stored under that id and nothing bounds its cost: ask for "
+            "`include: ['reasoning.encrypted_content']` and send that back, or leave the item or its id out.",
             field=_FIELD,
         )
+
+
+def _is_there(raw: msgspec.Raw) -> bool:
+    return reading.is_set(raw) and bytes(raw) != b'""'
 
 
 def _read_content(content: msgspec.Raw, found: InputReading) -> int:
