@@ -145,7 +145,8 @@ class RateCard:
         for tier in bound.service_tiers or (STANDARD,):
             for step in self._reachable(tier, bound.input_tokens):
                 fixed = max(fixed, _fixed(step, bound))
-                per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
+                if bound.choices:
+                    per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
         return WorstCase(fixed=fixed, per_output_token=per_output, scale=self.scale)
 
     def rate(self, usage: Usage, *, service_tier: str = STANDARD) -> Rated:

@@ -112,8 +112,8 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     """An upper bound of what one attempt can use: counts the vendor cannot report more than.
 
     `input_tokens` may end in any input class, at any tier in `service_tiers` (empty: the standard tier alone). Output
-    is bounded by the request's maximum (or the model's, where the request has none) times `choices`. `calls` bounds
-    per-call fees by the name of their token class.
+    is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
+    for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
     """
 
     input_tokens: int

@@ -48,3 +48,6 @@ EXAMPLES: Final[Mapping[Wire, Example]] = MappingProxyType(
     }
 )
 """By wire; a wire that is not here has no cap, or its examples are still to be written."""
+
+WITHOUT_OUTPUT: Final = frozenset({Wire.GEMINI_COUNT_TOKENS, Wire.GEMINI_EMBED, Wire.GEMINI_BATCH_EMBED})
+"""The wires whose answers are no output."""

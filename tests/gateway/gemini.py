@@ -14,11 +14,11 @@ KEY_HEADER = "x-goog-api-key"
 
 
 def add_gemini(world: World, vendor: Vendor) -> None:
-    """Put the model `flash` (and `embedder`, whose output costs nothing) behind a connection of the wire."""
+    """Put the model `flash`, and `embedder`, which has no price for output, behind a connection of the wire."""
     base_url = f"http://127.0.0.1:{vendor.port}"
     world.connection = world.add_connection(base_url, provider="gemini", credential=CREDENTIAL)
     world.add_model("flash", prices=PRICES)
-    world.add_model("embedder", prices={"input": "150", "output": "0"})
+    world.add_model("embedder", prices={"input": "150"})
 
 
 def reply(text: str = "Hello!", *, finish: str | None = "STOP", **counts: int) -> bytes:

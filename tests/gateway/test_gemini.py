@@ -13,11 +13,13 @@ from tests.gateway.gemini import (
     ASK,
     CAPPED,
     KEY_HEADER,
+    PRICES,
     add_gemini,
     answer_generated,
     begin,
     reply,
 )
+from tests.gateway.test_recordings import exchange
 from tests.gateway.vendor import Vendor, VendorCall, in_turn, refusing
 from tests.gateway.world import CREDENTIAL, Served, World
 
@@ -268,3 +270,48 @@ async def test_an_openai_model_is_not_served_in_this_wire(served: Served, vendor
     answer = await post(served, key, "/v1/models/tiny:generateContent")
     assert answer.status_code == 400 and "not served in the wire gemini.generate" in answer.json()["error"]["message"]
     assert vendor.calls == []
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "classes"),
+    [
+        ("gemini-2.5-flash-stream-usage-midstream.json", 0, {"input": 18, "output": 80, "reasoning": 35}),
+        ("gemini-3-flash-stream-codeexec.json", 0, {"input": 507, "output": 108, "reasoning": 168}),
+        ("gemini-3-tools-thought-signature-raw.json", 0, {"input": 60, "output": 16, "reasoning": 32}),
+        ("gemini-3-tools-thought-signature-raw.json", 1, {"input": 121, "output": 9}),
+        ("vertex-generateContent.json", 0, {"input": 13, "output": 8}),
+    ],
+)
+async def test_a_recorded_answer_is_passed_byte_for_byte_and_rated(
+    served: Served, world: World, vendor: Vendor, key: str, name: str, number: int, classes: dict[str, int]
+) -> None:
+    recorded = exchange(name, number)
+    body, kind = recorded["body"].encode(), recorded["headers"]["content-type"]
+
+    async def answer(call: VendorCall) -> None:
+        if kind == "text/event-stream" or body.startswith(b"["):
+            await begin(call)
+            for start in range(0, len(body), 700):
+                await call.chunk(body[start : start + 700])
+            await call.end_stream()
+        else:
+            await call.reply(body, headers=f"content-type: {kind}")
+
+    vendor.answer = answer
+    path = GENERATE if name.startswith("vertex") else STREAM + ("?alt=sse" if kind == "text/event-stream" else "")
+    answered = await post(served, key, path, {"contents": [{"parts": [{"text": "x" * 1000}]}]})
+    assert (answered.status_code, answered.content) == (200, body)
+    (record,) = await world.recorded()
+    assert rated(record) == classes
+    assert record["charge_nano"] == sum(int(PRICES[kind]) * count for kind, count in classes.items())
+
+
+async def test_a_recorded_error_passes_unchanged_and_costs_nothing(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    recorded = exchange("gemini-404-model.json")
+    vendor.answer = refusing(404, recorded["body"].encode())
+    answer = await post(served, key, GENERATE)
+    assert (answer.status_code, answer.content) == (404, recorded["body"].encode())
+    (record,) = await world.recorded()
+    assert (record["charge_nano"], record["classes"]) == (0, [])

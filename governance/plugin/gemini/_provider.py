@@ -93,7 +93,7 @@ class GeminiProvider:
         around each content. Of a request for embeddings only the texts reach the model. Raises RequestUnbounded.
         """
         if wire is Wire.GEMINI_COUNT_TOKENS:
-            return Bound(input_tokens=0, choices=fields.choices)
+            return Bound(input_tokens=0, choices=0)
         if fields.remote_media or fields.inline_media or any(kind != "text" for kind in fields.modalities):
             raise RequestUnbounded(
                 f"The request holds images, audio, video or files, or asks for them, and their cost at {self.title} "
@@ -105,7 +105,7 @@ class GeminiProvider:
                 "the request, so that nothing bounds its cost: remove it, or offer it as a function of your own."
             )
         if wire in _EMBEDDING:
-            return Bound(input_tokens=_embedded(fields), choices=fields.choices)
+            return Bound(input_tokens=_embedded(fields), choices=0)
         schemas = fields.schema_bytes + PREAMBLE_TOKENS if fields.schema_bytes else 0
         return Bound(
             input_tokens=fields.body_bytes + schemas + PREAMBLE_TOKENS + MESSAGE_TOKENS * fields.messages,
