@@ -113,13 +113,15 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     `input_tokens` may end in any input class, at any tier in `service_tiers` (empty: the standard tier alone). Output
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
-    for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
+    for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class. `has_media`:
+    input and output may be images or audio; `may_output_media`: the output alone may.
     """
 
     input_tokens: int
     choices: int
     calls: dict[TokenClass, int] = {}
     has_media: bool = False
+    may_output_media: bool = False
     service_tiers: tuple[str, ...] = ()
 
 

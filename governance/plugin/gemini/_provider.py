@@ -90,7 +90,8 @@ class GeminiProvider:
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound the input by bytes: the tokenizer makes at most one token of a byte, and JSON never spells text in
         fewer bytes than UTF-8 does. Schemas are written out anew by a template, which adds its own words once and
-        around each content. Of a request for embeddings only the texts reach the model. Raises RequestUnbounded.
+        around each content. Of a request for embeddings only the texts reach the model. Where a request does not say that
+        it wants text, a model that draws or speaks may do that. Raises RequestUnbounded.
         """
         if wire is Wire.GEMINI_COUNT_TOKENS:
             return Bound(input_tokens=0, choices=0)
@@ -110,6 +111,7 @@ class GeminiProvider:
         return Bound(
             input_tokens=fields.body_bytes + schemas + PREAMBLE_TOKENS + MESSAGE_TOKENS * fields.messages,
             choices=fields.choices,
+            may_output_media=not fields.modalities,
             service_tiers=self._billable_tiers(fields.service_tier),
         )
 

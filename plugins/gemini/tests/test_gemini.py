@@ -58,6 +58,13 @@ def test_a_tier_is_bounded_by_all_that_it_may_be_billed_at(asked: bytes, billabl
     assert bound.service_tiers == billable
 
 
+def test_a_model_may_draw_unless_the_request_wants_text() -> None:
+    text = read(b'"generationConfig":{"responseModalities":["TEXT"]}')
+    for fields, may_draw in ((text, False), (read(b'"generationConfig":{}'), True)):
+        bound = PROVIDER.bound(wire=Wire.GEMINI_GENERATE, connection=connection(), fields=fields)
+        assert (bound.may_output_media, bound.has_media) == (may_draw, False)
+
+
 @pytest.mark.parametrize(
     "extra",
     [
