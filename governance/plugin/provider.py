@@ -87,6 +87,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     and by value. `paid_tools` names server-side tools and other features that cost extra. `holders` are top-level
     values in which a cap, or the model's name again, is nested: the client's own JSON by its field's name. `text_bytes`
     is the length of the texts alone, in UTF-8, where a wire sends nothing else to the model; 0 where nobody counted.
+    `images` says how many of the media that came by value are images, and `media_bytes` how many bytes of the body are
+    such media, where a wire tells.
     """
 
     model: str
@@ -106,6 +108,8 @@ class GoverningFields(msgspec.Struct, kw_only=True):
     paid_tools: tuple[str, ...] = ()
     holders: dict[str, bytes] = {}
     text_bytes: int = 0
+    images: int = 0
+    media_bytes: int = 0
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):

@@ -259,6 +259,27 @@ async def test_media_tools_and_stored_context_are_refused_before_anything_is_sen
     assert vendor.calls == []
 
 
+async def test_an_image_passes_where_the_connection_says_what_it_costs_at_most(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    world.execute(
+        "UPDATE connections_connection SET options = %s WHERE provider = 'gemini'", '{"image_tokens": "2240"}'
+    )
+    await served.gateway.keeper.refresh()
+    image = {"inlineData": {"mimeType": "image/png", "data": "A" * 40_000}}
+    counts = {
+        "promptTokenCount": 1125,
+        "promptTokensDetails": [{"modality": "IMAGE", "tokenCount": 1120}, {"modality": "TEXT", "tokenCount": 5}],
+    }
+    body = json.dumps({"candidates": [{"finishReason": "STOP"}], "usageMetadata": counts}).encode()
+    vendor.answer = refusing(200, body)
+    answer = await post(served, key, GENERATE, {"contents": [{"parts": [image, {"text": "What is it?"}]}]})
+    assert (answer.status_code, answer.content) == (200, body)
+    (record,) = await world.recorded()
+    assert rated(record) == {"input": 5, "input_image": 1120}
+    assert record["charge_nano"] == 1125 * 1000 < record["reserved_nano"] < 10_000 * 1000
+
+
 async def test_a_capped_request_is_not_changed_at_all(served: Served, vendor: Vendor, key: str) -> None:
     body = json.dumps(CAPPED, indent=3).encode()
     async with served.client() as client:

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from governance.plugin import GoverningFields, RequestInvalid, Wire
+from governance.plugin import ConnectionInvalid, GoverningFields, RequestInvalid, RequestUnbounded, Wire
 from governance.plugin.gemini import (
     GeminiProvider,
     batch_embed_fields,
@@ -141,6 +142,50 @@ def test_the_words_of_functions_are_the_clients_own() -> None:
     fields = read(request(contents=[{"parts": [part]}, {"parts": [answer]}], tools=tools))
     assert (fields.paid_tools, fields.inline_media, fields.messages) == ((), 0, 2)
     assert fields.schema_bytes == len(json.dumps(tools))
+
+
+IMAGE = {"inlineData": {"mimeType": "image/png", "data": "A" * 4000}}
+
+
+@pytest.mark.parametrize(
+    ("part", "images"),
+    [
+        (IMAGE, 1),
+        ({"inline_data": {"mime_type": "image/webp", "data": "AA=="}, "media_resolution": {"level": "HIGH"}}, 1),
+        ({"functionResponse": {"name": "f", "parts": [IMAGE, IMAGE]}}, 2),
+        ({"inlineData": {"mimeType": "application/pdf", "data": "AA=="}}, 0),
+        ({"inlineData": {"data": "AA=="}}, 0),
+    ],
+)
+def test_images_are_told_from_other_media(part: dict[str, Any], images: int) -> None:
+    assert read(request(contents=[{"parts": [part]}])).images == images
+
+
+def test_an_image_is_held_for_by_what_the_connection_says_and_not_by_its_bytes() -> None:
+    told = structs.replace(CONNECTION, options={"image_tokens": "2240"})
+    plain, seen = read(request()), read(request(contents=[*CONTENTS, {"parts": [IMAGE, IMAGE]}]))
+    without, with_images = (
+        PROVIDER.bound(wire=Wire.GEMINI_GENERATE, connection=told, fields=fields) for fields in (plain, seen)
+    )
+    added = with_images.input_tokens - without.input_tokens
+    assert 2 * 2240 < added < 2 * 2240 + 300 and with_images.has_media and not without.has_media
+    for connection, part in ((CONNECTION, IMAGE), (told, {"inlineData": {"mimeType": "audio/wav", "data": "AA=="}})):
+        with pytest.raises(RequestUnbounded, match="no known bound"):
+            fields = read(request(contents=[{"parts": [part, part]}]))
+            PROVIDER.bound(wire=Wire.GEMINI_GENERATE, connection=connection, fields=fields)
+
+
+def test_a_number_of_tokens_for_an_image_is_refused() -> None:
+    part = {**IMAGE, "mediaResolution": {"numTokens": 90_000}}
+    assert "numTokens" in str(refusal(request(contents=[{"parts": [part]}])))
+
+
+@pytest.mark.parametrize(
+    "options", [{"image_tokens": "0"}, {"image_tokens": "-1"}, {"image_tokens": "x"}, {"other": "1"}]
+)
+def test_an_option_that_means_nothing_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ConnectionInvalid, match="image_tokens"):
+        PROVIDER.upstream(wire=Wire.GEMINI_GENERATE, connection=structs.replace(CONNECTION, options=options))
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@ def read(extra: bytes) -> GoverningFields:
 
 
 @pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
-def test_the_provider_conforms(check: ProviderCheck) -> None:
-    check(Subject(provider=PROVIDER, base_url=BASE))
+@pytest.mark.parametrize("options", [{}, {"image_tokens": "2240"}])
+def test_the_provider_conforms(check: ProviderCheck, options: dict[str, str]) -> None:
+    check(Subject(provider=PROVIDER, base_url=BASE, options=options))
 
 
 @pytest.mark.parametrize(
