@@ -286,7 +286,8 @@ def _dearest_of(rates: Mapping[TokenClass, Rate]) -> dict[tuple[frozenset[TokenC
 
 
 def _dearest(step: Step, classes: frozenset[TokenClass], bound: Bound) -> int:
-    amount = step.dearest.get((classes, bound.has_media))
+    has_media = bound.has_media or (bound.may_output_media and classes is OUTPUT_CLASSES)
+    amount = step.dearest.get((classes, has_media))
     if amount is None:
         raise RequestUnpriced("The model has no price for what this request can use: add its prices.")
     return amount

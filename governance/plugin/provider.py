@@ -125,12 +125,14 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
     for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
     `priced` are token classes that must have prices of their own: what is assumed without one would be too little.
+    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may.
     """
 
     input_tokens: int
     choices: int
     calls: dict[TokenClass, int] = {}
     has_media: bool = False
+    may_output_media: bool = False
     service_tiers: tuple[str, ...] = ()
     priced: tuple[TokenClass, ...] = ()
 

@@ -431,3 +431,21 @@ def test_using_nothing_costs_nothing_and_assumes_nothing() -> None:
     rated = card(line(1, TokenClass.INPUT, 2)).rate(Usage(input_tokens=0, output_tokens=0))
     assert (rated.charge_nano, rated.lines) == (0, ())
     assert rated.is_assumed is False
+
+
+def test_only_the_output_is_held_for_where_only_the_output_may_be_media() -> None:
+    prices = card(
+        line(1, TokenClass.INPUT, "300"),
+        line(2, TokenClass.INPUT_AUDIO, "1000"),
+        line(3, TokenClass.OUTPUT, "2500"),
+        line(4, TokenClass.OUTPUT_IMAGE, "30000"),
+    )
+    worst = prices.worst_case(Bound(input_tokens=10, choices=1, may_output_media=True))
+    assert worst.nano(7) == 10 * 300 + 7 * 30_000
+
+
+def test_what_has_no_output_needs_no_price_for_it() -> None:
+    prices = card(line(1, TokenClass.INPUT, "150"))
+    assert prices.worst_case(Bound(input_tokens=10, choices=0)).nano(0) == 1500
+    with pytest.raises(RequestUnpriced):
+        prices.worst_case(Bound(input_tokens=10, choices=1))

@@ -137,7 +137,13 @@ UNMETERED = (
     "/v1/videos",
     "/v1/messages",
     "/v1/messages/batches",
-    "/v1beta/models/tiny:generateContent",
+    "/v1beta/tunedModels/tiny:generateContent",
+    "/v1beta/cachedContents",
+    "/v1beta/files",
+    "/v1beta/interactions",
+    "/v1beta/openai/chat/completions",
+    "/upload/v1beta/files",
+    "/v1alpha/models/tiny:generateContent",
     "/v1/proxy/chat/completions",
     "/proxy/v1/chat/completions",
     "/openai/v1/chat/completions",
@@ -161,7 +167,7 @@ async def test_what_is_not_metered_does_not_exist(
             request.url = request.url.copy_with(raw_path=path.encode())
             reply = await client.send(request)
             assert (path, reply.status_code) == (path, 404)
-            assert b'"route_unknown"' in reply.content
+            assert b'"route_unknown"' in reply.content.lower()
     assert vendor.calls == [] and world.attempts() == []
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from governance.plugin.errors import RequestInvalid
-from governance.plugin.gemini._spelling import Message, is_set, messages, tree
+from governance.plugin.gemini._spelling import Message, messages, tree
 
 _CONTENT = Message("a content", "parts", "role")
 _PART = Message(
@@ -27,15 +27,24 @@ _PART = Message(
     "audioMetadata",
 )
 _FUNCTION_RESPONSE = Message("a function's response", "id", "name", "response", "parts", "willContinue", "scheduling")
+_RESPONSE_PART = Message("a part of a function's response", "inlineData", "fileData", "mediaResolution")
+_BLOB = Message("inline data", "mimeType", "data", "displayName")
+_RESOLUTION = Message("a media resolution", "level", "numTokens")
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"})
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """`text_bytes` is the length in UTF-8 of the parts that are text; media are counted by value and by reference."""
+    """`text_bytes` is the length in UTF-8 of the parts that are text; media are counted by value and by reference.
+
+    `images` says how many of those by value are images, `media_bytes` how many bytes all of them take in the body.
+    """
 
     count: int = 0
     text_bytes: int = 0
     inline_media: int = 0
     remote_media: int = 0
+    images: int = 0
+    media_bytes: int = 0
 
     def __add__(self, other: "Contents") -> "Contents":
         return Contents(
@@ -43,6 +52,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
             text_bytes=self.text_bytes + other.text_bytes,
             inline_media=self.inline_media + other.inline_media,
             remote_media=self.remote_media + other.remote_media,
+            images=self.images + other.images,
+            media_bytes=self.media_bytes + other.media_bytes,
         )
 
 
@@ -73,13 +84,9 @@ def _part(part: dict[str, object], *, field: str) -> Contents:
     text = part[spelt["text"]] if "text" in spelt else None
     if text is not None and not isinstance(text, str):
         raise RequestInvalid(f"The field {field!r} holds a text that is not a string.", field=field)
-    inline = "inlineData" in spelt and is_set(part[spelt["inlineData"]])
-    remote = "fileData" in spelt and is_set(part[spelt["fileData"]])
-    found = Contents(
-        text_bytes=len(text.encode("utf-8", "surrogatepass")) if text else 0,
-        inline_media=int(inline),
-        remote_media=int(remote),
-    )
+    found = _media(part, spelt, field=field)
+    if text:
+        found += Contents(text_bytes=len(text.encode("utf-8", "surrogatepass")))
     if "functionResponse" in spelt:
         found += _function_response(part[spelt["functionResponse"]], field=field)
     return found
@@ -95,6 +102,27 @@ def _function_response(value: object, *, field: str) -> Contents:
             field=field,
             form="contents whose function responses have objects as parts",
         )
-        remote = sum("fileData" in part or "file_data" in part for part in media)
-        found += Contents(inline_media=len(media) - remote, remote_media=remote)
+        for part in media:
+            found += _media(part, _RESPONSE_PART.spellings(part, field=field), field=field)
+    return found
+
+
+def _media(part: dict[str, object], spelt: dict[str, str], *, field: str) -> Contents:
+    values = {name: part[spelling] for name, spelling in spelt.items()}
+    for resolution in messages(values.get("mediaResolution"), field=field, form="contents with levels of resolution"):
+        if "numTokens" in _RESOLUTION.spellings(resolution, field=field):
+            raise RequestInvalid(
+                "The field 'numTokens' asks for a number of tokens of its own: name a 'level' of resolution instead.",
+                field=field,
+            )
+    found = Contents(remote_media=int(values.get("fileData") is not None))
+    for blob in messages(values.get("inlineData"), field=field, form="contents whose inline data are objects"):
+        names = _BLOB.spellings(blob, field=field)
+        data = blob[names["data"]] if "data" in names else ""
+        kind = blob[names["mimeType"]] if "mimeType" in names else ""
+        found += Contents(
+            inline_media=1,
+            images=int(kind in _IMAGES),
+            media_bytes=len(data) if isinstance(data, str) and data.isascii() else 0,
+        )
     return found

@@ -23,6 +23,9 @@ from governance.plugin.provider import (
 from governance.plugin.splicing import Members, splice
 from governance.plugin.usage import Usage, UsageReport
 
+IMAGE_TOKENS = "image_tokens"
+"""The option of a connection that says what an image costs at most, at whatever resolution: by it images are held."""
+MAX_IMAGE_TOKENS = 100_000
 PREAMBLE_TOKENS = 512
 """What the vendor's template adds once, with tool instructions. In the recordings it is less than the body's bytes."""
 MESSAGE_TOKENS = 16
@@ -73,6 +76,7 @@ class GeminiProvider:
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Put the model and the method into the address. Raises ConnectionInvalid."""
+        _refuse_options(connection)
         if not connection.credential:
             raise ConnectionInvalid(f"Connection {connection.name!r} has no credential: {self.title} needs an API key.")
         if not connection.credential.isascii() or not connection.credential.isprintable():
@@ -90,14 +94,18 @@ class GeminiProvider:
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound the input by bytes: the tokenizer makes at most one token of a byte, and JSON never spells text in
         fewer bytes than UTF-8 does. Schemas are written out anew by a template, which adds its own words once and
-        around each content. Of a request for embeddings only the texts reach the model. Raises RequestUnbounded.
+        around each content. Of a request for embeddings only the texts reach the model. An image costs what the
+        connection says. Where a request does not ask for text, a model may draw or speak. Raises RequestUnbounded.
         """
         if wire is Wire.GEMINI_COUNT_TOKENS:
-            return Bound(input_tokens=0, choices=fields.choices)
-        if fields.remote_media or fields.inline_media or any(kind != "text" for kind in fields.modalities):
+            return Bound(input_tokens=0, choices=0)
+        images = self._image_tokens(connection) if wire is Wire.GEMINI_GENERATE else 0
+        others = fields.inline_media - (fields.images if images else 0)
+        if fields.remote_media or others or any(kind != "text" for kind in fields.modalities):
+            allowed = "text, or images by value" if images else "text"
             raise RequestUnbounded(
                 f"The request holds images, audio, video or files, or asks for them, and their cost at {self.title} "
-                "has no known bound: send text."
+                f"has no known bound: send {allowed}."
             )
         if fields.paid_tools:
             raise RequestUnbounded(
@@ -105,11 +113,18 @@ class GeminiProvider:
                 "the request, so that nothing bounds its cost: remove it, or offer it as a function of your own."
             )
         if wire in _EMBEDDING:
-            return Bound(input_tokens=_embedded(fields), choices=fields.choices)
+            return Bound(input_tokens=_embedded(fields), choices=0)
         schemas = fields.schema_bytes + PREAMBLE_TOKENS if fields.schema_bytes else 0
         return Bound(
-            input_tokens=fields.body_bytes + schemas + PREAMBLE_TOKENS + MESSAGE_TOKENS * fields.messages,
+            input_tokens=fields.body_bytes
+            - fields.media_bytes
+            + images * fields.images
+            + schemas
+            + PREAMBLE_TOKENS
+            + MESSAGE_TOKENS * fields.messages,
+            has_media=fields.images > 0,
             choices=fields.choices,
+            may_output_media=not fields.modalities,
             service_tiers=self._billable_tiers(fields.service_tier),
         )
 
@@ -146,6 +161,10 @@ class GeminiProvider:
         """Read what the vendor documents of its errors."""
         return read_error(status=status, body=body)
 
+    def _image_tokens(self, connection: ConnectionSettings) -> int:
+        """Return the most tokens that an image costs with the models of this connection; 0 where nobody said."""
+        return int(connection.options.get(IMAGE_TOKENS, "0"))
+
     def _billable_tiers(self, asked: str | None) -> tuple[str, ...]:
         if asked is None:
             return ()
@@ -154,6 +173,19 @@ class GeminiProvider:
                 f"The service tier {asked[:64]!r} has no known price at {self.title}: remove the field 'serviceTier'."
             )
         return self._service_tiers[asked]
+
+
+def _refuse_options(connection: ConnectionSettings) -> None:
+    for option, value in connection.options.items():
+        if option != IMAGE_TOKENS:
+            raise ConnectionInvalid(
+                f"Connection {connection.name!r} has the unknown option {option!r}: use {IMAGE_TOKENS}."
+            )
+        if not (value.isascii() and value.isdecimal() and 0 < len(value) <= 6 and 1 <= int(value) <= MAX_IMAGE_TOKENS):
+            raise ConnectionInvalid(
+                f"Option {option!r} of connection {connection.name!r} must be a whole number from 1 to "
+                f"{MAX_IMAGE_TOKENS}: the most tokens that an image costs with its models."
+            )
 
 
 def _embedded(fields: GoverningFields) -> int:

@@ -119,6 +119,8 @@ def generate_fields(members: Members, *, model: str, stream: bool) -> GoverningF
         modalities=config.modalities(),
         remote_media=contents.remote_media,
         inline_media=contents.inline_media,
+        images=contents.images,
+        media_bytes=contents.media_bytes,
         paid_tools=_paid_tools(raw.get("tools", b"null")),
         holders={**held, **repeated_model(values)},
     )

@@ -21,8 +21,9 @@ def read(extra: bytes) -> GoverningFields:
 
 
 @pytest.mark.parametrize("check", PROVIDER_CHECKS, ids=lambda check: check.__name__)
-def test_the_provider_conforms(check: ProviderCheck) -> None:
-    check(Subject(provider=PROVIDER, base_url=BASE))
+@pytest.mark.parametrize("options", [{}, {"image_tokens": "2240"}])
+def test_the_provider_conforms(check: ProviderCheck, options: dict[str, str]) -> None:
+    check(Subject(provider=PROVIDER, base_url=BASE, options=options))
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,13 @@ def test_model_and_method_stand_in_the_address_and_the_key_in_a_header(base_url:
 def test_a_tier_is_bounded_by_all_that_it_may_be_billed_at(asked: bytes, billable: tuple[str, ...]) -> None:
     bound = PROVIDER.bound(wire=Wire.GEMINI_GENERATE, connection=connection(), fields=read(asked))
     assert bound.service_tiers == billable
+
+
+def test_a_model_may_draw_unless_the_request_wants_text() -> None:
+    text = read(b'"generationConfig":{"responseModalities":["TEXT"]}')
+    for fields, may_draw in ((text, False), (read(b'"generationConfig":{}'), True)):
+        bound = PROVIDER.bound(wire=Wire.GEMINI_GENERATE, connection=connection(), fields=fields)
+        assert (bound.may_output_media, bound.has_media) == (may_draw, False)
 
 
 @pytest.mark.parametrize(
