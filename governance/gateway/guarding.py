@@ -56,7 +56,12 @@ class Guards:
         self._guards = {**self._guards, guard.name: guard}
 
     async def request(self, members: Members, policy: GuardPolicy, exchange: Exchange) -> bytes:
-        """Return the request's body as it may go on. Raises GuardRefused or GuardFailed."""
+        """Return the request's body as it may go on: the same object where nothing is masked.
+
+        Raises GuardRefused or GuardFailed.
+        """
+        if not policy.requests:
+            return members.body
         outside = [span for name in _GOVERNING if (span := members.span(name)) is not None]
         found = await self._look(members.body, policy.requests, outside, exchange)
         told = "{by.level} does not let a request hold {kinds} (guard {by.guard}): take it out and send the rest."
