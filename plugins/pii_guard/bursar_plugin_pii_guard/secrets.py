@@ -6,8 +6,8 @@ these have patterns here. Every pattern passes over a text in time that grows wi
 """
 
 import re
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, cast
 
 from detect_secrets.plugins.aws import AWSKeyDetector
 from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
@@ -91,5 +91,6 @@ def _forms() -> list[_Form]:
     return [
         _Form(kind, pattern, pattern.groups if kind in _SECRET_IS_A_GROUP else 0)
         for kind, detector in _DETECTORS
-        for pattern in detector.denylist
+        # Said there to be a method of each detector; it is a list of each class.
+        for pattern in cast("Iterable[re.Pattern[str]]", detector.denylist)
     ]

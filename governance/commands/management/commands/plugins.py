@@ -13,8 +13,8 @@ class Command(PrintingCommand):
 
     help = (
         "Show the installed plugins and what they offer: providers, price sources, notifiers, routing strategies, "
-        "guards. A plugin is a Python distribution with an entry point in the group bursar.plugins; BURSAR_PLUGINS_ALLOWED "
-        "and BURSAR_PLUGINS_BLOCKED say which are loaded."
+        "guards. A plugin is a Python distribution with an entry point in the group bursar.plugins; "
+        "BURSAR_PLUGINS_ALLOWED and BURSAR_PLUGINS_BLOCKED say which are loaded."
     )
     example = "  bursar plugins\n  bursar plugins --json"
 
