@@ -10,6 +10,7 @@ import pytest
 
 from governance.gateway.logs import RequestLog
 from governance.plugin.guards import Finding
+from tests.gateway.test_translated_calls import MESSAGE, serve_from
 from tests.gateway.vendor import DONE, Vendor, VendorCall, answer_plainly, chat_reply, in_turn, refusing
 from tests.gateway.world import Served, World, question
 
@@ -210,6 +211,19 @@ async def test_a_reply_that_is_no_json_is_one_text(
     await guard(served, world, replies="mask")
     vendor.answer = refusing(422, 'a "zebra" \\ for Zoë'.encode())
     assert (await ask(served, key)).content == 'a "[striped animal]" \\ for Zoë'.encode()
+
+
+async def test_a_translated_call_is_looked_at_in_both_directions(
+    served: Served, world: World, vendor: Vendor, key: str, words: Words
+) -> None:
+    await serve_from("anthropic", served, world, vendor)
+    await guard(served, world, requests="mask", replies="mask")
+    told = json.dumps({**MESSAGE, "content": [{"type": "text", "text": "Zebras!"}]}).encode()
+    vendor.answer = in_turn(lambda call: call.reply(told))
+    reply = await ask(served, key, question("I saw a zebra.", max_tokens=20))
+    assert reply.json()["choices"][0]["message"]["content"] == "[striped animal]s!"
+    (call,) = vendor.calls
+    assert call.path.endswith("/messages") and b"I saw a [striped animal]." in call.body
 
 
 async def test_a_compressed_reply_does_not_pass(
