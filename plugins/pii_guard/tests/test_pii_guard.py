@@ -116,8 +116,8 @@ def test_what_follows_a_number_does_not_hide_it() -> None:
 BEGINNINGS = [
     "eyJ", "eyJ.", "sk-", "sk-a", "//", "https://", "://a:", "@", "a@", "a@a.", "a.", "bsr_A1b2C3_", "-----BEGIN ",
     "AIza", kept_apart("-----BEGIN ", "PRIVATE KEY-----"), "aws key '", "xoxb-1-", "1", "4 ", "1 1", "+1", "+1 ",
-    "AB12", "AB12 ", "AB12C", "glagent-", "pypi-AgEIcHlwaS5vcmc", "https://hooks.slack.com/services/T", "0a-", "ABCDEF00A00A000",
-    "111.", "M.", "[", "\\", " ",
+    "AB12", "AB12 ", "AB12C", "glagent-", "pypi-AgEIcHlwaS5vcmc", "https://hooks.slack.com/services/T", "0a-",
+    "ABCDEF00A00A000", "111.", "M.", "[", "\\", " ",
 ]  # fmt: skip
 
 
