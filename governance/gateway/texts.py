@@ -14,6 +14,7 @@ import msgspec
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"([ \t\n\r]*+:)?')
 _PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(_PAIR + rb"|\\u[0-9a-fA-F]{4}|\\.")
+_DOCUMENTS = msgspec.json.Decoder(msgspec.Raw)
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -33,11 +34,16 @@ class Piece(NamedTuple):
 
 
 def is_json(body: bytes) -> bool:
-    """Return whether this is a JSON document in UTF-8."""
+    """Return whether this is a JSON document in UTF-8, whatever the size of its numbers, and though it may escape half a
+    character, as an answer does that ends within one.
+    """
     try:
-        body.decode()
-        msgspec.json.decode(body)
-    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        text = body.decode()
+        try:
+            _DOCUMENTS.decode(body)
+        except msgspec.DecodeError:
+            json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
         return False
     return True
 

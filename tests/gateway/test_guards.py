@@ -213,6 +213,18 @@ async def test_a_reply_that_is_no_json_is_one_text(
     assert (await ask(served, key)).content == 'a "[striped animal]" \\ for Zoë'.encode()
 
 
+async def test_no_number_or_half_character_hides_a_text_that_is_spelt_with_escapes(
+    served: Served, world: World, vendor: Vendor, key: str, words: Words
+) -> None:
+    await guard(served, world, requests="block")
+    body = rb'{"model":"tiny","messages":[{"role":"user","content":"\u007aebra"}],"user":"a","metadata":{"x":1e999}}'
+    assert (await ask(served, key, body)).json()["error"]["code"] == "guard_refused"
+    world.execute("UPDATE policy_guardrule SET requests = '', replies = 'mask'")
+    await served.catch_up(world)
+    vendor.answer = in_turn(lambda call: call.reply(chat_reply().replace(b"Hello!", rb"\u007aebra \ud83d")))
+    assert b'"[striped animal] \\ud83d"' in (await ask(served, key, question("horse"))).content
+
+
 async def test_a_translated_call_is_looked_at_in_both_directions(
     served: Served, world: World, vendor: Vendor, key: str, words: Words
 ) -> None:

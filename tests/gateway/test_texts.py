@@ -69,6 +69,11 @@ def test_what_stands_in_a_span_outside_is_left_out() -> None:
     assert [text.raw for text in texts_of(body, outside=[(9, 12)])] == [b"b"]
 
 
+@pytest.mark.parametrize("body", [b'["\\ud83d"]', b"[1e999]", b"9" * 5000, b'"\\ud83d\\u0041"', b" {} "])
+def test_what_some_readers_refuse_is_json_all_the_same(body: bytes) -> None:
+    assert is_json(body)
+
+
 @pytest.mark.parametrize("body", [b"", b"plain text", b'{"a":', b'{"a":"\xff"}', b'{"a":[1,}', b'["\\x"]', b"{'a':1}"])
 def test_what_is_no_json_is_told(body: bytes) -> None:
     assert not is_json(body)
