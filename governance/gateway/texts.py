@@ -34,8 +34,9 @@ class Piece(NamedTuple):
 
 
 def is_json(body: bytes) -> bool:
-    """Return whether this is a JSON document in UTF-8, whatever the size of its numbers, and though it may escape half a
-    character, as an answer does that ends within one.
+    """Return whether this is a JSON document in UTF-8.
+
+    Its numbers may have any size, and it may escape half a character, as an answer does that ends within one.
     """
     try:
         text = body.decode()
