@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import pluggy
 
 from governance.plugin import hooks
+from governance.plugin.guards import Guard
 from governance.plugin.notifier import Notifier
 from governance.plugin.prices import PriceSource
 from governance.plugin.provider import Provider
@@ -38,6 +39,8 @@ class Plugins:
         )
         notifiers = functools.partial(manager.hook.bursar_notifiers, settings=settings)
         self.notifiers: dict[str, Notifier] = _collect("notifier", notifiers)
+        guards = functools.partial(manager.hook.bursar_guards, settings=settings)
+        self.guards: dict[str, Guard] = _collect("guard", guards)
 
     def distributions(self) -> list[tuple[str, str, str]]:
         """Return (plugin name, distribution, version) of every loaded plugin, sorted."""
@@ -50,7 +53,7 @@ def load_plugins(
 ) -> Plugins:
     """Load every plugin of the entry-point group, except blocked ones; with `allowed`, only those.
 
-    `settings` are what notifiers deliver by; whoever only asks what there is needs none.
+    `settings` are what notifiers deliver by and guards go by; whoever only asks what there is needs none.
     Raises PluginConflict when two offers share a name or a hook implementation matches no specification.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)

@@ -171,6 +171,10 @@ class Gateway:
             numbers.count("bursar_tokens", "output", by=facts.usage.output_tokens)
             numbers.count("bursar_tokens", "cache_read", by=facts.usage.cache_read_input_tokens)
             numbers.count("bursar_tokens", "reasoning", by=facts.usage.reasoning_output_tokens)
+        for what, count in facts.findings.items():
+            numbers.count("bursar_guard_findings", *what, by=count)
+        if facts.failed_guard:
+            numbers.count("bursar_guard_failures", facts.failed_guard)
         if facts.charge_nano is not None:
             numbers.count("bursar_cost_nano_usd", by=facts.charge_nano)
         if facts.sent_at is not None and facts.attempts == 1:

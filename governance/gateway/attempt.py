@@ -1,7 +1,7 @@
 """One physical attempt: money is held, the vendor is called, the reply is passed on, and one outcome is booked."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,11 +13,12 @@ from governance.gateway import outcomes
 from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
-from governance.gateway.errors import ReplyUnusable
+from governance.gateway.errors import GuardFailed, GuardRefused, ReplyUnusable
 from governance.gateway.estimate import most_unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
 from governance.gateway.formats import EVENT_STREAM, FORMATS, Splitter
+from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.rendition import Rendition, Shown
@@ -45,6 +46,7 @@ from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Billing, Bound, ErrorReading
 from governance.plugin.sse import EventSplitter
 from governance.plugin.usage import UsageReport
+from governance.policy.guards import AppliedGuard
 
 _LOST = "answer_lost"
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
@@ -64,6 +66,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     breakers: Breakers
     retries: RetryBudget
     router: Router
+    guards: Guards
     chance: Callable[[], float]
 
 
@@ -106,14 +109,16 @@ class Attempt:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
         if quote.deployment.model.retires_on is not None:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
+        self._guards: Sequence[AppliedGuard] = ()
         self.outcome: Outcome = outcomes.UNSENT
 
-    async def run(self) -> None:
-        """Send the body and pass the reply on.
+    async def run(self, *, guards: Sequence[AppliedGuard] = ()) -> None:
+        """Send the body and pass the reply on, once these guards have looked at it (whole replies only).
 
         Raises AttemptFailed when the client has been told nothing yet, BursarError when its answer broke off after it
         had begun, and ClientGone when nobody is there to tell.
         """
+        self._guards = guards
         try:
             await self._forward(self._body())
         except AttemptFailed as failure:
@@ -188,7 +193,7 @@ class Attempt:
             is_ill=True,
         )
 
-    def _unusable(self, reason: str, told: ReplyUnusable, *, may_work_elsewhere: bool) -> AttemptFailed:
+    def _unusable(self, reason: str, told: BursarError, *, may_work_elsewhere: bool) -> AttemptFailed:
         return AttemptFailed(reason, told=told, is_retryable=False, may_work_elsewhere=may_work_elsewhere, is_ill=False)
 
     def _note_lost(self, reason: str) -> None:
@@ -255,10 +260,12 @@ class Attempt:
             self._headers.append((b"x-bursar-cost-usd", cost.encode()))
         if self._departure.has_happened:
             raise ClientGone
+        if failure is None and self._rendition.shown is not None:
+            body = self._translated(body, self._rendition.shown)
+        if self._guards:
+            body = await self._guarded(reply, body, failure)
         if failure is not None:
             raise failure
-        if self._rendition.shown is not None:
-            body = self._translated(body, self._rendition.shown)
         patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
         await self._exchange.respond(reply.status, self._headers, body)
 
@@ -268,6 +275,26 @@ class Attempt:
         except AnswerUntranslatable as error:
             told = ReplyUnusable(f"The answer of {self._title} cannot be said in this API: {error}")
             raise self._unusable("untranslatable", told, may_work_elsewhere=False) from error
+
+    async def _guarded(self, reply: Reply, body: bytes, failure: AttemptFailed | None) -> bytes:
+        """Return the reply as guards let it pass; where it is an error that may be held, that is what they look at."""
+        held = failure.told if failure is not None and isinstance(failure.told, HeldReply) else None
+        try:
+            if any(name == "content-encoding" and value != "identity" for name, value in reply.headers):
+                raise GuardFailed(
+                    f"The answer of {self._title} is compressed, so guards cannot look at it and nothing passes: "
+                    "whoever administers Bursar must have it sent plainly."
+                )
+            guards, exchange = self._vendors.guards, self._exchange
+            passed = await guards.reply(body if held is None else held.body, self._guards, exchange)
+        except (GuardRefused, GuardFailed) as refusal:
+            if failure is None:
+                raise self._unusable(refusal.code, refusal, may_work_elsewhere=False) from refusal
+            failure.told = refusal
+            return body
+        if held is not None:
+            held.body = passed
+        return passed
 
     async def _stream(self, reply: Reply, splitter: Splitter, patience: Patience) -> None:
         shown = self._rendition.shown

@@ -7,7 +7,9 @@ BursarError                      code                      status
 ├── ModelRetired (BadRequest)    model_retired             404
 ├── EncodingUnsupported          encoding_unsupported      415
 ├── RequestTimedOut              request_timed_out         408
-└── ReplyUnusable                reply_unusable            502
+├── ReplyUnusable                reply_unusable            502
+├── GuardRefused (BadRequest)    guard_refused             400
+└── GuardFailed                  guard_failed              503
 """
 
 from governance.core.errors import BadRequest, BursarError, Forbidden, NotFound
@@ -58,3 +60,16 @@ class ReplyUnusable(BursarError):
 
     code = "reply_unusable"
     http_status = 502
+
+
+class GuardRefused(BadRequest):
+    """A guard found what the team does not let pass, in the request or in its answer."""
+
+    code = "guard_refused"
+
+
+class GuardFailed(BursarError):
+    """A guard could not look, so nothing passes."""
+
+    code = "guard_failed"
+    http_status = 503

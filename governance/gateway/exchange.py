@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from governance.core.errors import BadRequest, RequestTooLarge
@@ -69,6 +69,9 @@ class Facts:
     is_logged = True
     usage: Usage | None = None
     charge_nano: int | None = None
+    findings: Mapping[tuple[str, str, str], int] = {}
+    """How much guards found: by guard, kind and what became of it."""
+    failed_guard = ""
 
     def __init__(self) -> None:
         self.started_at = time.perf_counter()

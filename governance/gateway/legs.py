@@ -191,7 +191,8 @@ class Legs:
         )
         self._gateway.reservations += 1
         try:
-            await attempt.run()
+            guards = self._call.policy.guards
+            await attempt.run(guards=() if guards is None else guards.replies)
         except AttemptFailed as failure:
             if failure.is_ill:
                 breakers.fail(deployment, at=time.monotonic())

@@ -59,6 +59,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: str = ""
+    guarded: list[str] = []
     event: Literal["request"]
     level: Literal["info"]
     timestamp: datetime
@@ -95,6 +96,7 @@ class RequestLog:
             input_tokens=None if usage is None else usage.input_tokens,
             output_tokens=None if usage is None else usage.output_tokens,
             cost_usd="" if facts.charge_nano is None else usd_text(facts.charge_nano),
+            guarded=sorted({kind for _, kind, _ in facts.findings}) if facts.findings else [],
             event="request",
             level="info",
             timestamp=at,

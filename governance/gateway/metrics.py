@@ -28,6 +28,8 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_rate_refusals": ("Requests that a rate limit refused, by what it counts.", ("counts",)),
     "bursar_attempts": ("Attempts at vendors, by what was booked.", ("ending", "reason")),
     "bursar_retries": ("Further attempts for requests whose one before failed, by kind and why.", ("kind", "reason")),
+    "bursar_guard_findings": ("What guards found, by guard, kind and what became of it.", ("guard", "kind", "action")),
+    "bursar_guard_failures": ("Requests that did not pass because a guard failed, by guard.", ("guard",)),
     "bursar_tokens": ("Tokens that vendors reported.", ("kind",)),
     "bursar_cost_nano_usd": ("Money charged, in nano-USD.", ()),
 }

@@ -24,6 +24,7 @@ from governance.core.plugins import load_plugins
 from governance.gateway.app import Gateway
 from governance.gateway.attempt import Vendors
 from governance.gateway.breaker import Breakers, Tolerance
+from governance.gateway.guarding import Guards
 from governance.gateway.keeper import Keeper, Pool
 from governance.gateway.limits import Limits
 from governance.gateway.logs import request_log
@@ -70,7 +71,11 @@ async def serve(environment: Environment, listener: socket.socket, *, limits: Li
 @contextlib.asynccontextmanager
 async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIterator[Gateway]:
     """Open pool, policy, books, transport and metrics; close them in the opposite order."""
-    plugins = load_plugins(blocked=environment.plugins_blocked, allowed=environment.plugins_allowed)
+    plugins = load_plugins(
+        blocked=environment.plugins_blocked,
+        allowed=environment.plugins_allowed,
+        settings=environment.plugin_settings,
+    )
     url = environment.database_url("gateway")
     async with contextlib.AsyncExitStack() as stack:
         pool = _pool(url, limits, needs_standby=environment.needs_synchronous_standby)
@@ -112,6 +117,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
                 breakers=Breakers(Tolerance(open_seconds=limits.breaker_open_seconds)),
                 retries=RetryBudget(),
                 router=Router(plugins.routing_strategies, chance=random.random),
+                guards=Guards(plugins.guards),
                 chance=random.random,
             ),
             metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),

@@ -142,6 +142,11 @@ class Renditions:
         """What governs the request as it came."""
         return self._native.fields
 
+    @property
+    def members(self) -> Members:
+        """The fields of the request as it came."""
+        return self._native.members
+
     def of(self, deployment: DeploymentPolicy) -> Rendition:
         """Return the request as this deployment gets it. Raises RequestInvalid for what its wire has no words for."""
         native = self._native

@@ -14,6 +14,7 @@ from governance.plugin.errors import (
     SettingInvalid,
     UsageUnreadable,
 )
+from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
 from governance.plugin.notifier import Notice, Notifier
 from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
@@ -47,7 +48,9 @@ __all__ = [
     "ConnectionSettings",
     "DestinationInvalid",
     "ErrorReading",
+    "Finding",
     "GoverningFields",
+    "Guard",
     "ModelFact",
     "NotDelivered",
     "Notice",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pluggy
 
+from governance.plugin.guards import Guard
 from governance.plugin.notifier import Notifier
 from governance.plugin.prices import PriceSource
 from governance.plugin.provider import Provider
@@ -39,3 +40,8 @@ def bursar_routing_strategies(register: Callable[[RoutingStrategy], None]) -> No
 @hookspec
 def bursar_notifiers(register: Callable[[Notifier], None], settings: Settings) -> None:
     """Register channels that deliver alerts to people and systems. Their settings may be missing."""
+
+
+@hookspec
+def bursar_guards(register: Callable[[Guard], None], settings: Settings) -> None:
+    """Register guards, which look at what requests and replies say. Their settings may be missing."""

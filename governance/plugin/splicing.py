@@ -32,6 +32,10 @@ class Members:
         self.values = _decode(body)
         self._spans = _locate(body, self.values)
 
+    def span(self, name: str) -> tuple[int, int] | None:
+        """Return where this field's value stands in the body; None where there is no such field."""
+        return self._spans.get(name)
+
     def splice(self, edits: Mapping[str, object]) -> bytes:
         """Return the body with these fields set: in place where they stand, else after the last one."""
         changes = [(*self._spans[name], value) for name, value in edits.items() if name in self._spans]

@@ -2,6 +2,7 @@
 
 BadRequest
 ├── RuleRefused          a pattern that can match no alias, or a rule for nobody
+├── GuardUnknown         no plugin offers the guard
 └── RateLimitRefused     what was asked of a rate limit contradicts itself
 NotFound
 └── RateLimitNotFound
@@ -14,6 +15,10 @@ from governance.core.errors import BadRequest, Conflict, NotFound
 
 class RuleRefused(BadRequest):
     """A pattern that can match no alias, or a rule for nobody."""
+
+
+class GuardUnknown(BadRequest):
+    """No installed plugin offers a guard of that name."""
 
 
 class RateLimitRefused(BadRequest):

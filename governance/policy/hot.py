@@ -22,6 +22,7 @@ from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
 from governance.policy.regions import RegionRule
@@ -123,6 +124,7 @@ async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: s
         levels=await _load_levels(connection, row),
         budgets=budgets,
         rate_limits=await load_rate_limits(connection, key=row),
+        guards=await load_guards(connection, key=row),
     )
 
 

@@ -1,4 +1,4 @@
-"""Who may call what, and how often.
+"""Who may call what, how often, and what may pass.
 
 A level without allow rules restricts nothing; one with rules allows only what one of them does.
 """
@@ -8,8 +8,11 @@ from django.db.models.functions import Now
 
 from governance.catalog.models import AccessGroup
 from governance.keys.models import VirtualKey
+from governance.policy.guards import GuardAction
 from governance.policy.rate_limit import Counts, LimitWindow, limit_text
 from governance.teams.models import BusinessUnit, Organisation, Team, User
+
+_GUARDING = ["", *(each.value for each in GuardAction)]
 
 
 class AllowRule(models.Model):
@@ -101,3 +104,38 @@ class RateLimit(models.Model):
     def text(self) -> str:
         """What is allowed, in words."""
         return limit_text(counts=self.counts, amount=self.amount, window=self.window)
+
+
+class GuardRule(models.Model):
+    """What becomes of what one guard finds in requests and in replies, for the organisation, a unit or a team."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="guard_rules")
+    unit = models.ForeignKey(BusinessUnit, on_delete=models.CASCADE, null=True, blank=True, related_name="guard_rules")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, null=True, blank=True, related_name="guard_rules")
+    guard = models.TextField()
+    requests = models.TextField(default="", db_default="", blank=True)
+    replies = models.TextField(default="", db_default="", blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(requests__in=_GUARDING) & models.Q(replies__in=_GUARDING),
+                name="a_guard_masks_or_blocks",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(requests="", replies=""), name="a_guard_rule_asks_for_something"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unit__isnull=True) | models.Q(team__isnull=True),
+                name="a_guard_rule_is_of_one_unit_or_team",
+            ),
+            models.UniqueConstraint(
+                fields=["organisation", "unit", "team", "guard"],
+                nulls_distinct=False,
+                name="a_level_has_one_rule_for_a_guard",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.guard

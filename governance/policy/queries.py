@@ -1,4 +1,4 @@
-"""Reading rate limits and allow-lists, and the answer to "may this key call that alias?"."""
+"""Reading rate limits, guard rules and allow-lists, and the answer to "may this key call that alias?"."""
 
 from django.db.models import Q, QuerySet
 
@@ -6,7 +6,7 @@ from governance.keys import queries as keys
 from governance.keys.models import VirtualKey
 from governance.policy.errors import RateLimitNotFound
 from governance.policy.matching import Decision, Rules, may
-from governance.policy.models import AllowRule, RateLimit
+from governance.policy.models import AllowRule, GuardRule, RateLimit
 
 
 def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:
@@ -15,6 +15,15 @@ def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:
         AllowRule.objects.filter(organisation_id=organisation_id)
         .select_related("unit", "team", "key", "access_group")
         .order_by("unit__name", "team__name", "key_id", "id")
+    )
+
+
+def guard_rules_of(*, organisation_id: int) -> QuerySet[GuardRule]:
+    """Return the organisation's guard rules of every level, from its own down, with whose they are."""
+    return (
+        GuardRule.objects.filter(organisation_id=organisation_id)
+        .select_related("organisation", "unit", "team")
+        .order_by("team_id", "unit_id", "guard")
     )
 
 

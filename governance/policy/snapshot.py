@@ -9,6 +9,7 @@ from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
 from governance.plugin.routing import FIXED_ORDER
+from governance.policy.guards import GuardPolicy
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
 from governance.policy.regions import RegionRule
@@ -90,3 +91,4 @@ class KeyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     levels: tuple[Rules, ...]
     budgets: tuple[BudgetPolicy, ...]
     rate_limits: tuple[RateLimitPolicy, ...] = ()
+    guards: GuardPolicy | None = None

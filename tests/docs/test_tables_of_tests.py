@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_NAMED = re.compile(r"`(tests/[a-z_/]+\.py)(?:::([A-Za-z_0-9]+))?`")
+_NAMED = re.compile(r"`((?:plugins/[a-z_]+/)?tests/[a-z_/]+\.py)(?:::([A-Za-z_0-9]+))?`")
 _INVARIANTS = 24
 
 

@@ -12,9 +12,9 @@ class Command(PrintingCommand):
     """List the plugins."""
 
     help = (
-        "Show the installed plugins and what they offer: providers, price sources, notifiers, routing strategies. "
-        "A plugin is a Python distribution with an entry point in the group bursar.plugins; BURSAR_PLUGINS_ALLOWED "
-        "and BURSAR_PLUGINS_BLOCKED say which are loaded."
+        "Show the installed plugins and what they offer: providers, price sources, notifiers, routing strategies, "
+        "guards. A plugin is a Python distribution with an entry point in the group bursar.plugins; "
+        "BURSAR_PLUGINS_ALLOWED and BURSAR_PLUGINS_BLOCKED say which are loaded."
     )
     example = "  bursar plugins\n  bursar plugins --json"
 
@@ -32,6 +32,7 @@ class Command(PrintingCommand):
             "price_sources": sorted(loaded.price_sources),
             "notifiers": sorted(loaded.notifiers),
             "routing_strategies": sorted(loaded.routing_strategies),
+            "guards": sorted(loaded.guards),
         }
         if options["json"]:
             self.print_json({"plugins": [dict(zip(names, row, strict=True)) for row in rows], **offers})

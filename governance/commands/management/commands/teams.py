@@ -1,14 +1,19 @@
 """`bursar teams`."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.db import transaction
 
-from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
+from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
+from governance.policy.guard_rules import Guarding, set_guard
+from governance.policy.guards import GuardAction
+from governance.policy.models import GuardRule
 from governance.policy.operations import Level, allow, disallow
+from governance.policy.queries import guard_rules_of
 from governance.teams import queries
-from governance.teams.models import Team
+from governance.teams.models import BusinessUnit, Organisation, Team
 from governance.teams.operations import (
     NewTeam,
     create_cost_centre,
@@ -22,7 +27,7 @@ from governance.teams.operations import (
 class Command(VerbCommand):
     """Teams."""
 
-    help = "Add teams, require tags of them, and say which models they may call."
+    help = "Add teams, and say which models they may call, where, with which tags, and what guards look at."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the verbs."""
@@ -47,15 +52,30 @@ class Command(VerbCommand):
             example="bursar teams regions eu --team search\n  bursar teams regions eu us\n  bursar teams regions",
         )  # fmt: skip
         verb.add_argument("regions", nargs="*", help="such as eu, which holds eu-central-1; none: anywhere")
-        whose = verb.add_mutually_exclusive_group()
-        whose.add_argument("--team", metavar="NAME", help="only this team's (default: the whole organisation's)")
-        whose.add_argument("--unit", metavar="NAME", help="only this business unit's")
+        _add_whose(verb)
+        verb = self.add_verb(
+            "guard", _guard, words="Let a guard look at the requests and replies of a team, a unit or everybody.",
+            example="bursar teams guard pii --requests block --team search\n"
+            "  bursar teams guard pii --requests mask --replies mask\n  bursar teams guard pii",
+        )  # fmt: skip
+        verb.add_argument("guard", help="a guard that `bursar plugins` names")
+        actions = [each.value for each in GuardAction]
+        verb.add_argument("--requests", choices=actions, help="what becomes of findings (default: it does not look)")
+        verb.add_argument("--replies", choices=actions, help="the same for replies, which are then not streamed")
+        _add_whose(verb)
+        self.add_verb("guards", _guards, words="List whom guards look at.", example="bursar teams guards --json")
         verb = self.add_verb(
             "require-tags", _require, words="Set the tags a team's requests must carry.",
             example="bursar teams require-tags search feature customer",
         )  # fmt: skip
         verb.add_argument("name", help="the team's name")
         verb.add_argument("tags", nargs="*", help="tag names; none: no tag is required")
+
+
+def _add_whose(verb: ArgumentParser) -> None:
+    whose = verb.add_mutually_exclusive_group()
+    whose.add_argument("--team", metavar="NAME", help="only this team's (default: the whole organisation's)")
+    whose.add_argument("--unit", metavar="NAME", help="only this business unit's")
 
 
 @transaction.atomic
@@ -98,9 +118,7 @@ def _require(options: dict[str, Any]) -> Answer:
 
 
 def _regions(options: dict[str, Any]) -> Answer:
-    organisation = chosen_organisation(options)
-    team = queries.team_named(organisation=organisation, name=options["team"]) if options["team"] else None
-    unit = queries.unit_named(organisation=organisation, name=options["unit"]) if options["unit"] else None
+    organisation, unit, team = _whose(options)
     regions = keep_in_regions(
         actor=actor(),
         organisation_id=organisation.pk,
@@ -109,6 +127,45 @@ def _regions(options: dict[str, Any]) -> Answer:
         regions=options["regions"],
     )
     return {"whose": str(team or unit or organisation), "regions": regions}
+
+
+def _guard(options: dict[str, Any]) -> Answer:
+    organisation, unit, team = _whose(options)
+    level = Level(organisation_id=organisation.pk, unit_id=unit.pk if unit else None, team_id=team.pk if team else None)
+    guarding = Guarding(requests=_action(options["requests"]), replies=_action(options["replies"]))
+    rule = set_guard(actor=actor(), level=level, guard=options["guard"], guarding=guarding, offered=plugins().guards)
+    return {"whose": str(team or unit or organisation), **_guarding(options["guard"], rule)}
+
+
+def _guards(options: dict[str, Any]) -> Answer:
+    rules = guard_rules_of(organisation_id=chosen_organisation(options).pk)
+    return [
+        {
+            "level": "team" if rule.team else "unit" if rule.unit else "organisation",
+            "whose": str(rule.team or rule.unit or rule.organisation),
+            **_guarding(rule.guard, rule),
+        }
+        for rule in rules
+    ]
+
+
+def _action(word: str | None) -> GuardAction | None:
+    return GuardAction(word) if word is not None else None
+
+
+def _guarding(guard: str, rule: GuardRule | None) -> dict[str, Any]:
+    return {
+        "guard": guard,
+        "requests": (rule.requests or None) if rule is not None else None,
+        "replies": (rule.replies or None) if rule is not None else None,
+    }
+
+
+def _whose(options: dict[str, Any]) -> tuple[Organisation, BusinessUnit | None, Team | None]:
+    organisation = chosen_organisation(options)
+    team = queries.team_named(organisation=organisation, name=options["team"]) if options["team"] else None
+    unit = queries.unit_named(organisation=organisation, name=options["unit"]) if options["unit"] else None
+    return organisation, unit, team
 
 
 def _named(options: dict[str, Any]) -> Team:
