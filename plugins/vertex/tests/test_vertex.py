@@ -15,7 +15,7 @@ KEY_FILE = {
     "type": "service_account",
     "project_id": "acme-ai",
     "private_key_id": "k1",
-    "private_key": "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n",
+    "private_key": "a-key-in-pem-canary",
     "client_email": "robot@acme-ai.iam.gserviceaccount.com",
     "token_uri": "https://evil.example.test/token",
 }
@@ -78,7 +78,7 @@ def test_the_key_signs_for_googles_own_token_endpoint_whatever_the_file_says() -
 def test_what_is_no_key_file_is_refused_without_repeating_it(credential: str) -> None:
     with pytest.raises(ConnectionInvalid, match="service account") as refused:
         grant(credential)
-    assert "canary" not in str(refused.value) and "PRIVATE" not in str(refused.value)
+    assert "canary" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
