@@ -41,4 +41,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     cached_keys: int = 100_000
     unknown_key_seconds: float = 2
     policy_poll_seconds: float = 5
+    flush_seconds: float = 1
     backlog: int = 4096

@@ -102,6 +102,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             host=_lock_owner(locks),
             folder=locks,
             monotonic=time.monotonic,
+            flush_seconds=limits.flush_seconds,
         )
         log = request_log()
         stack.callback(log.flush)

@@ -42,7 +42,8 @@ log = structlog.get_logger("metering")
 class LeasedBooks:
     """See `governance.metering.hot.Books`. `listen` opens a connection of its own, on which recalls are heard.
 
-    `rates` are the process's books of rate limits, which share its epoch.
+    `rates` are the process's books of rate limits, which share its epoch. What is booked reaches the database within
+    `flush_seconds`, or earlier when it is much.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class LeasedBooks:
         host: str,
         folder: Path,
         monotonic: Callable[[], float],
+        flush_seconds: float = FLUSH_SECONDS,
     ) -> None:
+        self._flush_seconds = flush_seconds
         self._session = Session(pool=pool, host=host, folder=folder, monotonic=monotonic)
         self._teller = Teller(self._session, hurry=self._hurry)
         self.rates = RateBooks(self._session)
@@ -153,7 +156,7 @@ class LeasedBooks:
 
     async def _flush_forever(self) -> None:
         while True:
-            jittered = FLUSH_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311  (spreads load; no secret)
+            jittered = self._flush_seconds * random.uniform(0.8, 1.2)  # noqa: S311  (spreads load; no secret)
             with contextlib.suppress(TimeoutError):
                 # Not wait_for, which in Python 3.11 can lose the cancellation when the event is set at the same moment.
                 async with asyncio.timeout(jittered):

@@ -14,7 +14,7 @@ from governance.plugin.gemini import batch_embed_fields, generate_fields
 from governance.plugin.splicing import Members
 from governance.plugin.testing import CANARY, Subject, check_recorded_reply, check_recorded_stream
 from governance.plugin.usage import TokenClass
-from tests.conformance.test_chat_recordings import counted, exchange
+from tests.support.recordings import counted, exchange
 
 SUBJECT = Subject(provider=Gemini(), base_url="https://api.example.test/v1beta")
 FIELDS = GoverningFields(model="m", stream=True, body_bytes=1, messages=1)

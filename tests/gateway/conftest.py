@@ -70,6 +70,7 @@ def limits() -> Limits:
         header_seconds=2,
         watch_seconds=0.05,
         policy_poll_seconds=1,
+        flush_seconds=0.05,
         database_seconds=20,
     )
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.gateway import claude
 from tests.gateway.claude import PRICES, add_claude, asked
-from tests.gateway.test_recordings import exchange
 from tests.gateway.vendor import Vendor, VendorCall, refusing
 from tests.gateway.world import CREDENTIAL, Served, World, eventually
+from tests.support.recordings import exchange
 
 SEARCH_NANO = "10000000"
 VENDORS_HEADERS = {
@@ -60,7 +60,7 @@ def replaying(recorded: dict[str, Any], *, size: int = 1000) -> Any:
 async def test_a_recorded_reply_is_passed_byte_for_byte_and_rated(
     served: Served, world: World, vendor: Vendor, key: str, name: str, classes: dict[str, int], nano: int
 ) -> None:
-    recorded = exchange(name)
+    recorded = exchange(name)["response"]
     vendor.answer = replaying(recorded)
     body = asked("x" * 20_000, max_tokens=1000, stream="event-stream" in recorded["headers"]["content-type"])
     async with served.client(key) as client:
@@ -78,7 +78,7 @@ async def test_a_recorded_count_and_a_recorded_refusal_pass_unchanged_and_cost_n
         ("/v1/messages/count_tokens", "anthropic-count_tokens.json"),
         ("/v1/messages", "anthropic-400-effort.json"),
     ):
-        recorded = exchange(name)
+        recorded = exchange(name)["response"]
         vendor.answer = replaying(recorded)
         async with served.client(key) as client:
             body = asked()
@@ -90,7 +90,7 @@ async def test_a_recorded_count_and_a_recorded_refusal_pass_unchanged_and_cost_n
 async def test_trap_11_a_reply_with_tokens_of_a_second_model_stays_held(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
-    recorded = exchange("anthropic-sonnet5-advisor-tool.json")
+    recorded = exchange("anthropic-sonnet5-advisor-tool.json")["response"]
     vendor.answer = replaying(recorded)
     async with served.client(key) as client:
         reply = await client.post("/v1/messages", json=asked())

@@ -19,9 +19,9 @@ from tests.gateway.gemini import (
     begin,
     reply,
 )
-from tests.gateway.test_recordings import exchange
 from tests.gateway.vendor import Vendor, VendorCall, in_turn, refusing
 from tests.gateway.world import CREDENTIAL, Served, World
+from tests.support.recordings import exchange
 
 GENERATE = "/v1beta/models/flash:generateContent"
 STREAM = "/v1beta/models/flash:streamGenerateContent"
@@ -287,9 +287,10 @@ async def test_a_capped_request_is_not_changed_at_all(served: Served, vendor: Ve
     assert vendor.calls[0].body == body
 
 
-async def test_an_openai_model_is_not_served_in_this_wire(served: Served, vendor: Vendor, key: str) -> None:
-    answer = await post(served, key, "/v1/models/tiny:generateContent")
-    assert answer.status_code == 400 and "not served in the wire gemini.generate" in answer.json()["error"]["message"]
+async def test_an_openai_model_does_not_count_tokens_in_this_wire(served: Served, vendor: Vendor, key: str) -> None:
+    answer = await post(served, key, "/v1/models/tiny:countTokens")
+    assert answer.status_code == 400
+    assert "not served in the wire gemini.count_tokens" in answer.json()["error"]["message"]
     assert vendor.calls == []
 
 
@@ -306,7 +307,7 @@ async def test_an_openai_model_is_not_served_in_this_wire(served: Served, vendor
 async def test_a_recorded_answer_is_passed_byte_for_byte_and_rated(
     served: Served, world: World, vendor: Vendor, key: str, name: str, number: int, classes: dict[str, int]
 ) -> None:
-    recorded = exchange(name, number)
+    recorded = exchange(name, number)["response"]
     body, kind = recorded["body"].encode(), recorded["headers"]["content-type"]
 
     async def answer(call: VendorCall) -> None:
@@ -330,7 +331,7 @@ async def test_a_recorded_answer_is_passed_byte_for_byte_and_rated(
 async def test_a_recorded_error_passes_unchanged_and_costs_nothing(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
-    recorded = exchange("gemini-404-model.json")
+    recorded = exchange("gemini-404-model.json")["response"]
     vendor.answer = refusing(404, recorded["body"].encode())
     answer = await post(served, key, GENERATE)
     assert (answer.status_code, answer.content) == (404, recorded["body"].encode())
