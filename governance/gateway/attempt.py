@@ -32,7 +32,7 @@ from governance.gateway.replies import (
 from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
-from governance.gateway.stream import Relay, Source
+from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Ending, Hold, Outcome
@@ -40,7 +40,7 @@ from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.openai_chat import Members
-from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading, Upstream
+from governance.plugin.provider import AfterDisconnect, Billing, Bound, ErrorReading, StreamMeter, Upstream
 
 _LOST = "answer_lost"
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
@@ -252,9 +252,7 @@ class Attempt:
         relay = Relay(
             exchange=self._exchange,
             source=Source(reply, splitter),
-            meter=self._quote.deployment.provider.stream_meter(
-                wire=self._quote.wire, connection=self._quote.deployment.connection, fields=self._quote.fields
-            ),
+            meter=self._meter(),
             patience=patience,
             limits=self._vendors.limits,
             departure=self._departure,
@@ -264,6 +262,16 @@ class Attempt:
             await relay.run(self._headers)
         finally:
             self.outcome = relay.outcome(self._quote, self._hold, http_status=reply.status)
+
+    def _meter(self) -> StreamMeter:
+        quoted, deployment = self._quote, self._quote.deployment
+        try:
+            return deployment.provider.stream_meter(
+                wire=quoted.wire, connection=deployment.connection, fields=quoted.fields
+            )
+        except Exception:  # noqa: BLE001 - see _completed
+            _log.exception("plugin_failed", provider=deployment.provider.name, doing="stream_meter")
+            return Unmetered()
 
     def _shrink(self, bound: Bound) -> None:
         """Hold only what the attempt can still cost: of the input, what the vendor has counted."""
@@ -275,15 +283,15 @@ class Attempt:
         deployment = self._quote.deployment
         try:
             report = deployment.provider.read_reply(wire=self._quote.wire, connection=deployment.connection, body=body)
+            if report is None:
+                return outcomes.suspense("usage_missing", http_status=status)
+            reason = "client_gone" if self._departure.has_happened else "completed"
+            return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
         except UsageUnreadable:
             return outcomes.suspense("usage_unreadable", http_status=status)
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)
-        if report is None:
-            return outcomes.suspense("usage_missing", http_status=status)
-        reason = "client_gone" if self._departure.has_happened else "completed"
-        return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
 
     def _failed(self, reply: Reply, body: bytes) -> AttemptFailed:
         """The vendor answered with an error: what it costs, and whether another attempt is worth it."""
@@ -309,10 +317,13 @@ class Attempt:
     def _reading(self, status: int, body: bytes) -> ErrorReading:
         provider = self._quote.deployment.provider
         try:
-            return provider.read_error(wire=self._quote.wire, status=status, body=body)
+            reading = provider.read_error(wire=self._quote.wire, status=status, body=body)
+            if type(reading) is ErrorReading:
+                return reading
+            _log.error("plugin_failed", provider=provider.name, doing="read_error")
         except Exception:  # noqa: BLE001 - see _completed
             _log.exception("plugin_failed", provider=provider.name, doing="read_error")
-            return _UNREAD
+        return _UNREAD
 
     @property
     def _title(self) -> str:

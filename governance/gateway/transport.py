@@ -18,6 +18,7 @@ from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from governance.gateway.limits import Limits
+from governance.gateway.sockets import IDLE_SECONDS, INTERVAL_SECONDS, PROBES, UNANSWERED_SECONDS
 from governance.plugin.provider import Upstream
 
 USER_AGENT = "bursar"
@@ -82,7 +83,10 @@ class PyreqwestTransport:
             .read_timeout(timedelta(seconds=max(limits.first_byte_seconds, limits.idle_seconds)))
             .pool_idle_timeout(timedelta(seconds=limits.pool_idle_seconds))
             .pool_max_idle_per_host(1024)
-            .tcp_keepalive(timedelta(seconds=30))
+            .tcp_keepalive(timedelta(seconds=IDLE_SECONDS))
+            .tcp_keepalive_interval(timedelta(seconds=INTERVAL_SECONDS))
+            .tcp_keepalive_retries(PROBES)
+            .tcp_user_timeout(timedelta(seconds=UNANSWERED_SECONDS))
             .follow_redirects(enable=False)
             .referer(enable=False)
             .gzip(enable=False)

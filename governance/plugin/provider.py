@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from governance.plugin.errors import RequestUnbounded
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
@@ -75,7 +76,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         return f"Upstream(url={self.url!r}, headers={names}, method={self.method!r})"
 
 
-class GoverningFields(msgspec.Struct, kw_only=True):
+class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the cost of a request, read from its body by the wire; the body itself stays bytes.
 
     `body_bytes` is the length of the body in bytes, `messages` the number of conversation items, `schema_bytes` the
@@ -108,7 +109,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
 
     `input_tokens` may end in any input class, at any tier in `service_tiers` (empty: the standard tier alone). Output
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`. `calls` bounds
-    per-call fees by the name of their token class.
+    per-call fees by the name of their token class. Raises RequestUnbounded where a bound is no count.
     """
 
     input_tokens: int
@@ -116,6 +117,11 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     calls: dict[TokenClass, int] = {}
     has_media: bool = False
     service_tiers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for count in (self.input_tokens, self.choices, *self.calls.values()):
+            if type(count) is not int or count < 0:
+                raise RequestUnbounded(f"The provider's plugin bounds this request by {count!r}, which is no count.")
 
 
 class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):
