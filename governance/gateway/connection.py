@@ -27,6 +27,7 @@ Answer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _TOO_MANY_HEADERS: Final = b"The request's headers are too large or too many: send less of them."
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_VERSIONS: Final = ("1.1", "1.0")
 _LONGEST_LENGTH: Final = 18
 _LARGEST_COPY: Final = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
@@ -159,6 +160,9 @@ class HttpConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, or queue the request behind the one that is being answered."""
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise ValueError(f"HTTP/{version} is not spoken here.")
         self._is_in_head = False
         self._head_bytes = 0
         path, query = _target(self._url)
@@ -170,7 +174,7 @@ class HttpConnection(asyncio.Protocol):
             query=query,
             headers=self._headers,
         )
-        exchange.has_chunks = self._parser.get_http_version() == "1.1"
+        exchange.has_chunks = version == "1.1"
         exchange.is_last = not (exchange.has_chunks and self._parser.should_keep_alive())
         if self._current is None:
             self._begin(exchange)
