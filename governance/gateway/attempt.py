@@ -236,6 +236,9 @@ class Attempt:
                 "must be mended by whoever administers Bursar."
             )
             raise self._unusable("redirected", told, may_work_elsewhere=True)
+        elif reply.status < 200:
+            told = ReplyUnusable(f"{self._title} wants another protocol than it was asked in: check its base URL.")
+            raise self._unusable("protocol_switched", told, may_work_elsewhere=True)
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
