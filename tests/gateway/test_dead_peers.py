@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,9 @@ BOUND_SECONDS = 90
 
 
 def _sockets_of_this_process() -> Iterator[socket.socket]:
-    for name in os.listdir("/proc/self/fd"):
+    for entry in tuple(Path("/proc/self/fd").iterdir()):
         try:
-            with socket.socket(fileno=os.dup(int(name))) as found:
+            with socket.socket(fileno=os.dup(int(entry.name))) as found:
                 yield found
         except OSError:
             continue
