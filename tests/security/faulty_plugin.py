@@ -83,7 +83,11 @@ class FaultyProvider(OpenAIChatProvider):
             if options.get("hook") == name:
                 return FAULTS[options["fault"]]()
             found = usual(**arguments)
-            return _FaultyMeter(found, options.get("hook", ""), options.get("fault", "")) if _is_meter(name) else found
+            return (
+                _FaultyMeter(found, options.get("hook", ""), options.get("fault", ""))
+                if name == "stream_meter"
+                else found
+            )
 
         return hook
 
@@ -91,10 +95,6 @@ class FaultyProvider(OpenAIChatProvider):
 _HOOKS = {"upstream", "bound", "body_edits", "maximum_edits", "read_reply", "stream_meter", "read_error"}
 _last_options: dict[str, str] = {}
 """Of the connection that was used last: `read_error` is not told which one it is for."""
-
-
-def _is_meter(name: str) -> bool:
-    return name == "stream_meter"
 
 
 @hookimpl

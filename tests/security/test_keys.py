@@ -10,6 +10,7 @@ from django.test import Client
 
 from governance.gateway.limits import Limits
 from governance.keys.secret import KeySecretText, make_secret
+from tests.gateway.test_process import Processes
 from tests.gateway.vendor import DONE, USAGE, Vendor, VendorCall, chat_event
 from tests.gateway.world import Served, World, question
 from tests.security.asking import PATH, ask
@@ -132,6 +133,26 @@ async def test_a_key_that_is_revoked_in_the_middle_of_its_stream_ends_with_it(
     (record,) = await world.recorded()
     assert (record["outcome"], record["charge_nano"]) == ("completed", 15_000)
     assert (await ask(served, key)).status_code == 401
+
+
+async def test_a_key_that_is_revoked_is_refused_by_every_process(processes: Processes, world: World) -> None:
+    key_id, key = world.add_key()
+    async with asyncio.timeout(30):
+        while await _statuses(processes, key) != {200}:  # noqa: ASYNC110 - other processes set no event
+            await asyncio.sleep(0.05)
+        world.execute("UPDATE keys_virtualkey SET revoked_at = now() WHERE id = %s", key_id)
+        while await _statuses(processes, key) != {401}:  # noqa: ASYNC110 - other processes set no event
+            await asyncio.sleep(0.05)
+    # And by none of them ever again.
+    assert await _statuses(processes, key) == {401}
+
+
+async def _statuses(processes: Processes, key: str) -> set[int]:
+    found = set()
+    for _ in range(12):
+        async with processes.client(key) as client:
+            found.add((await client.get("/v1/models")).status_code)
+    return found
 
 
 @pytest.mark.parametrize(

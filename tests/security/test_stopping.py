@@ -53,23 +53,3 @@ async def test_sixty_streams_outlive_the_order_to_stop_and_nothing_is_kept(
     assert (await world.at_rest(budget))["settled_nano"] == STREAMS * 15_000
     await eventually(lambda: True if world.rows(_LEASED)[0]["nano"] == 0 else None)
     assert world.attempts() == []
-
-
-async def test_a_key_that_is_revoked_is_refused_by_every_process(processes: Processes, world: World) -> None:
-    key_id, key = world.add_key()
-    async with asyncio.timeout(30):
-        while await _statuses(processes, key) != {200}:  # noqa: ASYNC110 - other processes set no event
-            await asyncio.sleep(0.05)
-        world.execute("UPDATE keys_virtualkey SET revoked_at = now() WHERE id = %s", key_id)
-        while await _statuses(processes, key) != {401}:  # noqa: ASYNC110 - other processes set no event
-            await asyncio.sleep(0.05)
-    # And by none of them ever again.
-    assert await _statuses(processes, key) == {401}
-
-
-async def _statuses(processes: Processes, key: str) -> set[int]:
-    found = set()
-    for _ in range(12):
-        async with processes.client(key) as client:
-            found.add((await client.get("/v1/models")).status_code)
-    return found
