@@ -54,13 +54,15 @@ def load_plugins(
     """Load every plugin of the entry-point group, except blocked ones; with `allowed`, only those.
 
     `settings` are what notifiers deliver by and guards go by; whoever only asks what there is needs none.
-    Raises PluginConflict when two offers share a name or a hook implementation matches no specification.
+    Raises PluginConflict when two distributions or two offers share a name, or a hook implementation matches no
+    specification.
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     for name in blocked:
         manager.set_blocked(name)
-    for name in _installed() if allowed is None else set(allowed):
+    installed = _installed()
+    for name in installed if allowed is None else set(allowed):
         manager.load_setuptools_entrypoints(hooks.ENTRY_POINT_GROUP, name=name)
     try:
         manager.check_pending()
@@ -70,7 +72,18 @@ def load_plugins(
 
 
 def _installed() -> set[str]:
-    return {entry.name for entry in entry_points(group=hooks.ENTRY_POINT_GROUP)}
+    """Return the names of all plugins. Raises PluginConflict where two distributions offer a plugin of one name: which
+    of them an operator meant, nobody can tell, and the first one on the path would be it.
+    """
+    origins: dict[str, str] = {}
+    for entry in entry_points(group=hooks.ENTRY_POINT_GROUP):
+        distribution = entry.dist.name if entry.dist else "unknown"
+        if origins.setdefault(entry.name, distribution) != distribution:
+            raise PluginConflict(
+                f"The distributions {origins[entry.name]} and {distribution} both offer a plugin named "
+                f"{entry.name!r}: uninstall the one that you do not trust."
+            )
+    return set(origins)
 
 
 def _collect(kind: str, hook: Callable[..., object], *, taken: Collection[str] = ()) -> dict[str, Offer]:

@@ -35,7 +35,7 @@ from governance.gateway.replies import (
 from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
-from governance.gateway.stream import Relay, Source
+from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
@@ -43,7 +43,7 @@ from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.provider import Billing, Bound, ErrorReading
+from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
 from governance.plugin.sse import EventSplitter
 from governance.plugin.usage import UsageReport
 from governance.policy.guards import AppliedGuard
@@ -253,6 +253,9 @@ class Attempt:
                 "must be mended by whoever administers Bursar."
             )
             raise self._unusable("redirected", told, may_work_elsewhere=True)
+        elif reply.status < 200:
+            told = ReplyUnusable(f"{self._title} wants another protocol than it was asked in: check its base URL.")
+            raise self._unusable("protocol_switched", told, may_work_elsewhere=True)
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
@@ -301,9 +304,7 @@ class Attempt:
         relay = Relay(
             exchange=self._exchange,
             source=Source(reply, splitter, None if shown is None else shown.stream()),
-            meter=self._quote.deployment.provider.stream_meter(
-                wire=self._quote.wire, connection=self._quote.deployment.connection, fields=self._quote.fields
-            ),
+            meter=self._meter(),
             patience=patience,
             limits=self._vendors.limits,
             departure=self._departure,
@@ -313,6 +314,16 @@ class Attempt:
             await relay.run(self._headers)
         finally:
             self.outcome = relay.outcome(self._quote, self._hold, http_status=reply.status)
+
+    def _meter(self) -> StreamMeter:
+        quoted, deployment = self._quote, self._quote.deployment
+        try:
+            return deployment.provider.stream_meter(
+                wire=quoted.wire, connection=deployment.connection, fields=quoted.fields
+            )
+        except Exception:  # noqa: BLE001 - see _completed
+            _log.exception("plugin_failed", provider=deployment.provider.name, doing="stream_meter")
+            return Unmetered()
 
     def _shrink(self, bound: Bound) -> None:
         """Hold only what the attempt can still cost: of the input, what the vendor has counted."""
@@ -324,14 +335,14 @@ class Attempt:
         deployment = self._quote.deployment
         try:
             report = deployment.provider.read_reply(wire=self._quote.wire, connection=deployment.connection, body=body)
+            reason = "client_gone" if self._departure.has_happened else "completed"
+            if report is not None:
+                return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
         except UsageUnreadable as error:
             return outcomes.suspense(error.reason, http_status=status)
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)
-        reason = "client_gone" if self._departure.has_happened else "completed"
-        if report is not None:
-            return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
         usage = most_unreported(self._quote)
         if usage is None:
             return outcomes.suspense("usage_missing", http_status=status)
@@ -368,10 +379,13 @@ class Attempt:
     def _reading(self, status: int, body: bytes) -> ErrorReading:
         provider = self._quote.deployment.provider
         try:
-            return provider.read_error(wire=self._quote.wire, status=status, body=body)
+            reading = provider.read_error(wire=self._quote.wire, status=status, body=body)
+            if type(reading) is ErrorReading:
+                return reading
+            _log.error("plugin_failed", provider=provider.name, doing="read_error")
         except Exception:  # noqa: BLE001 - see _completed
             _log.exception("plugin_failed", provider=provider.name, doing="read_error")
-            return _UNREAD
+        return _UNREAD
 
     @property
     def _title(self) -> str:

@@ -19,12 +19,15 @@ import httptools
 from governance.core.ids import Identifiers
 from governance.gateway.exchange import Exchange, Headers
 from governance.gateway.limits import Limits
+from governance.gateway.sockets import notice_dead_peer
 from governance.gateway.watchdog import Watchdog
 
 Answer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_TOO_MANY_HEADERS: Final = b"The request's headers are too large or too many: send less of them."
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_VERSIONS: Final = ("1.1", "1.0")
 _LONGEST_LENGTH: Final = 18
 _LARGEST_COPY: Final = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
@@ -55,6 +58,7 @@ class HttpConnection(asyncio.Protocol):
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = 0
+        self._header_lines = 0
         self._is_in_head = True
         self._is_refusing = False
         self._plain_bytes = 0
@@ -76,6 +80,7 @@ class HttpConnection(asyncio.Protocol):
         self._server.connections.add(self)
         self._watchdog.add(self)
         self.expires_at = time.monotonic() + self._limits.header_seconds
+        notice_dead_peer(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
@@ -105,8 +110,7 @@ class HttpConnection(asyncio.Protocol):
         if self._is_refusing:
             self._take_plain(data)
             return
-        if self._is_in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -115,10 +119,13 @@ class HttpConnection(asyncio.Protocol):
             self._is_refusing = self._is_last = True
             self._take_plain(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self._refuse(400, b"This is no HTTP request that can be understood.")
+            if self._header_lines > self._limits.header_lines:
+                self._refuse(431, _TOO_MANY_HEADERS)
+            else:
+                self._refuse(400, b"This is no HTTP request that can be understood.")
             return
-        if self._is_in_head and self._head_bytes > self._limits.header_bytes:
-            self._refuse(431, b"The request's headers are too large: send less of them.")
+        if self._head_bytes > self._limits.header_bytes:
+            self._refuse(431, _TOO_MANY_HEADERS)
 
     # Of the parser, in this order
 
@@ -126,6 +133,7 @@ class HttpConnection(asyncio.Protocol):
         """A request begins: another one may still be under way."""
         self._url = b""
         self._headers = {}
+        self._header_lines = 0
         if not self._is_in_head:
             self._is_in_head = True
             self._head_bytes = 0
@@ -137,14 +145,26 @@ class HttpConnection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header. One that stands twice is joined, so that a credential or a length given twice fits nothing."""
+        """One header. One that stands twice is joined, so that a credential or a length given twice fits nothing.
+
+        What follows a body in chunks is none: who has looked at the head, here or on the way, has not looked at that.
+        """
+        if not self._is_in_head:
+            return
+        self._header_lines += 1
+        if self._header_lines > self._limits.header_lines:
+            raise ValueError("There are too many headers.")
         name = name.lower()
         headers = self._headers
         headers[name] = headers[name] + b", " + value if name in headers else value
 
     def on_headers_complete(self) -> None:
         """Begin to answer, or queue the request behind the one that is being answered."""
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise ValueError(f"HTTP/{version} is not spoken here.")
         self._is_in_head = False
+        self._head_bytes = 0
         path, query = _target(self._url)
         exchange = self._receiving = Exchange(
             self,
@@ -154,7 +174,7 @@ class HttpConnection(asyncio.Protocol):
             query=query,
             headers=self._headers,
         )
-        exchange.has_chunks = self._parser.get_http_version() == "1.1"
+        exchange.has_chunks = version == "1.1"
         exchange.is_last = not (exchange.has_chunks and self._parser.should_keep_alive())
         if self._current is None:
             self._begin(exchange)
@@ -164,6 +184,7 @@ class HttpConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self._head_bytes = 0
         if self._receiving is not None and not self._receiving.take(body):
             self._pause_reading()
 
@@ -206,7 +227,8 @@ class HttpConnection(asyncio.Protocol):
             self._complete(exchange)
 
     async def respond(self, exchange: Exchange, status: int, headers: Headers, body: bytes) -> None:
-        """Send a whole response."""
+        """Send a whole response. A client that still does not read what was sent before is waited for only so long."""
+        self.expires_at = time.monotonic() + self._limits.write_stall_seconds
         headers.append((b"content-length", b"%d" % len(body)))
         head = self._head(status, headers, is_last=exchange.is_last)
         if exchange.method == "HEAD":

@@ -10,6 +10,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes in bytes, times in seconds."""
 
     header_bytes: int = 64 * 1024
+    """Of a request's head, and of what frames a body in chunks between two parts of it."""
+    header_lines: int = 256
     header_seconds: float = 20
     keep_alive_seconds: float = 75
     """So long a connection may wait for its next request."""

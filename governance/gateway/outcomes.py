@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from governance.catalog.rating import STANDARD, NoPrice, RateCard, Rated
 from governance.core.money import MAX_NANO, NANO_PER_USD
 from governance.metering.attempt import Ending, Outcome
+from governance.plugin.errors import UsageUnreadable
 from governance.plugin.usage import Usage, UsageReport
 
 UNSENT = Outcome(ending=Ending.RELEASED, reason="not_sent")
@@ -40,8 +41,11 @@ def unbilled(*, http_status: int) -> Outcome:
 def settled(report: UsageReport, card: RateCard, *, reason: str, http_status: int) -> Outcome:
     """Rate what the vendor reported. A report that cannot be rated or kept leaves the attempt in suspense.
 
-    One that is smaller than the reply itself is booked as reported, and marked by its reason.
+    One that is smaller than the reply itself is booked as reported, and marked by its reason. Raises UsageUnreadable
+    where its counts are no `Usage`, which lets no count through that is none.
     """
+    if type(report.usage) is not Usage:
+        raise UsageUnreadable("The provider's plugin reports a usage that nobody has checked.")
     tier = _name(report.service_tier) or STANDARD
     try:
         rated = card.rate(report.usage, service_tier=tier)

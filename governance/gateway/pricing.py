@@ -122,7 +122,8 @@ def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
     """Return the body's fields to set: the vendor's model name, a maximum that is not the client's, what it asks."""
     deployment, fields = quote.deployment, quote.fields
     provider, connection = deployment.provider, deployment.connection
-    edits = provider.body_edits(wire=quote.wire, connection=connection, fields=fields)
+    # A copy: what a plugin returns may be its own constant.
+    edits = dict(provider.body_edits(wire=quote.wire, connection=connection, fields=fields))
     if deployment.upstream_name != fields.model:
         form = FORMATS[quote.wire]
         if form.names_model:

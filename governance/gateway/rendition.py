@@ -172,14 +172,13 @@ class Renditions:
         )
         members = Members(request.body)
         fields = _READERS[wire](members, native.fields.model, request.is_streamed)
-        # The name that the client used: what is written, allowed and charged goes by it.
-        fields.model = native.fields.model
         is_gemini_stream = wire is Wire.GEMINI_GENERATE and request.is_streamed
         is_array = native.wire is Wire.GEMINI_GENERATE and b"alt=sse" not in exchange.query
         return Rendition(
             wire=wire,
             members=members,
-            fields=fields,
+            # The name that the client used: what is written, allowed and charged goes by it.
+            fields=msgspec.structs.replace(fields, model=native.fields.model),
             passed=_GEMINI_STREAM if is_gemini_stream else _PASSED[wire],
             id_header=native.id_header,
             shown=Shown(

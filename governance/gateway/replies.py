@@ -38,9 +38,11 @@ def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> He
     """Return the headers that reach the client. The vendor's own request id gets a name of its own."""
     passed: Headers = []
     for name, value in headers:
+        if _holds(value, credential):
+            continue
         if name in _REQUEST_IDS:
             passed.append((b"x-bursar-upstream-request-id", value.encode("latin-1", "replace")))
-        elif (name in _PASSED or name.startswith(_PASSED_PREFIXES)) and not _holds(value, credential):
+        elif name in _PASSED or name.startswith(_PASSED_PREFIXES):
             passed.append((name.encode(), value.encode("latin-1", "replace")))
     return passed
 

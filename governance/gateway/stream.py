@@ -20,6 +20,7 @@ from governance.metering.attempt import Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Bound, StreamMeter
 from governance.plugin.sse import ServerSentEvent
+from governance.plugin.usage import Usage, UsageReport
 
 _log = structlog.get_logger("bursar.gateway")
 
@@ -30,6 +31,30 @@ class Source(NamedTuple):
     reply: Reply
     splitter: Splitter
     translation: StreamTranslation | None = None
+
+
+class Unmetered:
+    """Stands in for the meter of a plugin that failed to make one: the stream is relayed, and its cost unknown."""
+
+    def feed(self, data: bytes) -> bool:
+        """See StreamMeter."""
+        return True
+
+    def report(self) -> UsageReport | None:
+        """See StreamMeter."""
+        raise UsageUnreadable("The stream was not metered.")
+
+    def running(self) -> Usage | None:
+        """See StreamMeter."""
+        return None
+
+    def seen_output_bytes(self) -> int:
+        """See StreamMeter."""
+        return 0
+
+    def seen_output_events(self) -> int:
+        """See StreamMeter."""
+        return 0
 
 
 class Relay:
@@ -105,6 +130,15 @@ class Relay:
         """Return how the stream ended, for the books: settled if the vendor's final usage was seen; an estimate of what
         was seen if it was given up because the client had gone.
         """
+        try:
+            return self._ended(quote, hold, http_status=http_status)
+        except Exception:  # noqa: BLE001 - see _shown
+            _log.exception("plugin_failed", doing="stream_meter")
+            self._is_readable = False
+            return self._ended(quote, hold, http_status=http_status)
+
+    def _ended(self, quote: Quote, hold: Hold, *, http_status: int) -> Outcome:
+        """See `outcome`. Asks the meter nothing that is not readable."""
         reason = "client_gone" if self._departure.has_happened else "completed" if self._is_whole else "cut_short"
         try:
             report = self._meter.report() if self._is_readable else None

@@ -6,13 +6,13 @@ costs a call several hand-overs of the interpreter's lock, which is more than it
 
 import asyncio
 import math
-import socket
 import time
 from collections.abc import Callable
 
 import httptools
 
 from governance.gateway.limits import Limits
+from governance.gateway.sockets import notice_dead_peer
 from governance.gateway.transport import AnswerLost, NothingSent
 from governance.gateway.watchdog import Watchdog
 
@@ -20,7 +20,6 @@ _LARGEST_HELD_BYTES = 256 * 1024
 """More of a reply than this is not taken in before what is there was read."""
 _LARGEST_COPY = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
-_PROBE_AFTER_SECONDS = 30
 
 
 class VendorConnection(asyncio.Protocol):
@@ -112,10 +111,7 @@ class VendorConnection(asyncio.Protocol):
         """See asyncio.Protocol."""
         self._transport = transport
         self._watchdog.add(self)
-        plain = transport.get_extra_info("socket")
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):  # macOS has it under another name, and does without it here
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_AFTER_SECONDS)
+        notice_dead_peer(transport)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""

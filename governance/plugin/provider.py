@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from governance.plugin.errors import RequestUnbounded
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
@@ -76,7 +77,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         return f"Upstream(url={self.url!r}, headers={names}, method={self.method!r})"
 
 
-class GoverningFields(msgspec.Struct, kw_only=True):
+class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the cost of a request, read from its body by the wire; the body itself stays bytes.
 
     `body_bytes` is the length of the body in bytes, `messages` the number of conversation items (with their parts,
@@ -125,7 +126,8 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
     for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
     `priced` are token classes that must have prices of their own: what is assumed without one would be too little.
-    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may.
+    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may. Raises
+    RequestUnbounded where a bound is no count.
     """
 
     input_tokens: int
@@ -135,6 +137,11 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     may_output_media: bool = False
     service_tiers: tuple[str, ...] = ()
     priced: tuple[TokenClass, ...] = ()
+
+    def __post_init__(self) -> None:
+        for count in (self.input_tokens, self.choices, *self.calls.values()):
+            if type(count) is not int or count < 0:
+                raise RequestUnbounded(f"The provider's plugin bounds this request by {count!r}, which is no count.")
 
 
 class ErrorReading(msgspec.Struct, frozen=True, kw_only=True):

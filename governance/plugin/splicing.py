@@ -74,9 +74,7 @@ def refuse_repeated(raw: bytes, *, field: str) -> None:
     """Raise RequestInvalid when a name stands twice in an object anywhere in this JSON, which is known to be valid."""
 
     def refuse(pairs: list[tuple[str, object]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) < len(names):
-            repeated = next(name for name in names if names.count(name) > 1)
+        if (repeated := _repeated(pairs)) is not None:
             raise RequestInvalid(
                 f"The field {repeated[:64]!r} stands twice in an object of {field!r}: send it once.", field=field
             )
@@ -137,16 +135,25 @@ def _walk_members(body: bytes, values: dict[str, msgspec.Raw]) -> dict[str, tupl
 
 def _twice(body: bytes) -> RequestInvalid:
     """Name the field that stands twice. Parsers disagree about which one counts, so neither is believed."""
-    seen: set[str] = set()
     repeated = ""
 
     def note(pairs: list[tuple[str, object]]) -> None:
-        nonlocal seen, repeated
-        names = [name for name, _ in pairs]
-        repeated = next((name for name in names if names.count(name) > 1), "")
+        # The whole body is the object that is complete last.
+        nonlocal repeated
+        repeated = _repeated(pairs) or ""
 
     _look_again(body, note)
     return RequestInvalid(f"The field {repeated[:64]!r} stands twice in the request: send it once.", field=repeated)
+
+
+def _repeated(pairs: list[tuple[str, object]]) -> str | None:
+    """Return the first name that stands twice. An object may have millions of names: each is looked at once."""
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def _look_again(raw: bytes, look: Callable[[list[tuple[str, object]]], None]) -> None:

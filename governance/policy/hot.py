@@ -178,7 +178,10 @@ class _Connected:
         self.region = region
         self.upstreams: dict[Wire, Upstream] = {}
         for wire in provider.wires:
-            self.upstreams[wire] = provider.upstream(wire=wire, connection=settings)
+            upstream = provider.upstream(wire=wire, connection=settings)
+            if type(upstream) is not Upstream:
+                raise TypeError(f"The plugin describes an upstream that is none: {type(upstream).__name__}.")
+            self.upstreams[wire] = upstream
 
 
 def credential_opener(keys: Sequence[SealingKey]) -> OpenCredential:

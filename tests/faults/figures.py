@@ -1,7 +1,7 @@
 """`python -m tests.faults.figures [CASE ...]`: what faults cost, as figures; one JSON line for each case.
 
-Cases: use_up, kill, freeze, database_away, database_slow, month. What must hold is asserted in the suite and in the
-campaign; here it is measured. The exit code is 1 when money was overspent or lost.
+Cases: use_up, kill, freeze, database_away, database_slow, month, slow_peers. What must hold is asserted in the suite
+and in the campaign; here it is measured. The exit code is 1 when money was overspent or lost.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.faults.cases import database_away, database_slow, freeze, kill, month, use_up
+from tests.faults.cases import database_away, database_slow, freeze, kill, month, slow_peers, use_up
 
 CASES: Final[Mapping[str, Callable[[], dict[str, object]]]] = {
     "use_up": use_up.measure,
@@ -18,6 +18,7 @@ CASES: Final[Mapping[str, Callable[[], dict[str, object]]]] = {
     "database_away": database_away.measure,
     "database_slow": database_slow.measure,
     "month": month.measure,
+    "slow_peers": slow_peers.measure,
 }
 
 

@@ -290,6 +290,9 @@ class Transport:
 
     def resume_reading(self) -> None: ...
 
+    def get_extra_info(self, name: str) -> None:
+        return None
+
 
 def connected(answer: Any) -> tuple[HttpConnection, Transport]:
     state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[])

@@ -1,0 +1,119 @@
+"""Streams of absurd shapes: relayed whole, held in pieces, and their usage is read all the same."""
+
+import asyncio
+import resource
+
+import pytest
+
+from governance.gateway.limits import Limits
+from tests.gateway.vendor import DONE, USAGE, Vendor, VendorCall, chat_event
+from tests.gateway.world import Served, World, question
+
+TAIL = chat_event(finish="stop") + chat_event(usage=USAGE) + DONE
+PATH = "/v1/chat/completions"
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(watch_seconds=0.05, database_seconds=20)
+
+
+async def _relayed(served: Served, key: str) -> int:
+    """Read a stream to its end; return how many bytes came."""
+    size = 0
+    last = b""
+    async with (
+        served.client(key) as client,
+        client.stream(
+            "POST", PATH, json=question(stream=True, stream_options={"include_usage": True}), timeout=60
+        ) as reply,
+    ):
+        async for part in reply.aiter_raw():
+            size += len(part)
+            last = (last + part)[-len(DONE) :]
+    assert last == DONE
+    return size
+
+
+async def test_a_line_of_five_megabytes_passes_and_the_usage_after_it_is_read(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    line = b'data: {"choices":[],"x":"' + b"y" * 5_000_000 + b'"}\n\n'
+
+    async def answer(call: VendorCall) -> None:
+        await call.begin_stream()
+        await call.chunk(line)
+        await call.chunk(TAIL)
+        await call.end_stream()
+
+    vendor.answer = answer
+    assert await _relayed(served, key) == len(line) + len(TAIL)
+    (record,) = await world.recorded()
+    assert (record["outcome"], record["charge_nano"]) == ("completed", 15_000)
+
+
+async def test_thirty_thousand_tiny_chunks_are_one_stream_whose_usage_is_read(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    events = chat_event("x") * 200 + TAIL
+
+    async def answer(call: VendorCall) -> None:
+        await call.begin_stream()
+        pieces = [b"1\r\n%b\r\n" % events[place : place + 1] for place in range(len(events))]
+        for place in range(0, len(pieces), 1000):
+            await call.send(b"".join(pieces[place : place + 1000]))
+        await call.end_stream()
+
+    vendor.answer = answer
+    assert await _relayed(served, key) == len(events) > 30_000
+    (record,) = await world.recorded()
+    assert (record["outcome"], record["charge_nano"]) == ("completed", 15_000)
+
+
+async def test_a_hundred_megabytes_pass_and_a_small_part_of_them_is_ever_held(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    event = chat_event("x" * 100_000)
+    count = 1000
+
+    async def answer(call: VendorCall) -> None:
+        await call.begin_stream()
+        for _ in range(count):
+            await call.chunk(event)
+        await call.chunk(TAIL)
+        await call.end_stream()
+
+    vendor.answer = answer
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert await _relayed(served, key) == len(event) * count + len(TAIL) > 100_000_000
+    # Vendor, gateway and client are all in this process.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+    (record,) = await world.recorded()
+    assert record["http_status"] == 200
+
+
+async def test_a_client_that_does_not_read_holds_the_vendor_back(served: Served, vendor: Vendor, key: str) -> None:
+    event = chat_event("x" * 100_000)
+    sent = 0
+    is_stuck = asyncio.Event()
+
+    async def answer(call: VendorCall) -> None:
+        nonlocal sent
+        await call.begin_stream()
+        while not is_stuck.is_set():
+            try:
+                async with asyncio.timeout(1):
+                    await call.chunk(event)
+            except TimeoutError:
+                is_stuck.set()
+            sent += len(event)
+
+    vendor.answer = answer
+    async with (
+        served.client(key) as client,
+        client.stream("POST", PATH, json=question(stream=True)) as reply,
+    ):
+        assert reply.status_code == 200
+        await asyncio.wait_for(is_stuck.wait(), 60)
+        # What the buffers of four sockets hold, and no more.
+        assert sent < 40_000_000
