@@ -63,8 +63,8 @@ def grant_of(provider: Provider, settings: ConnectionSettings) -> TokenGrant | N
 class Tokens:
     """The tokens of one process, by connection. Nothing here waits but `fetch`."""
 
-    def __init__(self, *, client: httpx.AsyncClient | None = None) -> None:
-        self._client = client or httpx.AsyncClient(timeout=EXCHANGE_SECONDS, follow_redirects=False, trust_env=False)
+    def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
         self._held: dict[int, tuple[TokenGrant, AccessToken]] = {}
         self._wanted: dict[int, TokenGrant] = {}
         self._failed_at: dict[int, datetime] = {}
@@ -98,7 +98,8 @@ class Tokens:
 
     async def close(self) -> None:
         """Close the connections to token endpoints."""
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     def _due(self, at: datetime) -> dict[int, TokenGrant]:
         old = {key: grant for key, (grant, token) in self._held.items() if at >= token.renew_at}
@@ -109,6 +110,8 @@ class Tokens:
         }
 
     async def _fetch_one(self, connection_id: int, grant: TokenGrant, *, at: datetime) -> bool:
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=EXCHANGE_SECONDS, follow_redirects=False, trust_env=False)
         try:
             token = await exchange(self._client, grant, at=at)
         except TokenRefused as error:

@@ -59,11 +59,11 @@ def load_plugins(
     """
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
-    for name in blocked:
-        manager.set_blocked(name)
     installed = _installed()
-    for name in installed if allowed is None else set(allowed):
-        manager.load_setuptools_entrypoints(hooks.ENTRY_POINT_GROUP, name=name)
+    for name in {*blocked, *(() if allowed is None else installed - set(allowed))}:
+        manager.set_blocked(name)
+    # All at once: each of these calls reads what every installed distribution says of itself.
+    manager.load_setuptools_entrypoints(hooks.ENTRY_POINT_GROUP)
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -45,8 +45,6 @@ class VendorPool:
         self._resolve = resolve or addresses_of
         self._watchdog = watchdog
         self._free: dict[Origin, dict[VendorConnection, None]] = {}
-        self._trust = ssl.create_default_context()
-        self._trust.set_alpn_protocols(["http/1.1"])
         self._is_closed = False
 
     async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
@@ -100,6 +98,13 @@ class VendorPool:
             server_hostname=origin.host if is_secret else None,
         )
         return connection
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        """What the machine trusts: read when the first vendor is asked who needs it."""
+        trust = ssl.create_default_context()
+        trust.set_alpn_protocols(["http/1.1"])
+        return trust
 
     def _keep(self, origin: Origin, connection: VendorConnection) -> None:
         if self._is_closed:
