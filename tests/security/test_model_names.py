@@ -171,7 +171,7 @@ async def test_what_is_not_metered_does_not_exist(
     assert vendor.calls == [] and world.attempts() == []
 
 
-async def test_the_stock_client_cannot_reach_batches_files_images_or_embeddings(
+async def test_the_stock_client_cannot_reach_batches_files_images_or_speech(
     served: Served, vendor: Vendor, narrow_key: str
 ) -> None:
     async with served.sdk(narrow_key) as client:
@@ -183,8 +183,6 @@ async def test_the_stock_client_cannot_reach_batches_files_images_or_embeddings(
             )
         with pytest.raises(openai.NotFoundError):
             await client.images.generate(model="tiny", prompt="a cat")
-        with pytest.raises(openai.NotFoundError):
-            await client.embeddings.create(model="tiny", input=["Hi"] * 100)
         with pytest.raises(openai.NotFoundError):
             await client.audio.speech.create(model="tiny", voice="alloy", input="Hi")
     assert vendor.calls == []

@@ -47,11 +47,12 @@ class GeminiProvider:
     """The shared base of vendors with these wires: construct it with what differs, or override a method.
 
     `models_path` follows the base URL, which may end with or without a slash; `version` does where the base URL names a
-    host alone. `service_tiers` maps a tier a request may ask for (in lower case) to the tiers it may be billed at; any
-    other is refused as unbounded.
+    host alone. `known_options` are options of the vendor's own, which it checks itself. `service_tiers` maps a tier a
+    request may ask for (in lower case) to the tiers it may be billed at; any other is refused as unbounded.
     """
 
     wires = frozenset(_METHODS)
+    known_options: tuple[str, ...] = ()
     models_path = "/models"
     version = "v1beta"
 
@@ -76,7 +77,7 @@ class GeminiProvider:
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Put the model and the method into the address. Raises ConnectionInvalid."""
-        _refuse_options(connection)
+        _refuse_options(connection, known=(IMAGE_TOKENS, *self.known_options))
         if not connection.credential:
             raise ConnectionInvalid(f"Connection {connection.name!r} has no credential: {self.title} needs an API key.")
         if not connection.credential.isascii() or not connection.credential.isprintable():
@@ -175,13 +176,15 @@ class GeminiProvider:
         return self._service_tiers[asked]
 
 
-def _refuse_options(connection: ConnectionSettings) -> None:
+def _refuse_options(connection: ConnectionSettings, *, known: tuple[str, ...]) -> None:
     for option, value in connection.options.items():
-        if option != IMAGE_TOKENS:
+        if option not in known:
             raise ConnectionInvalid(
-                f"Connection {connection.name!r} has the unknown option {option!r}: use {IMAGE_TOKENS}."
+                f"Connection {connection.name!r} has the unknown option {option!r}: use {' or '.join(known)}."
             )
-        if not (value.isascii() and value.isdecimal() and 0 < len(value) <= 6 and 1 <= int(value) <= MAX_IMAGE_TOKENS):
+        if option == IMAGE_TOKENS and not (
+            value.isascii() and value.isdecimal() and 0 < len(value) <= 6 and 1 <= int(value) <= MAX_IMAGE_TOKENS
+        ):
             raise ConnectionInvalid(
                 f"Option {option!r} of connection {connection.name!r} must be a whole number from 1 to "
                 f"{MAX_IMAGE_TOKENS}: the most tokens that an image costs with its models."

@@ -24,14 +24,12 @@ from governance.plugin import (
     signed_assertion,
 )
 from governance.plugin.gemini import GeminiProvider
-from governance.plugin.options import ANY_TEXT, check_options
 
 _BASE_URL: Final = "https://aiplatform.googleapis.com"
 _GLOBAL: Final = "global"
 _TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9:.-]{0,62}")
-_OPTIONS: Final = {"project": ANY_TEXT, "location": ANY_TEXT}
 
 
 class _KeyFile(msgspec.Struct):
@@ -50,6 +48,7 @@ class Vertex(GeminiProvider):
     """The base with Google Cloud's addresses and tokens."""
 
     wires = GeminiProvider.wires - {Wire.GEMINI_BATCH_EMBED}
+    known_options = ("project", "location")
     version = "v1"
 
     def __init__(self) -> None:
@@ -81,7 +80,6 @@ class Vertex(GeminiProvider):
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Put project and location into the address. Raises ConnectionInvalid."""
-        check_options(connection, known=_OPTIONS)
         project = _name(connection, "project", connection.options.get("project", ""))
         location = _name(connection, "location", connection.options.get("location", _GLOBAL))
         if connection.base_url.rstrip("/") == _BASE_URL and location != _GLOBAL:

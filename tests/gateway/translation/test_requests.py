@@ -431,7 +431,7 @@ def test_a_signature_goes_back_only_to_the_vendor_that_signed() -> None:
     marked = {
         "role": "assistant",
         "content": [
-            {"type": "thinking", "thinking": "", "signature": "bursar:gemini.generate_content:proof:GOOGLES"},
+            {"type": "thinking", "thinking": "", "signature": "bursar:gemini.generate:proof:GOOGLES"},
             {"type": "tool_use", "id": "t", "name": "f", "input": {}},
         ],
     }
