@@ -342,3 +342,94 @@ def test_at_the_first_safe_instant_nothing_is_asked_for_what_is_there() -> None:
     leases.put_aside(pending)
     asked = [leases.asks_of(pending, at=at, is_first=[True]) for at in (lease.safe_from, DAY - leases.GUARD_SECONDS)]
     assert [len(asks) for asks in asked] == [0, 1]
+
+
+def in_use(available: int, *, typical: int = 50, at: float = 100) -> Lease:
+    """Return a lease whose reservations are of this size, used at this instant: worth four of them."""
+    lease = lease_with(available)
+    lease.typical, lease.used_at, lease.recalled_until = typical, at, 0
+    return lease
+
+
+def test_a_lease_in_use_is_asked_for_when_less_than_half_of_its_worth_is_left() -> None:
+    half, low, empty = in_use(100), in_use(99), in_use(0)
+    found = leases.low_leases([half, low, empty], at=100)
+    assert [lease for lease, _ in found] == [low, empty]
+    assert [ask.slice for _, ask in found] == [101, 200]
+    ask = found[0][1]
+    assert (ask.account_id, ask.need, ask.short, ask.typical, ask.least) == (low.account_id, 0, 0, 50, 0)
+
+
+def test_a_lease_that_is_not_to_grow_is_not_asked_for() -> None:
+    exact, idle, recalled = in_use(0), in_use(0), in_use(0)
+    exact.is_exact = True
+    idle.used_at = 100 - leases.IDLE_SECONDS
+    recalled.recalled_until = 100.5
+    assert leases.low_leases([exact, idle, recalled], at=100) == []
+    idle.used_at += 0.1
+    recalled.recalled_until = 100
+    assert [lease for lease, _ in leases.low_leases([exact, idle, recalled], at=100)] == [idle, recalled]
+
+
+def test_at_the_edges_of_its_period_a_lease_is_not_asked_for() -> None:
+    lease = in_use(0)
+    at_edges = (lease.safe_from - 0.1, lease.safe_from, lease.safe_until - 0.1, lease.safe_until)
+    found = []
+    for at in at_edges:
+        lease.used_at = at
+        found.append(len(leases.low_leases([lease], at=at)))
+    assert found == [0, 1, 1, 0]
+
+
+def test_a_grant_that_nobody_asked_for_is_available_and_tells_how_exact_the_lease_is() -> None:
+    lease = lease_with(10)
+    leases.top_up(lease, 30, is_exact=True)
+    assert (lease.available, lease.in_flight, lease.is_exact) == (40, 0, True)
+    leases.top_up(lease, 0, is_exact=False)
+    assert (lease.available, lease.is_exact) == (40, False)
+
+
+def test_an_estimate_takes_the_whole_reservation_and_counts_its_charge_as_spent() -> None:
+    path = [lease_with(0), lease_with(0)]
+    for lease in path:
+        lease.in_flight = 100
+    leases.estimate(path, reserved=60, charge=25, at=7)
+    assert [(lease.in_flight, lease.unbooked, lease.available) for lease in path] == [(40, 60, 0)] * 2
+    assert [(lease.used_at, lease.pace.nano(at=7)) for lease in path] == [(7, 25)] * 2
+
+
+def test_how_long_reservations_last_is_an_average_of_late() -> None:
+    lease = lease_with(0)
+    leases.remember_lasting([lease], 8.0)
+    assert lease.lasting == 8.0
+    leases.remember_lasting([lease], 16.0)
+    assert lease.lasting == 9.0
+
+
+def test_a_lease_that_was_given_up_lends_nothing_and_what_is_in_flight_can_still_end() -> None:
+    in_hand = LeasesInHand()
+    lease, kept = (
+        in_hand.take_up(key, Lease(number, starts_at=0, ends_at=DAY, at=0)) for number, key in enumerate(("a", "b"))
+    )
+    lease.available, lease.in_flight, kept.available = 70, 30, 5
+    in_hand.give_up(lease.account_id)
+    assert (lease.available, lease.in_flight) == (0, 30)
+    assert list(in_hand) == [kept]
+    assert in_hand.current("a", at=10) is None
+    assert in_hand.current("b", at=10) is kept
+    in_hand.give_up(99)
+    assert (list(in_hand), kept.available) == ([kept], 5)
+
+
+def test_of_a_lowered_account_everything_idle_goes_back_until_the_database_lends_anew() -> None:
+    lease = in_use(400)
+    assert (lease.is_over, lease.surplus(100)) == (False, 0)
+    lease.lower()
+    assert (lease.is_over, lease.surplus(100)) == (True, 400)
+    assert lease.safe_until == lease.starts_at - leases.GUARD_SECONDS
+    assert not leases.reserve([lease], 1, at=100)
+    pending = Pending([lease], want=50, least=50)
+    leases.put_aside(pending)
+    assert pending.aside == [0]
+    leases.take_grant(pending, lease, 50, is_exact=False)
+    assert (lease.is_over, lease.safe_until, pending.aside) == (False, lease.ends_at - leases.GUARD_SECONDS, [50])
