@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from governance.core.environment import Environment, read_environment
+from governance.core.plugins import load_plugins
+from governance.gateway import process
 from governance.gateway.limits import Limits
 from tests.gateway.vendor import Vendor
 from tests.gateway.world import Served, World, serving
@@ -75,8 +78,15 @@ def limits() -> Limits:
     )
 
 
+_load_once = functools.cache(load_plugins)
+
+
 @pytest.fixture
-async def served(world: World, environment: Environment, limits: Limits) -> AsyncIterator[Served]:
+async def served(
+    world: World, environment: Environment, limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Served]:
+    # What is installed does not change while tests run, and to read it again costs each of them a tenth of a second.
+    monkeypatch.setattr(process, "load_plugins", _load_once)
     async with serving(environment, limits) as running:
         yield running
 
