@@ -2,6 +2,8 @@
 
 from datetime import datetime
 from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Final
 
 from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
 from governance.gateway.errors import ModelRetired, RegionNotAllowed
@@ -10,6 +12,19 @@ from governance.plugin.provider import Wire
 from governance.policy.matching import may
 from governance.policy.regions import refusing
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, PolicySnapshot
+
+_WAYS: Final = MappingProxyType(
+    {
+        Wire.OPENAI_CHAT: "POST /v1/chat/completions",
+        Wire.OPENAI_RESPONSES: "POST /v1/responses",
+        Wire.OPENAI_EMBEDDINGS: "POST /v1/embeddings",
+        Wire.OPENAI_MODERATIONS: "POST /v1/moderations",
+        Wire.ANTHROPIC_MESSAGES: "POST /v1/messages",
+        Wire.GEMINI_GENERATE: "POST /v1beta/models/{id}:generateContent",
+        Wire.GEMINI_EMBED: "POST /v1beta/models/{id}:embedContent",
+    }
+)
+"""How a model is called in a wire, for people; counts of tokens go with these."""
 
 
 def resolve(
@@ -32,10 +47,9 @@ def resolve(
         deployment for deployment in alias.deployments if wire in deployment.upstreams or _is_other(deployment, wire)
     ]
     if not usable and alias.deployments:
-        served = sorted({other for deployment in alias.deployments for other in deployment.upstreams})
         raise BadRequest(
-            f"The model {name!r} is not served in the wire {wire}, but in {' and '.join(served)}: "
-            "use an SDK of that API, or another model."
+            f"The model {name!r} is not served in the wire {wire}, which its vendor does not speak here. "
+            f"Call it by {' or '.join(_ways_to(alias))}, or name another model."
         )
     if not usable:
         raise ProviderUnavailable(
@@ -47,6 +61,12 @@ def resolve(
     if not living:
         raise _retired(name, usable[0])
     return alias, living
+
+
+def _ways_to(alias: AliasPolicy) -> list[str]:
+    """Return how this alias can be called: in the wires of its vendors, and in those that are translated into them."""
+    served = {wire for deployment in alias.deployments for wire in deployment.upstreams}
+    return [path for wire, path in _WAYS.items() if wire in served or not served.isdisjoint(others_of(wire))]
 
 
 def _is_other(deployment: DeploymentPolicy, wire: Wire) -> bool:

@@ -216,3 +216,13 @@ async def test_a_fallback_may_be_a_vendor_of_another_wire(
         answer = await client.chat.completions.with_raw_response.create(**question())
     assert (answer.headers["x-bursar-model"], answer.headers["x-bursar-attempts"]) == ("big", "2")
     assert answer.parse().choices[0].message.content == "Hello!"
+
+
+async def test_who_asks_in_a_wire_that_a_vendor_does_not_speak_is_told_how_to_ask(served: Served, key: str) -> None:
+    async with served.sdk(key) as client:
+        with pytest.raises(openai.BadRequestError) as refused:
+            await client.responses.create(model="tiny", input="Hi")
+    told = str(refused.value)
+    assert "is not served in the wire openai.responses" in told
+    ways = "POST /v1/chat/completions or POST /v1/embeddings or POST /v1/messages or POST /v1beta/models/{id}:generate"
+    assert ways in told
