@@ -85,8 +85,9 @@ def test_windows_follow_the_clock_when_it_is_changed() -> None:
 def test_of_several_prices_that_are_open_the_dearest_counts_and_hours_go_before_none() -> None:
     always = PriceHours(zone="UTC", weekdays=(1, 2, 3, 4, 5, 6, 7), windows=(("00:00", "24:00"),))
     prices = [line(1, "5000"), line(2, "10", always), line(3, "20", BEIJING)]
-    assert [price.id for price in deciding(prices, at=MONDAY + timedelta(hours=2))] == [3]
-    assert [price.id for price in deciding(prices, at=MONDAY)] == [2]
+    for each in (prices, prices[::-1]):
+        assert [price.id for price in deciding(each, at=MONDAY + timedelta(hours=2))] == [3]
+        assert [price.id for price in deciding(each, at=MONDAY)] == [2]
     assert [price.id for price in deciding(prices[:1], at=MONDAY)] == [1]
 
 
@@ -101,6 +102,15 @@ def test_the_dearer_price_that_begins_while_an_attempt_may_last_is_held(minutes_
     at = MONDAY + timedelta(hours=1) - timedelta(minutes=minutes_before)
     worst = RateCard(by_the_hour(), at=at).worst_case(Bound(input_tokens=100, choices=1))
     assert worst.nano(0) == 100 * (1320 if is_held else 660)
+
+
+def test_to_its_last_minute_the_dearer_price_is_held() -> None:
+    bound = Bound(input_tokens=100, choices=1)
+    held = [
+        RateCard(by_the_hour(), at=MONDAY + timedelta(hours=4, seconds=seconds)).worst_case(bound).nano(0)
+        for seconds in (-1, 0)
+    ]
+    assert held == [100 * 1320, 100 * 660]
 
 
 INSTANTS = st.integers(0, 18 * 24 * 3600).map(

@@ -431,5 +431,10 @@ def test_of_a_lowered_account_everything_idle_goes_back_until_the_database_lends
     pending = Pending([lease], want=50, least=50)
     leases.put_aside(pending)
     assert pending.aside == [0]
+    other = in_use(400)
+    beside = Pending([lease, other], want=50, least=50)
+    leases.put_aside(beside)
+    assert beside.aside == [0, 50]
+    leases.put_back(beside)
     leases.take_grant(pending, lease, 50, is_exact=False)
     assert (lease.is_over, lease.safe_until, pending.aside) == (False, lease.ends_at - leases.GUARD_SECONDS, [50])
