@@ -57,7 +57,7 @@ async def test_it_calls_a_tool(served: Served, vendor: Vendor, key: str) -> None
     assert reply.choices[0].message.tool_calls[0].function.name == "weather"
 
 
-async def test_it_raises_its_own_errors_for_refusals_and_does_not_retry_them(
+async def test_trap_25_it_raises_its_own_errors_for_refusals_and_does_not_retry_them(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     async with served.sdk("bsr_wrong") as stranger:

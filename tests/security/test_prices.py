@@ -69,7 +69,7 @@ async def test_a_negative_price_cannot_be_kept(world: World) -> None:
         world.add_model("negative", prices={"input": "-1", "output": "1"})
 
 
-async def test_a_price_that_changes_on_the_way_does_not_change_what_was_admitted(
+async def test_trap_18_a_price_that_changes_on_the_way_does_not_change_what_was_admitted(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
     goes_on = asyncio.Event()

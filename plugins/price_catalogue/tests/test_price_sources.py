@@ -56,7 +56,7 @@ def test_a_retired_model_names_its_successor_and_its_day() -> None:
     assert retired["gemini-3-pro-preview"].successor
 
 
-def test_anthropics_inference_in_the_us_costs_a_tenth_more_for_every_token_and_nothing_for_calls() -> None:
+def test_trap_16_anthropics_inference_in_the_us_costs_a_tenth_more_for_every_token_not_for_calls() -> None:
     prices = {
         (price.service_tier, price.token_class): price.usd_per_million
         for price in GenaiPrices().read(providers=["anthropic"]).prices
