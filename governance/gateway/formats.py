@@ -61,6 +61,8 @@ class WireFormat(msgspec.Struct, frozen=True, kw_only=True):
 
     def passed(self, exchange: Exchange) -> "Passed":
         """Return what of this request goes on beside its body."""
+        if not self.passed_headers and not self.passed_queries:
+            return NOTHING_PASSED
         headers = [(name, exchange.headers[name]) for name in self.passed_headers if name in exchange.headers]
         asked = exchange.query.decode("latin-1").split("&") if exchange.query and self.passed_queries else ()
         return Passed(
@@ -88,6 +90,7 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+NOTHING_PASSED: Final = Passed(headers=(), query="")
 _ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
 _ANTHROPIC_QUERIES = frozenset({"beta=true"})
 

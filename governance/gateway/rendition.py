@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from governance.gateway.exchange import JSON, Exchange, Headers
-from governance.gateway.formats import EVENT_STREAM, Passed, WireFormat
+from governance.gateway.formats import EVENT_STREAM, NOTHING_PASSED, Passed, WireFormat
 from governance.gateway.translation import (
     ANTHROPIC_VERSION,
     Circumstances,
@@ -44,9 +44,9 @@ _READERS: Final[Mapping[Wire, Callable[[Members, str, bool], GoverningFields]]] 
 )
 _PASSED: Final[Mapping[Wire, Passed]] = MappingProxyType(
     {
-        Wire.OPENAI_CHAT: Passed(headers=(), query=""),
+        Wire.OPENAI_CHAT: NOTHING_PASSED,
         Wire.ANTHROPIC_MESSAGES: Passed(headers=(("anthropic-version", ANTHROPIC_VERSION),), query=""),
-        Wire.GEMINI_GENERATE: Passed(headers=(), query=""),
+        Wire.GEMINI_GENERATE: NOTHING_PASSED,
     }
 )
 _GEMINI_STREAM: Final = Passed(headers=(), query="alt=sse")

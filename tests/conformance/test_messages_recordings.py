@@ -1,9 +1,7 @@
 """Anthropic's real replies, read into exact token classes and the cost that a person computes from its price page."""
 
 import json
-import os
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +11,8 @@ from governance.plugin import GoverningFields, StreamMeter, TokenClass, Usage, U
 from governance.plugin.anthropic_messages import MessageStreamMeter, read_messages_reply
 from governance.plugin.sse import EventSplitter
 from governance.plugin.testing import Subject, check_recorded_reply, check_recorded_stream
+from tests.support.recordings import counted, exchange
 
-FOLDER = Path(os.environ.get("BURSAR_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "recordings")
 SUBJECT = Subject(provider=Anthropic(), base_url="https://api.example.test")
 FIELDS = GoverningFields(model="m", stream=True, body_bytes=1, messages=1)
 SEARCHING = GoverningFields(model="m", stream=True, body_bytes=1, messages=1, paid_tools=("web_search_20250305",))
@@ -26,21 +24,6 @@ USD_PER_MILLION = {
     "claude-opus-4-8": {"input": "5", "output": "25", "reasoning": "25"},
 }
 """List prices of Anthropic's page at the time of the recordings; a web search is 10 USD per thousand."""
-
-
-def exchange(name: str) -> dict[str, Any]:
-    path = FOLDER / name
-    if not path.is_file():
-        message = f"{path} is missing: set BURSAR_RECORDINGS to the folder of recorded replies."
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    recorded: dict[str, Any] = json.loads(path.read_bytes())["exchanges"][0]
-    return recorded
-
-
-def counted(report: UsageReport) -> dict[str, int]:
-    return {kind.value: n for kind, n in report.usage.counts().items() if n and kind is not TokenClass.REQUEST}
 
 
 def cost_usd(report: UsageReport) -> Decimal:

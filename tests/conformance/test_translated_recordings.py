@@ -4,12 +4,10 @@ What the client's SDK sees of the translated bytes must be what the vendor's own
 """
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -21,8 +19,8 @@ from google.genai import types as google
 
 from governance.gateway.translation import Circumstances, Dialect, Framing, StreamShape, Translation
 from governance.plugin.sse import EventSplitter
+from tests.support.recordings import exchange
 
-FOLDER = Path(os.environ.get("BURSAR_RECORDINGS") or Path(__file__).parents[2].parent / "shared" / "recordings")
 CHAT, MESSAGES, GEMINI = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.GEMINI
 CIRCUMSTANCES = Circumstances(created_at_seconds=1_700_000_000, request_id="req_1", model="asked")
 EVENTS, JSON = "text/event-stream", "application/json"
@@ -76,13 +74,7 @@ def page() -> Iterator[Page]:
 
 
 def recorded(name: str, number: int = 0) -> tuple[int, bytes]:
-    path = FOLDER / name
-    if not path.is_file():
-        message = f"{path} is missing: set BURSAR_RECORDINGS to the folder of recorded replies."
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    response = json.loads(path.read_bytes())["exchanges"][number]["response"]
+    response = exchange(name, number)["response"]
     return response["status"], response["body"].encode()
 
 
