@@ -325,7 +325,8 @@ async def test_a_connection_of_the_chat_wire_alone_says_so(served: Served, world
     await served.gateway.keeper.refresh()
     async with served.sdk(key) as client:
         with pytest.raises(
-            openai.BadRequestError, match=r"not served in the wire openai.responses, but in openai.chat"
+            openai.BadRequestError,
+            match=r"not served in the wire openai\.responses, .* Call it by POST /v1/chat/completions",
         ):
             await client.responses.create(model="tiny", input="Hi")
 
