@@ -29,6 +29,9 @@ CLASS_WORDS = {
     "output_image": "Image output tokens",
     "request": "Per request",
     "web_search": "Web searches",
+    "image": "Images made",
+    "character": "Characters spoken",
+    "audio_second": "Seconds of audio written down",
     "unknown": "What somebody knows it cost, beside the above",
 }
 

@@ -21,6 +21,7 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     released_on: date | None = None
     retires_on: date | None = None
     successor: str | None = None
+    bounds: dict[str, int] = {}
 
 
 class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +82,7 @@ def _model(row: _Model, origins: dict[str, str]) -> ModelFact:
         retires_on=row.retires_on,
         successor=row.successor,
         origin=origins[row.origin],
+        bounds=row.bounds,
     )
 
 
