@@ -143,8 +143,8 @@ def _located(body: bytes, boundary: bytes) -> tuple[Part, ...]:
 def _part(head: bytes, start: int, end: int) -> Part:
     found: tuple[str, bool] | None = None
     for line in head.removesuffix(b"\r\n").split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        header, value = name.lower(), value.strip()
+        spelt, _, value = line.partition(b":")
+        header, value = spelt.lower(), value.strip()
         if header == b"content-disposition" and found is None:
             match = _DISPOSITION.fullmatch(value)
             if match is None:
@@ -153,7 +153,7 @@ def _part(head: bytes, start: int, end: int) -> Part:
         elif header == b"content-transfer-encoding" and value.lower() in _PLAIN_ENCODINGS:
             continue
         elif header not in _PASSIVE:
-            raise _broken(f"has a part with the header {name[:64].decode('ascii', 'replace')!r} that is not read here")
+            raise _broken(f"has a part with the header {spelt[:64].decode('ascii', 'replace')!r} that is not read here")
     if found is None:
         raise _broken("has a part without a name")
     name, is_file = found
