@@ -123,10 +123,14 @@ CASES = (
     Case("glm", "glm-5", "chat", chat(1000, 600, 100), 840_000),
     # 1.4 / 0.26 / 4.4: 400 x 1,400 + 600 x 260 + 100 x 4,400
     Case("glm", "glm-5.3", "chat", chat(1000, 600, 100), 1_156_000),
+    # In Anthropic's wire input leaves out the cache: 400 x 1,400 + 600 x 260 + 100 x 4,400
+    Case("glm", "glm-5.3", "messages", messages(400, 600, 0, 0, 100), 1_156_000),
     # 0.66 / 0.022 / 1.98, twice that at peak: 400 x 660 + 600 x 22 + 100 x 1,980
     Case("deepseek", "deepseek-v4-pro", "chat", chat(1000, 600, 100), 475_200, busy=950_400),
     # 0.15 / 0.003 / 0.6, twice that at peak: 400 x 150 + 600 x 3 + 100 x 600
     Case("deepseek", "deepseek-flash", "chat", chat(1000, 600, 100), 121_800, busy=243_600),
+    Case("deepseek", "deepseek-flash", "messages", messages(400, 600, 0, 0, 100), 121_800, busy=243_600),
+    Case("deepseek", "deepseek-flash", "responses", responses(1000, 600, 100, 40), 121_800, busy=243_600),
     # 1.25 / 0.2 / 2.5, and reasoning stands beside the output: 400 x 1,250 + 600 x 200 + (60 + 40) x 2,500
     Case("xai", "grok-4.20", "chat", chat(1000, 600, 60, reasoning_beside=40), 870_000),
     # 1.25 / 0.2 / 2.5, and in this wire inside: 400 x 1,250 + 600 x 200 + 100 x 2,500

@@ -23,21 +23,17 @@ from bursar_plugin_bedrock.credentials import access_keys
 from bursar_plugin_bedrock.errors import anthropic_error, openai_error, read_error
 from bursar_plugin_bedrock.events import MessageEvents
 from governance.plugin import (
-    AfterDisconnect,
-    Bound,
     ConnectionInvalid,
     ConnectionSettings,
     ErrorReading,
-    GoverningFields,
     Provider,
     Splitter,
-    StreamMeter,
     Upstream,
-    UsageReport,
     Wire,
     hookimpl,
 )
 from governance.plugin.anthropic_messages import DEFAULT_VERSION
+from governance.plugin.combined import CombinedProvider
 from governance.plugin.openai_chat import ChatConventions, OpenAIChatProvider, StreamUsage, base_url
 from governance.plugin.options import ANY_TEXT, check_options
 
@@ -58,20 +54,15 @@ _CONVENTIONS: Final = ChatConventions(
 )
 
 
-class Bedrock:
+class Bedrock(CombinedProvider):
     """Two wires of two makers behind one host, one kind of credential and one kind of error."""
-
-    name = _NAME
-    title = _TITLE
-    wires = frozenset({Wire.ANTHROPIC_MESSAGES, Wire.OPENAI_CHAT})
-    after_disconnect = AfterDisconnect.DRAIN
-    needs_credential = True
-    default_base_url = _DEFAULT_BASE_URL
 
     def __init__(self) -> None:
         said: dict[str, Any] = {"name": _NAME, "title": _TITLE, "default_base_url": _DEFAULT_BASE_URL}
-        self._claude = Claude(**said, needs_credential=True)
-        self._chat = OpenAIChatProvider(**said, needs_credential=True, conventions=_CONVENTIONS)
+        super().__init__(
+            Claude(**said, needs_credential=True),
+            OpenAIChatProvider(**said, needs_credential=True, conventions=_CONVENTIONS),
+        )
 
     def serves(self, *, wire: Wire, model: str) -> bool:
         """Claude models are served in Anthropic's wire, all others in OpenAI's. The ARN of an application's profile
@@ -131,28 +122,6 @@ class Bedrock:
         """Return what reads the binary streams of InvokeModel."""
         return MessageEvents() if wire is Wire.ANTHROPIC_MESSAGES and content_type == _EVENT_STREAM else None
 
-    def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
-        """See Provider."""
-        return self._of(wire).bound(wire=wire, connection=connection, fields=fields)
-
-    def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
-        """See Provider."""
-        return self._of(wire).body_edits(wire=wire, connection=connection, fields=fields)
-
-    def maximum_edits(
-        self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields, maximum: int
-    ) -> dict[str, object]:
-        """See Provider."""
-        return self._of(wire).maximum_edits(wire=wire, connection=connection, fields=fields, maximum=maximum)
-
-    def read_reply(self, *, wire: Wire, connection: ConnectionSettings, body: bytes) -> UsageReport | None:
-        """See Provider."""
-        return self._of(wire).read_reply(wire=wire, connection=connection, body=body)
-
-    def stream_meter(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> StreamMeter:
-        """See Provider."""
-        return self._of(wire).stream_meter(wire=wire, connection=connection, fields=fields)
-
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
         """Bedrock's errors are the same in both wires."""
         return read_error(status=status, body=body)
@@ -160,9 +129,6 @@ class Bedrock:
     def error_in_wire(self, *, wire: Wire, status: int, body: bytes) -> bytes:
         """Say an error of AWS's in the client's wire."""
         return (anthropic_error if wire is Wire.ANTHROPIC_MESSAGES else openai_error)(status, body)
-
-    def _of(self, wire: Wire) -> Provider:
-        return self._claude if wire is Wire.ANTHROPIC_MESSAGES else self._chat
 
 
 def _host(connection: ConnectionSettings) -> str:
