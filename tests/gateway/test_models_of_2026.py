@@ -230,13 +230,16 @@ async def test_each_model_costs_what_its_vendors_page_says(
 
     vendor.answer = reply
     await served.catch_up(catalogued)
+    attempts = []
     async with served.client(key) as client:
         for case in CASES:
             path, body = request(case.wire, case.model, case.text)
             told = await client.post(path, json=body)
             assert told.status_code == 200, (case.model, told.text)
-    records = await catalogued.recorded(len(CASES))
-    for case, record in zip(CASES, records, strict=True):
+            attempts.append(told.headers["x-bursar-attempt-id"])
+    records = {str(record["attempt_id"]): record for record in await catalogued.recorded(len(CASES))}
+    for case, attempt in zip(CASES, attempts, strict=True):
+        record = records[attempt]
         expected = case.busy if case.busy is not None and is_busy(record["admitted_at"]) else case.nano
         assert (record["alias"], record["charge_nano"]) == (case.model, expected)
         assert (record["is_estimated"], record["service_tier"]) == (False, "standard"), case.model
