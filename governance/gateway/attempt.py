@@ -18,9 +18,10 @@ from governance.gateway.errors import GuardFailed, GuardRefused, ReplyUnusable
 from governance.gateway.estimate import most_unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
-from governance.gateway.formats import EVENT_STREAM, FORMATS, Splitter
+from governance.gateway.formats import EVENT_STREAM, FORMATS
 from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
+from governance.gateway.own_shapes import as_events, in_wire, reframing, signature_of
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
@@ -38,14 +39,14 @@ from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
-from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
+from governance.gateway.transport import AnswerLost, NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
-from governance.plugin.errors import UsageUnreadable
+from governance.plugin.errors import StreamBroken, UsageUnreadable
 from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
-from governance.plugin.sse import EventSplitter
+from governance.plugin.sse import EventSplitter, Splitter
 from governance.plugin.usage import UsageReport
 from governance.policy.guards import AppliedGuard
 
@@ -171,6 +172,8 @@ class Attempt:
             elif error.is_timeout:
                 self._note_lost("vendor_timed_out")
             raise self._lost(vendor_failure(error, provider=self._title)) from error
+        except StreamBroken as error:
+            raise self._lost(vendor_failure(AnswerLost(str(error)), provider=self._title)) from error
         except Overdue as overdue:
             self._note_lost("client_gone" if self._departure.has_happened else "vendor_timed_out")
             if overdue.waiting is Waiting.CLIENT:
@@ -204,20 +207,18 @@ class Attempt:
             self.outcome = outcomes.suspense(reason, http_status=self.outcome.http_status)
 
     async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
-        facts = self._exchange.facts
+        facts, deployment = self._exchange.facts, self._quote.deployment
+        upstream = self._rendition.passed.addressed(
+            deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
+        )
+        signature = signature_of(deployment, upstream, body) if upstream.is_signed else ()
         facts.sent_at = time.perf_counter()
         self.outcome = outcomes.LOST
-        deployment = self._quote.deployment
-        reply = await self._vendors.transport.send(
-            upstream=self._rendition.passed.addressed(
-                deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
-            ),
-            body=body,
-        )
+        reply = await self._vendors.transport.send(upstream=upstream, body=body, signature=signature)
         try:
             facts.first_byte_at = time.perf_counter()
             self.outcome = outcomes.lost(reply.status)
-            self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
+            self._headers += passed_headers(reply.headers, secrets=deployment.secrets)
             self._departure.reply_began()
             split = self._splitter(reply)
             if self._rendition.shown is not None:
@@ -235,10 +236,15 @@ class Attempt:
         if not self._quote.fields.stream or reply.status != 200:
             return None
         kind = content_type(reply)
-        if self._rendition.shown is not None:
-            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES) if kind == EVENT_STREAM else None
+        if self._rendition.shown is not None and kind == EVENT_STREAM:
+            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES)
         make = FORMATS[self._quote.wire].splitters.get(kind)
-        return None if make is None else make()
+        if make is not None and self._rendition.shown is None:
+            return make()
+        splitter = reframing(self._quote, kind)
+        if splitter is not None:
+            self._headers = as_events(self._headers)
+        return splitter
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:
         limits = self._vendors.limits
@@ -364,7 +370,7 @@ class Attempt:
         else:
             self.outcome = outcomes.suspense("vendor_error", http_status=reply.status)
         is_small = len(body) <= LARGEST_HELD_BYTES
-        shown = masked(body, credential=deployment.connection.credential)
+        shown = masked(in_wire(self._quote, reply.status, body), secrets=deployment.secrets)
         if self._rendition.shown is not None:
             shown = self._rendition.shown.error(reply.status, shown)
         may_be_retried = (b"x-should-retry", b"false") not in self._headers

@@ -137,7 +137,8 @@ def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
     if deployment.upstream_name != fields.model:
         form = FORMATS[quote.wire]
         if form.names_model:
-            edits["model"] = deployment.upstream_name
+            # Unless the plugin took it out: then it stands in the address.
+            edits.setdefault("model", deployment.upstream_name)
         elif form.rename is not None:
             edits.update(form.rename(fields, deployment.upstream_name))
     if quote.is_written or maximum < quote.maximum:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from governance.gateway.exchange import JSON, Exchange, Headers
-from governance.gateway.formats import EVENT_STREAM, NOTHING_PASSED, Passed, WireFormat
+from governance.gateway.formats import EVENT_STREAM_HEADER, NOTHING_PASSED, Passed, WireFormat
 from governance.gateway.translation import (
     ANTHROPIC_VERSION,
     Circumstances,
@@ -50,7 +50,6 @@ _PASSED: Final[Mapping[Wire, Passed]] = MappingProxyType(
     }
 )
 _GEMINI_STREAM: Final = Passed(headers=(), query="alt=sse")
-_EVENT_STREAM: Final = (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode())
 _UNDERSTOOD: Final = frozenset(
     {b"retry-after", b"retry-after-ms", b"x-should-retry", b"request-id", b"deprecation", b"sunset"}
 )
@@ -98,7 +97,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         """Return which of the headers reach the client: Bursar's own, and those that every wire understands."""
         is_events = is_stream and self.shape.framing is Framing.EVENTS
         kept = [header for header in headers if header[0].startswith(b"x-bursar-") or header[0] in _UNDERSTOOD]
-        return [_EVENT_STREAM if is_events else JSON, *kept]
+        return [EVENT_STREAM_HEADER if is_events else JSON, *kept]
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from governance.plugin.errors import (
     RequestInvalid,
     RequestUnbounded,
     SettingInvalid,
+    StreamBroken,
     UsageUnreadable,
 )
 from governance.plugin.guards import Finding, Guard
@@ -25,8 +26,11 @@ from governance.plugin.provider import (
     BoundingMeter,
     ConnectionSettings,
     ErrorReading,
+    FramingProvider,
     GoverningFields,
     Provider,
+    SelectiveProvider,
+    SigningProvider,
     SilentProvider,
     StreamMeter,
     Upstream,
@@ -34,6 +38,7 @@ from governance.plugin.provider import (
 )
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
+from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
@@ -49,6 +54,7 @@ __all__ = [
     "DestinationInvalid",
     "ErrorReading",
     "Finding",
+    "FramingProvider",
     "GoverningFields",
     "Guard",
     "ModelFact",
@@ -64,9 +70,14 @@ __all__ = [
     "RequestInvalid",
     "RequestUnbounded",
     "RoutingStrategy",
+    "SelectiveProvider",
+    "ServerSentEvent",
     "SettingInvalid",
     "Settings",
+    "SigningProvider",
     "SilentProvider",
+    "Splitter",
+    "StreamBroken",
     "StreamMeter",
     "TokenClass",
     "TokenGrant",

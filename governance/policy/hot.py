@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import quote
 
 import msgspec
@@ -17,11 +17,12 @@ from governance.catalog.rating import PriceLine, RateTable
 from governance.connections.errors import SealBroken
 from governance.connections.hot import ConnectionRow, load_connections
 from governance.connections.sealing import Sealed, unseal
+from governance.connections.secrets import secrets_of
 from governance.connections.tokens import Tokens, grant_of
 from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
-from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.plugin.provider import ConnectionSettings, Provider, SelectiveProvider, Upstream, Wire
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
@@ -176,11 +177,14 @@ class _Connected:
         self.provider = provider
         self.settings = settings
         self.region = region
+        self.secrets = secrets_of(settings.credential)
         self.upstreams: dict[Wire, Upstream] = {}
         for wire in provider.wires:
             upstream = provider.upstream(wire=wire, connection=settings)
             if type(upstream) is not Upstream:
                 raise TypeError(f"The plugin describes an upstream that is none: {type(upstream).__name__}.")
+            if upstream.is_signed and not hasattr(provider, "signature"):
+                raise TypeError("The plugin describes an upstream that is signed, and has no method 'signature'.")
             self.upstreams[wire] = upstream
 
 
@@ -263,15 +267,26 @@ def _deployment(
     model, connected = models.get(row.model_id), usable.get(row.connection_id)
     if model is None or connected is None:
         return None
+    name = row.upstream_name or model.name
     return DeploymentPolicy(
         id=row.deployment_id,
         model=model,
-        upstream_name=row.upstream_name or model.name,
+        upstream_name=name,
         provider=connected.provider,
         connection=connected.settings,
-        upstreams=_addressed(connected.upstreams, row.upstream_name or model.name),
+        upstreams=_addressed(_serving(connected, name), name),
         region=row.region or connected.region,
+        secrets=connected.secrets,
     )
+
+
+def _serving(connected: _Connected, name: str) -> Mapping[Wire, Upstream]:
+    """Return the upstreams of the wires in which this model is served: all of them, where the plugin does not say."""
+    provider = connected.provider
+    if not hasattr(provider, "serves"):
+        return connected.upstreams
+    selective = cast(SelectiveProvider, provider)
+    return {wire: upstream for wire, upstream in connected.upstreams.items() if selective.serves(wire=wire, model=name)}
 
 
 def _addressed(upstreams: Mapping[Wire, Upstream], name: str) -> Mapping[Wire, Upstream]:

@@ -28,7 +28,9 @@ class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One model through one connection, ready to be called: where each wire's requests go is already worked out."""
+    """One model through one connection, ready to be called: where each wire's requests go is already worked out.
+    `secrets` are the texts that must not be shown, whoever repeats them.
+    """
 
     id: int
     model: ModelPolicy
@@ -37,6 +39,7 @@ class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     connection: ConnectionSettings
     upstreams: Mapping[Wire, Upstream]
     region: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Reads our own catalogue file: what the price package lacks or has wrong, each row with where it was read."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,11 +22,12 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     released_on: date | None = None
     retires_on: date | None = None
     successor: str | None = None
+    places: tuple[str, ...] = ("",)
 
 
 class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prices of one model that begin together, as decimal strings in USD per million by token class. `hours` names
-    those of the file at which they hold.
+    those of the file at which they hold. `places` are beginnings of the models' names, each with a factor in the file.
     """
 
     provider: str
@@ -37,6 +39,7 @@ class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     effective_from: datetime | None = None
     effective_to: datetime | None = None
     hours: str | None = None
+    places: tuple[str, ...] = ("",)
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +47,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     about: str
     origins: dict[str, str]
     hours: dict[str, PriceHours]
+    places: dict[str, str]
     models: tuple[_Model, ...]
     prices: tuple[_Prices, ...]
 
@@ -63,35 +67,42 @@ class HandKept:
             source=self.name,
             snapshot_sha256=hashlib.sha256(content).hexdigest(),
             as_of=data.as_of,
-            models=tuple(_model(row, data.origins) for row in data.models if not wanted or row.provider in wanted),
+            models=tuple(
+                fact
+                for row in data.models
+                if not wanted or row.provider in wanted
+                for fact in _models(row, data.origins)
+            ),
             prices=tuple(
                 fact for row in data.prices if not wanted or row.provider in wanted for fact in _prices(row, data)
             ),
         )
 
 
-def _model(row: _Model, origins: dict[str, str]) -> ModelFact:
-    return ModelFact(
-        provider=row.provider,
-        name=row.name,
-        title=row.title,
-        context_tokens=row.context_tokens,
-        max_output_tokens=row.max_output_tokens,
-        released_on=row.released_on,
-        retires_on=row.retires_on,
-        successor=row.successor,
-        origin=origins[row.origin],
-    )
+def _models(row: _Model, origins: dict[str, str]) -> Iterable[ModelFact]:
+    for place in row.places:
+        yield ModelFact(
+            provider=row.provider,
+            name=place + row.name,
+            title=f"{row.title} ({place.rstrip('.')})" if place else row.title,
+            context_tokens=row.context_tokens,
+            max_output_tokens=row.max_output_tokens,
+            released_on=row.released_on,
+            retires_on=row.retires_on,
+            successor=place + row.successor if row.successor else None,
+            origin=origins[row.origin],
+        )
 
 
 def _prices(row: _Prices, data: _File) -> Iterable[PriceFact]:
-    for model in row.models:
+    for place, model in itertools.product(row.places, row.models):
+        times = Decimal(data.places[place]) if place else 1
         for token_class, price in row.usd_per_million.items():
             yield PriceFact(
                 provider=row.provider,
-                model=model,
+                model=place + model,
                 token_class=token_class,
-                usd_per_million=Decimal(price),
+                usd_per_million=Decimal(price) * times,
                 from_input_tokens=row.from_input_tokens,
                 service_tier=row.service_tier,
                 effective_from=row.effective_from,
