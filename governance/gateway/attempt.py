@@ -45,7 +45,7 @@ from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
 from governance.plugin.sse import EventSplitter
-from governance.plugin.usage import UsageReport
+from governance.plugin.usage import TokenClass, UsageReport
 from governance.policy.guards import AppliedGuard
 
 _LOST = "answer_lost"
@@ -148,6 +148,8 @@ class Attempt:
             first_byte_milliseconds=None if first is None else _milliseconds(first - sent_at),
             total_milliseconds=_milliseconds(time.perf_counter() - sent_at),
         )
+        if not self._quote.deployment.is_charged:
+            outcome = outcomes.uncharged(outcome, because=TokenClass.OWN_ACCOUNT)
         facts.outcome = f"{outcome.ending}:{outcome.reason}"
         facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
@@ -259,7 +261,7 @@ class Attempt:
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
-            cost = usd_text(self.outcome.rated.charge_nano)
+            cost = usd_text(self.outcome.rated.charge_nano if self._quote.deployment.is_charged else 0)
             self._headers.append((b"x-bursar-cost-usd", cost.encode()))
         if self._departure.has_happened:
             raise ClientGone

@@ -81,6 +81,8 @@ class Legs:
         self._vendors.retries.count_request(now)
         if self._call.alias.routing != FIXED_ORDER and len(self._left) > 1:
             self._left = self._vendors.router.order(self._call.alias, self.quotes(at=at), at=now)
+            if self._call.alias.owners:
+                self._left.sort(key=lambda deployment: deployment.rank)
         deployment = self._vendors.breakers.first(self._left, at=now)
         quoted = self._quote(deployment, at=at)
         hold = await self._reserve(quoted)

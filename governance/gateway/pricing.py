@@ -79,10 +79,11 @@ def quote(
 
 
 def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: UUID, request_id: UUID) -> Claim:
-    """Return the wish to reserve this quote's worst case."""
+    """Return the wish to reserve this quote's worst case: nothing where the vendor is paid by the caller's owner."""
     deployment = quote.deployment
     alias = quote.fields.model
-    want = quote.worst.nano(quote.maximum)
+    is_charged = deployment.is_charged
+    want = quote.worst.nano(quote.maximum) if is_charged else 0
     return Claim(
         attempt_id=attempt_id,
         request_id=request_id,
@@ -104,16 +105,16 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
         budgets=tuple(
             budget
             for budget in policy.budgets
-            if budget.applies_to(alias=alias, provider=deployment.provider.name, tags=tags)
+            if is_charged and budget.applies_to(alias=alias, provider=deployment.provider.name, tags=tags)
         ),
         want_nano=want,
-        least_nano=quote.worst.nano(quote.least_maximum),
+        least_nano=quote.worst.nano(quote.least_maximum) if is_charged else 0,
     )
 
 
 def granted_maximum(quote: Quote, hold: Hold) -> int:
     """Return the maximum that the money held pays for: the quote's own, or a lower one."""
-    if hold.granted_nano >= quote.worst.nano(quote.maximum):
+    if not quote.deployment.is_charged or hold.granted_nano >= quote.worst.nano(quote.maximum):
         return quote.maximum
     return min(quote.maximum, quote.worst.affordable_output_tokens(hold.granted_nano))
 

@@ -31,6 +31,7 @@ from governance.policy.snapshot import (
     DeploymentPolicy,
     KeyPolicy,
     ModelPolicy,
+    Owner,
     PolicySnapshot,
 )
 
@@ -87,7 +88,8 @@ async def load_snapshot(
     connect = _Connector(providers, open_credential, tokens, at)
     usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
     tokens.forget_others({row.id for row in connections})
-    return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable))
+    owners = {row.id: Owner(row.unit_id, row.team_id) for row in connections if row.unit_id or row.team_id}
+    return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable, owners))
 
 
 async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: str) -> KeyPolicy | None:
@@ -172,10 +174,11 @@ def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
 class _Connected:
     """A connection whose provider accepted it."""
 
-    def __init__(self, provider: Provider, settings: ConnectionSettings, *, region: str) -> None:
+    def __init__(self, provider: Provider, settings: ConnectionSettings, *, row: ConnectionRow) -> None:
         self.provider = provider
         self.settings = settings
-        self.region = region
+        self.region = row.region
+        self.is_charged = row.is_charged
         self.upstreams: dict[Wire, Upstream] = {}
         for wire in provider.wires:
             upstream = provider.upstream(wire=wire, connection=settings)
@@ -214,7 +217,7 @@ class _Connector(NamedTuple):
             _log.warning("connection_disabled", connection=row.name, reason=reason)
             return None
         try:
-            return _Connected(provider, self._settings(row, provider), region=row.region)
+            return _Connected(provider, self._settings(row, provider), row=row)
         except ConnectionInvalid as error:
             _log.warning("connection_disabled", connection=row.name, reason=str(error))
         except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
@@ -239,24 +242,33 @@ class _Connector(NamedTuple):
 
 
 def _aliases(
-    targets: tuple[TargetRow, ...], models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+    targets: tuple[TargetRow, ...],
+    models: Mapping[int, ModelPolicy],
+    usable: Mapping[int, _Connected],
+    owners: Mapping[int, Owner],
 ) -> dict[int, dict[str, AliasPolicy]]:
     aliases: dict[int, dict[str, AliasPolicy]] = {}
     for (organisation_id, name), group in groupby(targets, key=lambda row: (row.organisation_id, row.alias)):
         rows = list(group)
-        found = [(row, deployment) for row in rows if (deployment := _deployment(row, models, usable)) is not None]
+        compiled = [(row, _deployment(row, models, usable, owners)) for row in rows]
+        found = [(row, deployment) for row, deployment in compiled if deployment is not None]
         aliases.setdefault(organisation_id, {})[name] = AliasPolicy(
             name=name,
             created_at=rows[0].alias_created_at,
             deployments=tuple([deployment for _, deployment in found]),
             routing=rows[0].routing,
             weights={deployment.id: row.weight or 0 for row, deployment in found},
+            owners=frozenset(owner for row in rows if (owner := owners.get(row.connection_id or 0)) is not None),
+            leaves_own=rows[0].leaves_own,
         )
     return aliases
 
 
 def _deployment(
-    row: TargetRow, models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+    row: TargetRow,
+    models: Mapping[int, ModelPolicy],
+    usable: Mapping[int, _Connected],
+    owners: Mapping[int, Owner],
 ) -> DeploymentPolicy | None:
     if row.deployment_id is None or row.model_id is None or row.connection_id is None:
         return None
@@ -271,6 +283,8 @@ def _deployment(
         connection=connected.settings,
         upstreams=_addressed(connected.upstreams, row.upstream_name or model.name),
         region=row.region or connected.region,
+        owner=owners.get(row.connection_id),
+        is_charged=connected.is_charged,
     )
 
 

@@ -27,8 +27,33 @@ class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
     rates: RateTable
 
 
+class Owner(msgspec.Struct, frozen=True):
+    """Whose own account a connection is: a unit's or a team's."""
+
+    unit_id: int | None
+    team_id: int | None
+
+    def has(self, policy: "KeyPolicy") -> bool:
+        """Return whether this key is one of theirs."""
+        if self.team_id is not None:
+            return self.team_id == policy.team_id
+        return self.unit_id == policy.unit_id
+
+    @property
+    def rank(self) -> int:
+        """A team's own account comes before its unit's."""
+        return 0 if self.team_id is not None else 1
+
+
+SHARED_RANK = 2
+"""Shared connections come after own accounts."""
+
+
 class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One model through one connection, ready to be called: where each wire's requests go is already worked out."""
+    """One model through one connection, ready to be called: where each wire's requests go is already worked out.
+
+    `owner` is None where everybody's keys may use the connection. Unless `is_charged`, its owner pays the vendor.
+    """
 
     id: int
     model: ModelPolicy
@@ -37,12 +62,20 @@ class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     connection: ConnectionSettings
     upstreams: Mapping[Wire, Upstream]
     region: str = ""
+    owner: Owner | None = None
+    is_charged: bool = True
+
+    @property
+    def rank(self) -> int:
+        """Where it stands for those who may use it: own accounts first."""
+        return SHARED_RANK if self.owner is None else self.owner.rank
 
 
 class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The name clients use, and the deployments behind it in their fixed order. None usable: an empty tuple.
 
-    `routing` is the name of the strategy that orders them anew for each request; `weights` are by deployment.
+    `routing` is the name of the strategy that orders them anew for each request; `weights` are by deployment. `owners`
+    are those who have an own account behind it, whether that works or not; the shared ones follow if `leaves_own`.
     """
 
     name: str
@@ -50,6 +83,8 @@ class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[DeploymentPolicy, ...]
     routing: str = FIXED_ORDER
     weights: Mapping[int, int] = {}
+    owners: frozenset[Owner] = frozenset()
+    leaves_own: bool = False
 
 
 class PolicySnapshot(msgspec.Struct, frozen=True, kw_only=True):
