@@ -32,6 +32,7 @@ from governance.gateway.replies import (
     timed_out,
     vendor_failure,
 )
+from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
@@ -67,6 +68,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     retries: RetryBudget
     router: Router
     guards: Guards
+    cache: ResponseCache
     chance: Callable[[], float]
 
 

@@ -46,6 +46,8 @@ class Keeper:
         clock: Callable[[], datetime],
         limits: Limits,
     ) -> None:
+        self.on_change: Callable[[PolicySnapshot], None] | None = None
+        """Told of every snapshot, once it is in force."""
         self._pool = pool
         self._listen = listen
         self._providers = providers
@@ -107,6 +109,8 @@ class Keeper:
         self._keys.forget_all()
         async with self._loads:
             self.snapshot = await self._compile()
+            if self.on_change is not None:
+                self.on_change(self.snapshot)
         self._keys.forget_all()
 
     async def _compile(self) -> PolicySnapshot:

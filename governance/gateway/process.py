@@ -29,6 +29,7 @@ from governance.gateway.keeper import Keeper, Pool
 from governance.gateway.limits import Limits
 from governance.gateway.logs import request_log
 from governance.gateway.metrics import Metrics
+from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routes import ROUTES
 from governance.gateway.routing import Router
@@ -95,6 +96,8 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             clock=utc_now,
             limits=limits,
         )
+        cache = ResponseCache(limits.cache_bytes)
+        keeper.on_change = lambda snapshot: cache.obey(snapshot.caching)
         locks = environment.home / "gateway"
         books = LeasedBooks(
             pool=pool,
@@ -119,6 +122,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
                 retries=RetryBudget(),
                 router=Router(plugins.routing_strategies, chance=random.random),
                 guards=Guards(plugins.guards),
+                cache=cache,
                 chance=random.random,
             ),
             metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),
@@ -149,6 +153,7 @@ def gauges(gateway: Gateway, books: LeasedBooks) -> dict[str, float]:
         "bursar_reservations_open": gateway.reservations,
         "bursar_processes": 1,
         "bursar_breaker_open": gateway.vendors.breakers.open_count,
+        "bursar_cache_bytes": gateway.vendors.cache.size,
         "bursar_policy_age_seconds": (utc_now() - snapshot.loaded_at).total_seconds() if snapshot else 0,
         **(books.gauges() if gateway.is_open else {}),
     }

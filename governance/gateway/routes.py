@@ -13,6 +13,7 @@ from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.guarding import refuse_stream
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
+from governance.gateway.remembered import Remembered, remembered
 from governance.gateway.rendition import Renditions
 from governance.gateway.resolve import callable_aliases, resolve
 from governance.gateway.tags import read_tags
@@ -56,11 +57,14 @@ class Governed:
             deployments=deployments,
         )
         legs = Legs(gateway, exchange, call)
+        runner: Legs | Remembered = legs
+        if snapshot.caching:
+            runner = remembered(gateway, exchange, call, legs, snapshot.caching.get(policy.team_id))
         if not policy.rate_limits:
-            await legs.run(at=at)
+            await runner.run(at=at)
             return
         async with rated(gateway, exchange, policy=policy, quotes=legs.quotes(at=at)) as allowed:
-            await legs.run(at=at, allowed=allowed)
+            await runner.run(at=at, allowed=allowed)
 
 
 async def list_models(gateway: Gateway, exchange: Exchange) -> None:

@@ -22,6 +22,7 @@ from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.policy.hot_caching import load_caching
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
@@ -89,7 +90,12 @@ async def load_snapshot(
     usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
     tokens.forget_others({row.id for row in connections})
     owners = {row.id: Owner(row.unit_id, row.team_id) for row in connections if row.unit_id or row.team_id}
-    return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable, owners))
+    return PolicySnapshot(
+        version=version,
+        loaded_at=at,
+        aliases=_aliases(targets, policies, usable, owners),
+        caching=await load_caching(connection),
+    )
 
 
 async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: str) -> KeyPolicy | None:

@@ -9,6 +9,7 @@ from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
 from governance.plugin.routing import FIXED_ORDER
+from governance.policy.caching import Caching
 from governance.policy.guards import GuardPolicy
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
@@ -88,11 +89,12 @@ class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything but the keys, at one version of policy. Aliases by organisation and name."""
+    """Everything but the keys, at one version of policy. Aliases by organisation and name; `caching` by team."""
 
     version: int
     loaded_at: datetime
     aliases: Mapping[int, Mapping[str, AliasPolicy]]
+    caching: Caching = {}
 
     def aliases_of(self, organisation_id: int) -> Mapping[str, AliasPolicy]:
         """Return this organisation's aliases by name."""

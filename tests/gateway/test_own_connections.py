@@ -122,7 +122,7 @@ async def test_what_is_used_through_it_is_booked_on_the_team_like_any_other(
     assert (await ask(served, key)).headers["x-bursar-cost-usd"] == "0.000075"
     (record,) = await world.recorded()
     assert (record["connection_id"], record["charge_nano"]) == (connection, 75_000)
-    assert (await world.at_rest(budget))["settled_nano"] == 75_000
+    assert world.account(budget)["settled_nano"] == 75_000
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
