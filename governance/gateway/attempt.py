@@ -21,6 +21,7 @@ from governance.gateway.formats import EVENT_STREAM, FORMATS, Splitter
 from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
+from governance.gateway.prompt_writer import PromptWriter
 from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
     ReplyTooLarge,
@@ -69,6 +70,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     router: Router
     guards: Guards
     cache: ResponseCache
+    prompts: PromptWriter
     chance: Callable[[], float]
 
 

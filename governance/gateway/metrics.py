@@ -31,6 +31,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_guard_findings": ("What guards found, by guard, kind and what became of it.", ("guard", "kind", "action")),
     "bursar_guard_failures": ("Requests that did not pass because a guard failed, by guard.", ("guard",)),
     "bursar_cache_lookups": ("Requests of teams that keep answers, by whether one was there.", ("result",)),
+    "bursar_prompts": ("Requests of teams that store them, by what became of the copy.", ("result",)),
     "bursar_tokens": ("Tokens that vendors reported.", ("kind",)),
     "bursar_cost_nano_usd": ("Money charged, in nano-USD.", ()),
 }

@@ -1,6 +1,6 @@
 """Policy as the request path sees it: reads every room's rows through psycopg and compiles them. No Django."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
@@ -14,11 +14,8 @@ from psycopg.rows import TupleRow
 from governance.budgets.hot import load_path
 from governance.catalog.hot import ModelRow, TargetRow, load_models, load_prices, load_targets
 from governance.catalog.rating import PriceLine, RateTable
-from governance.connections.errors import SealBroken
 from governance.connections.hot import ConnectionRow, load_connections
-from governance.connections.sealing import Sealed, unseal
 from governance.connections.tokens import Tokens, grant_of
-from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
@@ -26,6 +23,7 @@ from governance.policy.hot_caching import load_caching
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
+from governance.policy.opening import Opener
 from governance.policy.regions import RegionRule
 from governance.policy.snapshot import (
     AliasPolicy,
@@ -35,6 +33,7 @@ from governance.policy.snapshot import (
     Owner,
     PolicySnapshot,
 )
+from governance.prompts.hot import load_storing
 
 _log = structlog.get_logger("bursar.policy")
 
@@ -44,8 +43,6 @@ CHANNEL = "bursar_policy"
 _MODEL = "{model}"
 _VERSION = "SELECT version FROM policy_version"
 
-OpenCredential = Callable[[ConnectionRow], str]
-"""Returns the credential of a connection in the clear. Raises ConnectionInvalid when it cannot be opened."""
 
 _RULES = """
     SELECT CASE WHEN r.key_id IS NOT NULL THEN 3 WHEN r.team_id IS NOT NULL THEN 2
@@ -72,7 +69,7 @@ async def load_snapshot(
     connection: AsyncConnection[TupleRow],
     *,
     providers: Mapping[str, Provider],
-    open_credential: OpenCredential,
+    opener: Opener,
     tokens: Tokens,
     at: datetime,
 ) -> PolicySnapshot:
@@ -86,7 +83,7 @@ async def load_snapshot(
     targets = await load_targets(connection)
     prices = await load_prices(connection, model_ids=[model.id for model in models])
     policies = {model.id: _model(model, prices.get(model.id, [])) for model in models}
-    connect = _Connector(providers, open_credential, tokens, at)
+    connect = _Connector(providers, opener, tokens, at)
     usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
     tokens.forget_others({row.id for row in connections})
     owners = {row.id: Owner(row.unit_id, row.team_id) for row in connections if row.unit_id or row.team_id}
@@ -95,6 +92,7 @@ async def load_snapshot(
         loaded_at=at,
         aliases=_aliases(targets, policies, usable, owners),
         caching=await load_caching(connection),
+        storing=await load_storing(connection, open_secret=opener.secret),
     )
 
 
@@ -193,25 +191,11 @@ class _Connected:
             self.upstreams[wire] = upstream
 
 
-def credential_opener(keys: Sequence[SealingKey]) -> OpenCredential:
-    """Return a function that opens credentials with these sealing keys."""
-
-    def open_credential(row: ConnectionRow) -> str:
-        if row.sealing_key is None or row.nonce is None or row.ciphertext is None:
-            return ""
-        try:
-            return unseal(Sealed(row.sealing_key, row.nonce, row.ciphertext), connection_id=row.id, keys=keys)
-        except SealBroken as error:
-            raise ConnectionInvalid(str(error)) from error
-
-    return open_credential
-
-
 class _Connector(NamedTuple):
     """Makes connections ready to be used."""
 
     providers: Mapping[str, Provider]
-    open_credential: OpenCredential
+    opener: Opener
     tokens: Tokens
     at: datetime
 
@@ -235,7 +219,7 @@ class _Connector(NamedTuple):
             id=row.id,
             name=row.name,
             base_url=row.base_url,
-            credential=self.open_credential(row),
+            credential=self.opener.credential(row),
             options=row.options,
         )
         grant = grant_of(provider, settings)

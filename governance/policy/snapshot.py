@@ -14,6 +14,7 @@ from governance.policy.guards import GuardPolicy
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
 from governance.policy.regions import RegionRule
+from governance.prompts.hot import Storing
 
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,12 +90,13 @@ class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything but the keys, at one version of policy. Aliases by organisation and name; `caching` by team."""
+    """Everything but the keys, at one version of policy. Aliases by organisation and name, what is kept by team."""
 
     version: int
     loaded_at: datetime
     aliases: Mapping[int, Mapping[str, AliasPolicy]]
     caching: Caching = {}
+    storing: Storing = {}
 
     def aliases_of(self, organisation_id: int) -> Mapping[str, AliasPolicy]:
         """Return this organisation's aliases by name."""

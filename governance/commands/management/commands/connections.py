@@ -11,6 +11,7 @@ from governance.connections import operations, queries
 from governance.connections.models import Connection
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
+from governance.prompts import operations as prompts
 from governance.teams import queries as teams
 from governance.teams.models import Organisation
 
@@ -134,6 +135,7 @@ def _reseal(options: dict[str, Any]) -> Answer:
     return {
         "sealing_key": keys[0].key_id,
         "resealed": operations.reseal_all(actor=actor(), at=utc_now(), sealing_keys=keys),
+        "resealed_prompt_keys": prompts.reseal_all(actor=actor(), sealing_keys=keys),
     }
 
 
