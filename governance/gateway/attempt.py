@@ -23,6 +23,7 @@ from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
 from governance.gateway.own_shapes import as_events, in_wire, reframing, signature_of
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
+from governance.gateway.prompt_writer import PromptWriter
 from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
     ReplyTooLarge,
@@ -34,6 +35,7 @@ from governance.gateway.replies import (
     timed_out,
     vendor_failure,
 )
+from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
@@ -47,7 +49,7 @@ from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import StreamBroken, UsageUnreadable
 from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
 from governance.plugin.sse import EventSplitter, Splitter
-from governance.plugin.usage import UsageReport
+from governance.plugin.usage import TokenClass, UsageReport
 from governance.policy.guards import AppliedGuard
 
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
@@ -68,6 +70,8 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     retries: RetryBudget
     router: Router
     guards: Guards
+    cache: ResponseCache
+    prompts: PromptWriter
     chance: Callable[[], float]
 
 
@@ -150,6 +154,8 @@ class Attempt:
             first_byte_milliseconds=None if first is None else _milliseconds(first - sent_at),
             total_milliseconds=_milliseconds(time.perf_counter() - sent_at),
         )
+        if not self._quote.deployment.is_charged:
+            outcome = outcomes.uncharged(outcome, because=TokenClass.OWN_ACCOUNT)
         facts.outcome = f"{outcome.ending}:{outcome.reason}"
         facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
@@ -267,7 +273,7 @@ class Attempt:
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
-            self._cost_usd = usd_text(self.outcome.rated.charge_nano)
+            self._cost_usd = usd_text(self.outcome.rated.charge_nano if self._quote.deployment.is_charged else 0)
             self._headers.append((b"x-bursar-cost-usd", self._cost_usd.encode()))
         if self._departure.has_happened:
             raise ClientGone

@@ -42,7 +42,8 @@ def estimated(*, meter: StreamMeter, quote: Quote, hold: Hold, reason: str, http
         most_output_tokens=granted_maximum(quote, hold) * quote.fields.choices,
     )
     outcome = outcomes.settled(UsageReport(usage=usage, raw=b""), quote.card, reason=reason, http_status=http_status)
-    if outcome.rated is None or not 0 < outcome.rated.charge_nano < hold.granted_nano:
+    is_held = quote.deployment.is_charged
+    if outcome.rated is None or (is_held and not 0 < outcome.rated.charge_nano < hold.granted_nano):
         return unknown
     return msgspec.structs.replace(outcome, ending=Ending.ESTIMATED, is_estimated=True)
 

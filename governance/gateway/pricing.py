@@ -83,10 +83,11 @@ def quote(
 
 
 def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: UUID, request_id: UUID) -> Claim:
-    """Return the wish to reserve this quote's worst case."""
+    """Return the wish to reserve this quote's worst case: nothing where the vendor is paid by the caller's owner."""
     deployment = quote.deployment
     alias = quote.fields.model
-    want = quote.worst_nano
+    is_charged = deployment.is_charged
+    want = quote.worst_nano if is_charged else 0
     return Claim(
         attempt_id=attempt_id,
         request_id=request_id,
@@ -105,9 +106,9 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
             is_stream=quote.fields.stream,
             tags=tags,
         ),
-        budgets=_paying(policy, alias=alias, provider=deployment.provider.name, tags=tags),
+        budgets=_paying(policy, alias=alias, provider=deployment.provider.name, tags=tags) if is_charged else (),
         want_nano=want,
-        least_nano=want if quote.is_given else quote.worst.nano(quote.least_maximum),
+        least_nano=want if quote.is_given or not is_charged else quote.worst.nano(quote.least_maximum),
     )
 
 
@@ -123,7 +124,7 @@ def _paying(policy: KeyPolicy, *, alias: str, provider: str, tags: dict[str, str
 
 def granted_maximum(quote: Quote, hold: Hold) -> int:
     """Return the maximum that the money held pays for: the quote's own, or a lower one."""
-    if hold.granted_nano >= quote.worst_nano:
+    if not quote.deployment.is_charged or hold.granted_nano >= quote.worst_nano:
         return quote.maximum
     return min(quote.maximum, quote.worst.affordable_output_tokens(hold.granted_nano))
 

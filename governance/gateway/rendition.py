@@ -116,14 +116,14 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 class Renditions:
     """One request in the wires of the deployments that may answer it, each made when it is first needed."""
 
-    __slots__ = ("_at", "_body", "_default_maximum", "_exchange", "_native", "_translated")
+    __slots__ = ("_at", "_body", "_default_maximum", "_exchange", "_translated", "native")
 
     def __init__(
         self, form: WireFormat, exchange: Exchange, body: bytes, *, default_maximum: int | None, at: datetime
     ) -> None:
         """Read the request as it came at this instant. Raises RequestInvalid."""
         members = Members(body)
-        self._native = Rendition(
+        self.native = Rendition(
             wire=form.wire,
             members=members,
             fields=form.read(members, exchange),
@@ -139,16 +139,16 @@ class Renditions:
     @property
     def fields(self) -> GoverningFields:
         """What governs the request as it came."""
-        return self._native.fields
+        return self.native.fields
 
     @property
     def members(self) -> Members:
         """The fields of the request as it came."""
-        return self._native.members
+        return self.native.members
 
     def of(self, deployment: DeploymentPolicy) -> Rendition:
         """Return the request as this deployment gets it. Raises RequestInvalid for what its wire has no words for."""
-        native = self._native
+        native = self.native
         if native.wire in deployment.upstreams:
             return native
         if self._translated is None:
@@ -160,7 +160,7 @@ class Renditions:
         return found
 
     def _render(self, deployment: DeploymentPolicy, wire: Wire) -> Rendition:
-        native, exchange = self._native, self._exchange
+        native, exchange = self.native, self._exchange
         request = translated(
             native.wire,
             wire,

@@ -1,6 +1,7 @@
 """The routes: default deny, what is not here does not exist."""
 
 import time
+from datetime import datetime
 
 import msgspec
 
@@ -13,10 +14,13 @@ from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.guarding import refuse_stream
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
+from governance.gateway.remembered import Remembered, remembered
 from governance.gateway.rendition import Renditions
 from governance.gateway.resolve import callable_aliases, resolve
+from governance.gateway.storing import stored
 from governance.gateway.tags import read_tags
 from governance.plugin.provider import Wire
+from governance.policy.snapshot import PolicySnapshot
 
 MODELS = "/v1/models"
 BETA_MODELS = "/v1beta/models"
@@ -55,12 +59,25 @@ class Governed:
             alias=alias,
             deployments=deployments,
         )
-        legs = Legs(gateway, exchange, call)
-        if not policy.rate_limits:
-            await legs.run(at=at)
+        storing = snapshot.storing.get(policy.team_id) if snapshot.storing else None
+        if storing is None:
+            await _answer(gateway, exchange, call, snapshot, at)
             return
-        async with rated(gateway, exchange, policy=policy, quotes=legs.quotes(at=at)) as allowed:
-            await legs.run(at=at, allowed=allowed)
+        async with stored(gateway, exchange, call, storing, at=at):
+            await _answer(gateway, exchange, call, snapshot, at)
+
+
+async def _answer(gateway: Gateway, exchange: Exchange, call: Call, snapshot: PolicySnapshot, at: datetime) -> None:
+    policy = call.policy
+    legs = Legs(gateway, exchange, call)
+    runner: Legs | Remembered = legs
+    if snapshot.caching:
+        runner = remembered(gateway, exchange, call, legs, snapshot.caching.get(policy.team_id))
+    if not policy.rate_limits:
+        await runner.run(at=at)
+        return
+    async with rated(gateway, exchange, policy=policy, quotes=legs.quotes(at=at)) as allowed:
+        await runner.run(at=at, allowed=allowed)
 
 
 async def list_models(gateway: Gateway, exchange: Exchange) -> None:

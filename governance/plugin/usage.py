@@ -34,6 +34,10 @@ class TokenClass(StrEnum):
     WEB_SEARCH = "web_search"
     UNKNOWN = "unknown"
     """Not reported by a vendor and never priced: a cost somebody settled by name."""
+    OWN_ACCOUNT = "own_account"
+    """Not reported either: takes off what the vendor charges the team's own account, and not the organisation's."""
+    FROM_CACHE = "from_cache"
+    """Takes off what the same answer cost when a vendor gave it: this time it came from Bursar's cache."""
 
     # Enum's own is written in Python and counts where classes are keys; this one fits the equality of a str as well.
     __hash__ = str.__hash__
@@ -53,7 +57,11 @@ INPUT_CLASSES = frozenset(
 OUTPUT_CLASSES = frozenset({TokenClass.OUTPUT, TokenClass.REASONING, TokenClass.OUTPUT_AUDIO, TokenClass.OUTPUT_IMAGE})
 
 
-_COUNTED = tuple(token_class for token_class in TokenClass if token_class is not TokenClass.UNKNOWN)
+TAKEN_OFF = frozenset({TokenClass.OWN_ACCOUNT, TokenClass.FROM_CACHE})
+"""Their lines are negative: with one of them an attempt costs nothing, and its other lines say what it would have."""
+UNPRICED = TAKEN_OFF | {TokenClass.UNKNOWN}
+
+_COUNTED = tuple(token_class for token_class in TokenClass if token_class not in UNPRICED)
 """In the order in which `Usage.counts` counts them."""
 
 

@@ -1,6 +1,6 @@
 """Policy as the request path sees it: reads every room's rows through psycopg and compiles them. No Django."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple, cast
@@ -14,26 +14,27 @@ from psycopg.rows import TupleRow
 from governance.budgets.hot import load_path
 from governance.catalog.hot import ModelRow, TargetRow, load_models, load_prices, load_targets
 from governance.catalog.rating import PriceLine, RateTable
-from governance.connections.errors import SealBroken
 from governance.connections.hot import ConnectionRow, load_connections
-from governance.connections.sealing import Sealed, unseal
 from governance.connections.secrets import secrets_of
 from governance.connections.tokens import Tokens, grant_of
-from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import ConnectionSettings, Provider, SelectiveProvider, Upstream, Wire
+from governance.policy.hot_caching import load_caching
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
+from governance.policy.opening import Opener
 from governance.policy.regions import RegionRule
 from governance.policy.snapshot import (
     AliasPolicy,
     DeploymentPolicy,
     KeyPolicy,
     ModelPolicy,
+    Owner,
     PolicySnapshot,
 )
+from governance.prompts.hot import load_storing
 
 _log = structlog.get_logger("bursar.policy")
 
@@ -43,8 +44,6 @@ CHANNEL = "bursar_policy"
 _MODEL = "{model}"
 _VERSION = "SELECT version FROM policy_version"
 
-OpenCredential = Callable[[ConnectionRow], str]
-"""Returns the credential of a connection in the clear. Raises ConnectionInvalid when it cannot be opened."""
 
 _RULES = """
     SELECT CASE WHEN r.key_id IS NOT NULL THEN 3 WHEN r.team_id IS NOT NULL THEN 2
@@ -71,7 +70,7 @@ async def load_snapshot(
     connection: AsyncConnection[TupleRow],
     *,
     providers: Mapping[str, Provider],
-    open_credential: OpenCredential,
+    opener: Opener,
     tokens: Tokens,
     at: datetime,
 ) -> PolicySnapshot:
@@ -85,10 +84,17 @@ async def load_snapshot(
     targets = await load_targets(connection)
     prices = await load_prices(connection, model_ids=[model.id for model in models])
     policies = {model.id: _model(model, prices.get(model.id, [])) for model in models}
-    connect = _Connector(providers, open_credential, tokens, at)
+    connect = _Connector(providers, opener, tokens, at)
     usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
     tokens.forget_others({row.id for row in connections})
-    return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable))
+    owners = {row.id: Owner(row.unit_id, row.team_id) for row in connections if row.unit_id or row.team_id}
+    return PolicySnapshot(
+        version=version,
+        loaded_at=at,
+        aliases=_aliases(targets, policies, usable, owners),
+        caching=await load_caching(connection),
+        storing=await load_storing(connection, open_secret=opener.secret),
+    )
 
 
 async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: str) -> KeyPolicy | None:
@@ -173,10 +179,11 @@ def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
 class _Connected:
     """A connection whose provider accepted it."""
 
-    def __init__(self, provider: Provider, settings: ConnectionSettings, *, region: str) -> None:
+    def __init__(self, provider: Provider, settings: ConnectionSettings, *, row: ConnectionRow) -> None:
         self.provider = provider
         self.settings = settings
-        self.region = region
+        self.region = row.region
+        self.is_charged = row.is_charged
         self.secrets = secrets_of(settings.credential)
         self.upstreams: dict[Wire, Upstream] = {}
         for wire in provider.wires:
@@ -188,25 +195,11 @@ class _Connected:
             self.upstreams[wire] = upstream
 
 
-def credential_opener(keys: Sequence[SealingKey]) -> OpenCredential:
-    """Return a function that opens credentials with these sealing keys."""
-
-    def open_credential(row: ConnectionRow) -> str:
-        if row.sealing_key is None or row.nonce is None or row.ciphertext is None:
-            return ""
-        try:
-            return unseal(Sealed(row.sealing_key, row.nonce, row.ciphertext), connection_id=row.id, keys=keys)
-        except SealBroken as error:
-            raise ConnectionInvalid(str(error)) from error
-
-    return open_credential
-
-
 class _Connector(NamedTuple):
     """Makes connections ready to be used."""
 
     providers: Mapping[str, Provider]
-    open_credential: OpenCredential
+    opener: Opener
     tokens: Tokens
     at: datetime
 
@@ -218,7 +211,7 @@ class _Connector(NamedTuple):
             _log.warning("connection_disabled", connection=row.name, reason=reason)
             return None
         try:
-            return _Connected(provider, self._settings(row, provider), region=row.region)
+            return _Connected(provider, self._settings(row, provider), row=row)
         except ConnectionInvalid as error:
             _log.warning("connection_disabled", connection=row.name, reason=str(error))
         except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
@@ -230,7 +223,7 @@ class _Connector(NamedTuple):
             id=row.id,
             name=row.name,
             base_url=row.base_url,
-            credential=self.open_credential(row),
+            credential=self.opener.credential(row),
             options=row.options,
         )
         grant = grant_of(provider, settings)
@@ -243,24 +236,33 @@ class _Connector(NamedTuple):
 
 
 def _aliases(
-    targets: tuple[TargetRow, ...], models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+    targets: tuple[TargetRow, ...],
+    models: Mapping[int, ModelPolicy],
+    usable: Mapping[int, _Connected],
+    owners: Mapping[int, Owner],
 ) -> dict[int, dict[str, AliasPolicy]]:
     aliases: dict[int, dict[str, AliasPolicy]] = {}
     for (organisation_id, name), group in groupby(targets, key=lambda row: (row.organisation_id, row.alias)):
         rows = list(group)
-        found = [(row, deployment) for row in rows if (deployment := _deployment(row, models, usable)) is not None]
+        compiled = [(row, _deployment(row, models, usable, owners)) for row in rows]
+        found = [(row, deployment) for row, deployment in compiled if deployment is not None]
         aliases.setdefault(organisation_id, {})[name] = AliasPolicy(
             name=name,
             created_at=rows[0].alias_created_at,
             deployments=tuple([deployment for _, deployment in found]),
             routing=rows[0].routing,
             weights={deployment.id: row.weight or 0 for row, deployment in found},
+            owners=frozenset(owner for row in rows if (owner := owners.get(row.connection_id or 0)) is not None),
+            leaves_own=rows[0].leaves_own,
         )
     return aliases
 
 
 def _deployment(
-    row: TargetRow, models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+    row: TargetRow,
+    models: Mapping[int, ModelPolicy],
+    usable: Mapping[int, _Connected],
+    owners: Mapping[int, Owner],
 ) -> DeploymentPolicy | None:
     if row.deployment_id is None or row.model_id is None or row.connection_id is None:
         return None
@@ -277,6 +279,8 @@ def _deployment(
         upstreams=_addressed(_serving(connected, name), name),
         region=row.region or connected.region,
         secrets=connected.secrets,
+        owner=owners.get(row.connection_id),
+        is_charged=connected.is_charged,
     )
 
 

@@ -83,6 +83,15 @@ class Command(VerbCommand):
             "--weight", action="append", default=[], metavar="CONNECTION/MODEL=N", help="0 makes a spare; repeatable"
         )
 
+        verb = self.add_verb(
+            "own", _own, words="Say what follows where a caller's own account at a vendor fails.",
+            example="bursar models own llama --then shared\n  bursar models own llama --then nothing",
+        )  # fmt: skip
+        verb.add_argument("alias", help="the name clients use")
+        verb.add_argument(
+            "--then", required=True, choices=["shared", "nothing"], help="shared: the organisation's connections"
+        )
+
     def _declare_add(self) -> None:
         verb = self.add_verb(
             "add", _add, words="Make a model callable: catalogue, price by hand (USD per million), connection, alias.",
@@ -164,6 +173,12 @@ def _route(options: dict[str, Any]) -> Answer:
     )
     kept = {target.deployment_id: target.weight for target in alias.targets.all()}
     return {"alias": alias.name, "by": options["by"], "weights": {name: kept[pk] for name, pk in ids.items()}}
+
+
+def _own(options: dict[str, Any]) -> Answer:
+    alias = queries.alias_named(organisation=chosen_organisation(options), name=options["alias"])
+    changed = operations.change_leaving_own(actor=actor(), alias_id=alias.pk, leaves_own=options["then"] == "shared")
+    return {"alias": changed.name, "then": "shared" if changed.leaves_own else "nothing"}
 
 
 def _deployment_ids(alias: ModelAlias) -> dict[str, int]:
