@@ -21,7 +21,7 @@ from governance.connections.tokens import Tokens, grant_of
 from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
-from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
+from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire, wires_of
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
@@ -177,7 +177,7 @@ class _Connected:
         self.settings = settings
         self.region = region
         self.upstreams: dict[Wire, Upstream] = {}
-        for wire in provider.wires:
+        for wire in wires_of(provider, settings):
             upstream = provider.upstream(wire=wire, connection=settings)
             if type(upstream) is not Upstream:
                 raise TypeError(f"The plugin describes an upstream that is none: {type(upstream).__name__}.")
