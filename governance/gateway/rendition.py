@@ -32,6 +32,7 @@ _DIALECTS: Final[Mapping[Wire, Dialect]] = MappingProxyType(
         Wire.OPENAI_CHAT: Dialect.OPENAI_CHAT,
         Wire.ANTHROPIC_MESSAGES: Dialect.ANTHROPIC_MESSAGES,
         Wire.GEMINI_GENERATE: Dialect.GEMINI,
+        Wire.OPENAI_RESPONSES: Dialect.OPENAI_RESPONSES,
     }
 )
 _READERS: Final[Mapping[Wire, Callable[[Members, str, bool], GoverningFields]]] = MappingProxyType(
@@ -47,6 +48,7 @@ _PASSED: Final[Mapping[Wire, Passed]] = MappingProxyType(
         Wire.OPENAI_CHAT: NOTHING_PASSED,
         Wire.ANTHROPIC_MESSAGES: Passed(headers=(("anthropic-version", ANTHROPIC_VERSION),), query=""),
         Wire.GEMINI_GENERATE: NOTHING_PASSED,
+        Wire.OPENAI_RESPONSES: NOTHING_PASSED,
     }
 )
 _GEMINI_STREAM: Final = Passed(headers=(), query="alt=sse")
@@ -186,6 +188,7 @@ class Renditions:
                     created_at_seconds=int(self._at.timestamp()),
                     request_id=str(exchange.request_id),
                     model=native.fields.model,
+                    asked=request.asked,
                 ),
                 shape=StreamShape(
                     wants_usage=request.wants_usage, framing=Framing.ARRAY if is_array else Framing.EVENTS

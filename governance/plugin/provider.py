@@ -1,7 +1,7 @@
 """The provider contract: a plugin describes requests and reads replies; it never sends anything itself."""
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -270,3 +270,18 @@ class SelectiveProvider(Provider, Protocol):
 
     def serves(self, *, wire: Wire, model: str) -> bool:
         """Return whether the model of this name (the vendor's own) is served in this wire."""
+
+
+@runtime_checkable
+class ChoosesWires(Protocol):
+    """A provider of which some connections do not speak all of its wires."""
+
+    def wires_of(self, *, connection: ConnectionSettings) -> frozenset[Wire]:
+        """Return the wires that requests through this connection may use. Raises ConnectionInvalid."""
+
+
+def wires_of(provider: Provider, connection: ConnectionSettings) -> frozenset[Wire]:
+    """Return the wires of this connection: the provider's, unless it chooses among them. Raises ConnectionInvalid."""
+    if not isinstance(provider, ChoosesWires):
+        return provider.wires
+    return provider.wires & provider.wires_of(connection=connection)

@@ -19,7 +19,14 @@ from governance.connections.secrets import secrets_of
 from governance.connections.tokens import Tokens, grant_of
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
-from governance.plugin.provider import ConnectionSettings, Provider, SelectiveProvider, Upstream, Wire
+from governance.plugin.provider import (
+    ConnectionSettings,
+    Provider,
+    SelectiveProvider,
+    Upstream,
+    Wire,
+    wires_of,
+)
 from governance.policy.hot_caching import load_caching
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
@@ -186,7 +193,7 @@ class _Connected:
         self.is_charged = row.is_charged
         self.secrets = secrets_of(settings.credential)
         self.upstreams: dict[Wire, Upstream] = {}
-        for wire in provider.wires:
+        for wire in wires_of(provider, settings):
             upstream = provider.upstream(wire=wire, connection=settings)
             if type(upstream) is not Upstream:
                 raise TypeError(f"The plugin describes an upstream that is none: {type(upstream).__name__}.")
