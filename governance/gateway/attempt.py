@@ -9,7 +9,6 @@ import structlog
 
 from governance.core.errors import BursarError, ProviderTimedOut, ProviderUnavailable
 from governance.core.money import usd_text
-from governance.gateway import outcomes
 from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
@@ -39,6 +38,7 @@ from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks

@@ -86,10 +86,12 @@ def test_the_gateway_writes_to_no_table_directly(database_urls: dict[DatabaseRol
 _FUNCTIONS = {
     "gateway": {
         "budgets_open_account",
+        "metering_end_durable",
         "metering_epochs_of",
         "metering_fence",
         "metering_flush",
         "metering_grant",
+        "metering_hold_durably",
         "metering_lose",
         "metering_open_allowance",
         "metering_reassert",
@@ -112,12 +114,14 @@ _FUNCTIONS = {
         "ledger_fingerprint",
         "ledger_make_partitions",
         "ledger_open_month",
+        "metering_end_durable",
         "metering_lock_revisions",
         "metering_recover",
         "metering_release_lost",
         "metering_resolve",
         "metering_resolve_rest",
         "metering_revise",
+        "metering_settle_lines",
     },
 }
 
