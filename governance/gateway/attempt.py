@@ -38,6 +38,7 @@ from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
 from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
+from governance.jobs.hot import Jobs
 from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
@@ -59,6 +60,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
 
     books: Books
     rates: RateBooks
+    jobs: Jobs
     transport: Transport
     watchdog: Watchdog
     limits: Limits

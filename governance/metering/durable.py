@@ -5,7 +5,7 @@ what is held for it stands in the books before the vendor is asked, and leaves l
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -69,16 +69,21 @@ class DurableBooks:
     def __init__(self, *, pool: Pool) -> None:
         self._pool = pool
 
-    async def reserve(self, durable: DurableClaim) -> datetime:
-        """Hold the money on every budget of the path, all or none; return the instant of admission.
+    async def reserve(
+        self, durable: DurableClaim, *, beside: Callable[[Connection], Awaitable[None]] | None = None
+    ) -> datetime:
+        """Hold the money on every budget of the path, all or none, and write what belongs to it in the same
+        transaction (`beside`); return the instant of admission.
 
         Raises BudgetExceeded, BudgetHeld or GovernanceUnavailable; then nothing is held, or the books know that nothing
         was sent: who tries again claims under another id.
         """
         try:
             for seconds in (*WAITS_SECONDS, None):
-                async with self._pool.connection() as connection:
+                async with self._pool.connection() as connection, connection.transaction():
                     refusal = await self._try(connection, durable)
+                    if beside is not None and isinstance(refusal, datetime):
+                        await beside(connection)
                 if isinstance(refusal, datetime):
                     return refusal
                 if refusal is not None and (refusal.is_final or seconds is None):

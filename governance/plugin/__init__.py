@@ -16,6 +16,7 @@ from governance.plugin.errors import (
 )
 from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
+from governance.plugin.jobs import JobAction, JobKind, JobProvider, JobReading, LineEnd, LineReading
 from governance.plugin.notifier import Notice, Notifier
 from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
@@ -51,6 +52,12 @@ __all__ = [
     "Finding",
     "GoverningFields",
     "Guard",
+    "JobAction",
+    "JobKind",
+    "JobProvider",
+    "JobReading",
+    "LineEnd",
+    "LineReading",
     "ModelFact",
     "NotDelivered",
     "Notice",

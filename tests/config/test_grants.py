@@ -86,6 +86,9 @@ def test_the_gateway_writes_to_no_table_directly(database_urls: dict[DatabaseRol
 _FUNCTIONS = {
     "gateway": {
         "budgets_open_account",
+        "jobs_begin",
+        "jobs_drop",
+        "jobs_note",
         "metering_end_durable",
         "metering_epochs_of",
         "metering_fence",
@@ -133,7 +136,7 @@ def test_of_the_functions_of_money_each_role_may_call_those_of_its_work(
     with psycopg.connect(database_urls[role]) as session:
         rows = session.execute(
             "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-            " AND proname ~ '^(budgets|ledger|metering)_' AND prorettype <> 'trigger'::regtype"
+            " AND proname ~ '^(budgets|jobs|ledger|metering)_' AND prorettype <> 'trigger'::regtype"
             " AND has_function_privilege(oid, 'EXECUTE')"
         ).fetchall()
     expected = _FUNCTIONS["gateway" if role == "gateway" else "console"]
