@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout
 
 from governance.core.errors import GovernanceUnavailable
+from governance.jobs.files import Files
 from governance.metering import durable
 from governance.metering.attempt import Ending, Outcome
 from governance.metering.durable import DurableBooks, DurableClaim
@@ -87,6 +88,7 @@ class Jobs:
     """The jobs of all teams, for one gateway process. Every method but `begin` raises GovernanceUnavailable alone."""
 
     def __init__(self, *, pool: Pool) -> None:
+        self.files = Files(pool=pool)
         self._pool = pool
         self._books = DurableBooks(pool=pool)
 
@@ -114,6 +116,7 @@ class Jobs:
                     "SELECT jobs_note(%s, %s, %s, %s, %s)",
                     (job_id, reading.id, reading.status, shown_text(shown), seconds),
                 )
+                await _own_files(connection, job_id, reading)
         except (psycopg.OperationalError, PoolTimeout, OSError) as error:
             raise unavailable() from error
 
@@ -177,6 +180,12 @@ async def note_look(connection: Connection, job: OpenJob, reading: JobReading, *
     await connection.execute(
         "UPDATE jobs_job SET status = %s, shown = %s WHERE id = %s", (reading.status, shown_text(shown), job.id)
     )
+    await _own_files(connection, job.id, reading)
+
+
+async def _own_files(connection: Connection, job_id: UUID, reading: JobReading) -> None:
+    if reading.files:
+        await connection.execute("SELECT jobs_own_files(%s, %s)", (job_id, list(reading.files)))
 
 
 async def end_job(connection: Connection, job: OpenJob, *, rest: Outcome) -> int | None:

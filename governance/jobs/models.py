@@ -49,3 +49,32 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.vendor_id or self.pk}"
+
+
+class File(models.Model):
+    """A file at a vendor that holds the lines of a job, or its results: `job` is set for those.
+
+    `lines` are the name and the bound of each line, from which its worst case is worked out when a batch is begun; what
+    the file says is at the vendor alone.
+    """
+
+    team_id = models.BigIntegerField()
+    connection_id = models.BigIntegerField()
+    deployment_id = models.BigIntegerField(null=True)
+    vendor_id = models.TextField()
+    wire = models.TextField(default="", db_default="")
+    alias = models.TextField(default="", db_default="")
+    lines = models.BinaryField(null=True)
+    shown = models.TextField(default="", db_default="")
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, null=True, related_name="files")
+    created_at = models.DateTimeField(db_default=Now())
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["team_id", "-created_at"], name="files_of_a_team")]
+        constraints = [
+            models.UniqueConstraint(fields=["connection_id", "vendor_id"], name="a_file_at_a_vendor_is_known_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.vendor_id

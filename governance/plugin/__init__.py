@@ -16,7 +16,16 @@ from governance.plugin.errors import (
 )
 from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
-from governance.plugin.jobs import JobAction, JobKind, JobProvider, JobReading, LineEnd, LineReading
+from governance.plugin.jobs import (
+    FileAction,
+    FileProvider,
+    JobAction,
+    JobKind,
+    JobProvider,
+    JobReading,
+    LineEnd,
+    LineReading,
+)
 from governance.plugin.notifier import Notice, Notifier
 from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
@@ -49,6 +58,8 @@ __all__ = [
     "ConnectionSettings",
     "DestinationInvalid",
     "ErrorReading",
+    "FileAction",
+    "FileProvider",
     "Finding",
     "GoverningFields",
     "Guard",

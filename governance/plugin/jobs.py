@@ -23,10 +23,14 @@ class JobKind(StrEnum):
     """What kind of job, in which API. Records keep these words."""
 
     ANTHROPIC_BATCH = "anthropic.batch"
+    OPENAI_BATCH = "openai.batch"
 
 
 JOB_WIRES: Mapping[JobKind, frozenset[Wire]] = MappingProxyType(
-    {JobKind.ANTHROPIC_BATCH: frozenset({Wire.ANTHROPIC_MESSAGES})}
+    {
+        JobKind.ANTHROPIC_BATCH: frozenset({Wire.ANTHROPIC_MESSAGES}),
+        JobKind.OPENAI_BATCH: frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.OPENAI_EMBEDDINGS}),
+    }
 )
 """In which wires the lines of each kind of job are."""
 
@@ -37,6 +41,15 @@ class JobAction(StrEnum):
     CREATE = "create"
     READ = "read"
     CANCEL = "cancel"
+    DELETE = "delete"
+
+
+class FileAction(StrEnum):
+    """A request about files, where a vendor takes and gives the lines of jobs as files."""
+
+    CREATE = "create"
+    READ = "read"
+    CONTENT = "content"
     DELETE = "delete"
 
 
@@ -55,14 +68,15 @@ class JobReading(msgspec.Struct, frozen=True, kw_only=True):
     """What a vendor says of a job: its id there, and its status in the vendor's word.
 
     `is_over`: nothing of it will run any more, so that its results are complete; `results` names where they are, as
-    `results_upstream` takes it. `rest` says how lines ended that no result names: UNKNOWN, or UNBILLED where the vendor
-    documents that it never began any.
+    `results_upstream` takes it, and `files` which ids of files its team may ask for. `rest` says how lines ended that
+    no result names: UNKNOWN, or UNBILLED where the vendor documents that it never began any.
     """
 
     id: str
     status: str
     is_over: bool
     results: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     rest: LineEnd = LineEnd.UNKNOWN
 
 
@@ -104,6 +118,21 @@ class JobProvider(Provider, Protocol):
 
     def read_line(self, *, kind: JobKind, wire: Wire, connection: ConnectionSettings, line: bytes) -> LineReading:
         """Read one line of results. Raises UsageUnreadable when it cannot be told whose line it is."""
+
+
+class FileProvider(JobProvider, Protocol):
+    """One whose vendor takes the lines of a job as a file."""
+
+    def file_upstream(self, *, action: FileAction, connection: ConnectionSettings, file_id: str = "") -> Upstream:
+        """Describe where and how to ask this about a file. What is sent has its own content type."""
+
+    def read_file(self, *, body: bytes) -> str:
+        """Return the id that the vendor gave to a file. Raises UsageUnreadable."""
+
+
+def takes_files(provider: Provider) -> TypeGuard[FileProvider]:
+    """Return whether this provider's vendor takes the lines of jobs as files."""
+    return takes_jobs(provider) and hasattr(provider, "file_upstream")
 
 
 def takes_jobs(provider: Provider) -> TypeGuard[JobProvider]:

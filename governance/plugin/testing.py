@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
-from governance.plugin.jobs import JOB_WIRES, JobAction, JobKind, takes_jobs
+from governance.plugin.jobs import JOB_WIRES, FileAction, JobAction, JobKind, takes_files, takes_jobs
 from governance.plugin.json_array import ArraySplitter
 from governance.plugin.provider import Billing, ConnectionSettings, GoverningFields, Provider, Upstream, Wire
 from governance.plugin.splicing import splice
@@ -297,6 +297,10 @@ def check_jobs(subject: Subject) -> None:
             provider.job_upstream(kind=kind, action=action, connection=connection, job_id="../a b")
             for action in JobAction
         ]
+        if takes_files(provider):
+            asked += [
+                provider.file_upstream(action=action, connection=connection, file_id="../a b") for action in FileAction
+            ]
         asked.append(provider.results_upstream(kind=kind, connection=connection, job_id="../a b", results="../r"))
         for upstream in asked:
             parts = urlsplit(upstream.url)

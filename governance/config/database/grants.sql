@@ -19,11 +19,11 @@ DECLARE
     -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
         '|budgets_|jobs_)';
-    gateway_functions text := '^(budgets_open_account|jobs_(begin|drop|note)'
+    gateway_functions text := '^(budgets_open_account|jobs_(begin|drop|forget_file|keep_file|note|own_files)'
         '|metering_(end_durable|epochs_of|fence|flush|grant|hold_durably|lose|open_allowance|reassert|recover|register'
         '|standing|succeed|take|take_timeline))$';
     -- In the name of a gateway process, which the others are not.
-    gateway_alone text := '^(jobs_(begin|drop|note)|metering_(epochs_of|fence|flush|grant|hold_durably|lose|open_allowance|reassert|register|standing'
+    gateway_alone text := '^(jobs_(begin|drop|forget_file|keep_file|note)|metering_(epochs_of|fence|flush|grant|hold_durably|lose|open_allowance|reassert|register|standing'
         '|succeed|take|take_timeline))$';
     -- Parts of other functions: called by themselves they could post what nothing stands behind.
     inner_functions text := '^(budgets_(recall_ended|reopen_account)|ledger_(make_partition|post|sum_up_day)'

@@ -1,7 +1,6 @@
 """Anthropic's message batches: `/v1/messages/batches` and what is below it."""
 
 from typing import Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -10,11 +9,12 @@ from governance.gateway.app import Gateway, Route
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, NOTHING_PASSED
 from governance.gateway.jobs.asker import asker_of
-from governance.gateway.jobs.asking import Told, Vendor, ask, find, pass_on
+from governance.gateway.jobs.asking import Told, Vendor, ask, ask_about, find, pass_on
 from governance.gateway.jobs.beginning import Beginning
 from governance.gateway.jobs.lines import Lines
+from governance.gateway.jobs.listing import asked_of, limit_of
 from governance.jobs.hot import JobRow
-from governance.plugin.errors import RequestInvalid, UsageUnreadable
+from governance.plugin.errors import RequestInvalid
 from governance.plugin.jobs import JobAction, JobKind
 from governance.plugin.provider import Upstream, Wire
 from governance.plugin.splicing import Members
@@ -45,8 +45,8 @@ async def create(gateway: Gateway, exchange: Exchange) -> None:
 async def list_batches(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/messages/batches: the team's, newest first, as each was seen last."""
     policy, _, _ = await gateway.identify(exchange)
-    asked = dict(parse_qsl(exchange.query.decode("latin-1")))
-    limit = _limit(asked.get("limit", str(_USUALLY_LISTED)))
+    asked = asked_of(exchange)
+    limit = limit_of(asked, usual=_USUALLY_LISTED, most=_MOST_LISTED)
     jobs, team = gateway.vendors.jobs, policy.team_id
 
     async def made_at(name: str) -> JobRow | None:
@@ -111,15 +111,8 @@ async def results(gateway: Gateway, exchange: Exchange) -> None:
 async def _about(gateway: Gateway, exchange: Exchange, action: JobAction) -> None:
     policy, snapshot, _ = await gateway.identify(exchange)
     job, vendor = await find(gateway, policy, snapshot, kind=_KIND, vendor_id=exchange.named)
-    told = await ask(gateway, exchange, vendor, _addressed(exchange, vendor, action, job.vendor_id))
-    if told.status == 200:
-        try:
-            reading = vendor.provider.read_job(kind=_KIND, body=told.body)
-        except UsageUnreadable:
-            reading = None
-        if reading is not None and reading.id == job.vendor_id:
-            await gateway.vendors.jobs.note(job.id, reading, shown=told.body)
-    await _respond(exchange, told)
+    upstream = _addressed(exchange, vendor, action, job.vendor_id)
+    await _respond(exchange, await ask_about(gateway, exchange, job, vendor, upstream))
 
 
 async def _respond(exchange: Exchange, told: Told) -> None:
@@ -163,12 +156,6 @@ async def _request(lines: Lines, item: msgspec.Raw) -> bytes:
     params = bytes(members.values["params"])
     sent = await lines.add(name, params)
     return bytes(item) if sent == params else members.splice({"params": msgspec.Raw(sent)})
-
-
-def _limit(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_LISTED:
-        raise BadRequest(f"The limit must be a number from 1 to {_MOST_LISTED}.")
-    return int(text)
 
 
 def _addressed(exchange: Exchange, vendor: Vendor, action: JobAction, vendor_id: str = "") -> Upstream:

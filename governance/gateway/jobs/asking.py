@@ -11,6 +11,7 @@ from governance.gateway.replies import masked, passed_headers, timed_out, vendor
 from governance.gateway.transport import Reply, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting
 from governance.jobs.hot import JobRow
+from governance.plugin.errors import UsageUnreadable
 from governance.plugin.jobs import JobKind, JobProvider, takes_jobs
 from governance.plugin.provider import ConnectionSettings, Upstream
 from governance.policy.snapshot import KeyPolicy, PolicySnapshot
@@ -59,10 +60,23 @@ def vendor_at(snapshot: PolicySnapshot, policy: KeyPolicy, *, connection_id: int
     )
 
 
-async def ask(gateway: Gateway, exchange: Exchange, vendor: Vendor, upstream: Upstream) -> Told:
+async def ask_about(gateway: Gateway, exchange: Exchange, job: JobRow, vendor: Vendor, upstream: Upstream) -> Told:
+    """Ask about a job, and write down how it stands. Raises as `ask` does, and GovernanceUnavailable."""
+    told = await ask(gateway, exchange, vendor, upstream)
+    if told.status == 200:
+        try:
+            reading = vendor.provider.read_job(kind=JobKind(job.kind), body=told.body)
+        except UsageUnreadable:
+            return told
+        if reading.id == job.vendor_id:
+            await gateway.vendors.jobs.note(job.id, reading, shown=told.body)
+    return told
+
+
+async def ask(gateway: Gateway, exchange: Exchange, vendor: Vendor, upstream: Upstream, *, body: bytes = b"") -> Told:
     """Ask something that costs nothing. Raises ProviderUnavailable, ProviderTimedOut or ReplyUnusable."""
     try:
-        return await send(gateway, exchange, vendor, upstream)
+        return await send(gateway, exchange, vendor, upstream, body)
     except TransportFailed as error:
         raise vendor_failure(error, provider=vendor.provider.title) from error
     except Overdue as overdue:

@@ -5,6 +5,7 @@ The first line decides which model runs all of them, and where.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,10 +20,11 @@ from governance.gateway.jobs.asker import Asker
 from governance.gateway.jobs.asking import Vendor
 from governance.gateway.pricing import Quote, body_edits, claim, quote_of
 from governance.gateway.resolve import resolve
+from governance.jobs.files import KeptLine
 from governance.metering.durable import DurableClaim, Line
 from governance.plugin.errors import RequestInvalid, RequestUnbounded
 from governance.plugin.jobs import JobKind, takes_jobs
-from governance.plugin.provider import GoverningFields, Wire
+from governance.plugin.provider import Bound, GoverningFields, Wire
 from governance.plugin.splicing import Members
 from governance.policy.snapshot import DeploymentPolicy
 
@@ -46,7 +48,10 @@ class Lines:
         self._deployment: DeploymentPolicy | None = None
         self._vendor: Vendor | None = None
         self._first: Quote | None = None
-        self._reserved: dict[str, int] = {}
+        self._names: set[str] = set()
+        self._reserved: list[int] = []
+        self.kept: list[KeptLine] = []
+        """What bounds the cost of each line."""
         self.tokens = 0
         """How many tokens all lines together can use at most."""
         if asker.policy.guards is not None:
@@ -71,7 +76,7 @@ class Lines:
 
         Raises RequestInvalid or BursarError.
         """
-        number = len(self._reserved) + 1
+        number = len(self.kept) + 1
         if number % _LINES_AT_ONCE == 0:
             await asyncio.sleep(0)
         try:
@@ -83,10 +88,26 @@ class Lines:
             refusal.message = _about(number, name, refusal.message)
             raise
 
+    async def take(self, kept: Sequence[KeptLine], *, model: str, deployment_id: int | None) -> None:
+        """Take the lines of a file, which were read when it was sent, at the prices of now.
+
+        Raises BadRequest when the model runs elsewhere now, or BursarError when it may not be called any more.
+        """
+        deployment = self._resolved(model)
+        if deployment.id != deployment_id:
+            raise BadRequest(f"The model {model!r} runs elsewhere since the file was sent: send the file again.")
+        for number, line in enumerate(kept):
+            if number % _LINES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            fields = GoverningFields(
+                model=model, stream=False, body_bytes=0, messages=0, max_output_tokens=line.maximum
+            )
+            self._keep(line, self._priced(deployment, fields, line.bound))
+
     def claim(self) -> DurableClaim:
         """Return the wish to reserve what all lines can cost. Raises BadRequest for more than a budget can hold."""
         make, at = self._gateway.identifiers, time.time_ns() // 1_000_000
-        total = sum(self._reserved.values())
+        total = sum(self._reserved)
         if total > MAX_NANO:
             raise BadRequest("The batch could cost more than any budget can hold: split it, or lower its maximums.")
         one = claim(
@@ -98,15 +119,15 @@ class Lines:
         )
         return DurableClaim(
             claim=msgspec.structs.replace(one, want_nano=total, least_nano=total),
-            lines=[Line(name, make(at), nano) for name, nano in self._reserved.items()],
+            lines=[Line(line.name, make(at), nano) for line, nano in zip(self.kept, self._reserved, strict=True)],
         )
 
     def _check_name(self, name: str) -> None:
         if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
             raise BadRequest(f"Its custom_id must have 1 to {LONGEST_NAME} printable characters.")
-        if name in self._reserved:
+        if name in self._names:
             raise BadRequest("Its custom_id stands twice in the batch: give every request one of its own.")
-        if len(self._reserved) >= MOST_LINES:
+        if len(self._names) >= MOST_LINES:
             raise BadRequest(f"The batch has more than {MOST_LINES} requests: send several batches.")
 
     async def _add(self, name: str, body: bytes) -> bytes:
@@ -122,10 +143,15 @@ class Lines:
                 members = Members(passed)
                 fields = FORMATS[self._wire].read(members, self._exchange)
         quoted = self._quoted(deployment, fields)
-        self._reserved[name] = quoted.worst.nano(quoted.maximum)
+        self._keep(KeptLine(name, quoted.maximum, quoted.bound), quoted)
+        return members.splice(body_edits(quoted, quoted.maximum))
+
+    def _keep(self, line: KeptLine, quoted: Quote) -> None:
+        self._names.add(line.name)
+        self.kept.append(line)
+        self._reserved.append(quoted.worst.nano(quoted.maximum))
         self.tokens += quoted.tokens(quoted.maximum)
         self._first = self._first or quoted
-        return members.splice(body_edits(quoted, quoted.maximum))
 
     def _resolved(self, model: str) -> DeploymentPolicy:
         """Return where this model runs in jobs. Raises what `resolve` does, or BadRequest."""
@@ -155,6 +181,9 @@ class Lines:
             bound = provider.line_bound(kind=self._kind, wire=self._wire, connection=settings, fields=fields)
         except RequestUnbounded as error:
             raise RequestUnpriced(str(error)) from error
+        return self._priced(deployment, fields, bound)
+
+    def _priced(self, deployment: DeploymentPolicy, fields: GoverningFields, bound: Bound) -> Quote:
         return quote_of(
             bound,
             wire=self._wire,
