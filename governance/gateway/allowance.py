@@ -24,7 +24,9 @@ class Allowed(msgspec.Struct, frozen=True):
         if self.tokens is None or self.tokens >= quote.tokens(quote.maximum) or not quote.bound.choices:
             return quote
         maximum = (self.tokens - quote.bound.input_tokens) // quote.bound.choices
-        return msgspec.structs.replace(quote, maximum=maximum, is_written=True, is_lowered=True)
+        return msgspec.structs.replace(
+            quote, maximum=maximum, worst_nano=quote.worst.nano(maximum), is_written=True, is_lowered=True
+        )
 
 
 @contextlib.asynccontextmanager

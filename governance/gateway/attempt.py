@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from governance.core.errors import BursarError, ProviderTimedOut, ProviderUnavailable
+from governance.core.ids import uuid_text
 from governance.core.money import usd_text
 from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
@@ -49,7 +50,6 @@ from governance.plugin.sse import EventSplitter
 from governance.plugin.usage import UsageReport
 from governance.policy.guards import AppliedGuard
 
-_LOST = "answer_lost"
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
 
 _log = structlog.get_logger("bursar.gateway")
@@ -102,16 +102,17 @@ class Attempt:
         )
         self._ends_at = ends_at
         self._headers: Headers = [
-            (b"x-bursar-attempt-id", str(hold.attempt_id).encode()),
+            (b"x-bursar-attempt-id", uuid_text(hold.attempt_id)),
             (b"x-bursar-model", header_value(quote.deployment.model.name)),
         ]
         if rendition.id_header:
-            self._headers.append((rendition.id_header, str(exchange.request_id).encode()))
+            self._headers.append((rendition.id_header, uuid_text(exchange.request_id)))
         if number > 1:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
         if quote.deployment.model.retires_on is not None:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self._guards: Sequence[AppliedGuard] = ()
+        self._cost_usd = ""
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, *, guards: Sequence[AppliedGuard] = ()) -> None:
@@ -154,6 +155,7 @@ class Attempt:
         facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
         facts.charge_nano = outcome.rated.charge_nano if outcome.rated else None
+        facts.cost_usd = self._cost_usd or (usd_text(outcome.rated.charge_nano) if outcome.rated else "")
         self._vendors.books.book(self._hold, outcome)
 
     async def _forward(self, body: bytes) -> None:
@@ -188,7 +190,7 @@ class Attempt:
         is_timeout = isinstance(told, ProviderTimedOut)
         is_unsent = self.outcome is outcomes.UNSENT
         return AttemptFailed(
-            "unreachable" if is_unsent else "timed_out" if is_timeout else _LOST,
+            "unreachable" if is_unsent else "timed_out" if is_timeout else outcomes.LOST.reason,
             told=told,
             is_retryable=not is_timeout,
             may_work_elsewhere=True,
@@ -200,13 +202,13 @@ class Attempt:
 
     def _note_lost(self, reason: str) -> None:
         """Say why the answer was lost, if it was."""
-        if self.outcome.reason == _LOST:
+        if self.outcome.reason == outcomes.LOST.reason:
             self.outcome = outcomes.suspense(reason, http_status=self.outcome.http_status)
 
     async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
         facts = self._exchange.facts
         facts.sent_at = time.perf_counter()
-        self.outcome = outcomes.suspense(_LOST)
+        self.outcome = outcomes.LOST
         deployment = self._quote.deployment
         reply = await self._vendors.transport.send(
             upstream=self._rendition.passed.addressed(
@@ -216,7 +218,7 @@ class Attempt:
         )
         try:
             facts.first_byte_at = time.perf_counter()
-            self.outcome = outcomes.suspense(_LOST, http_status=reply.status)
+            self.outcome = outcomes.lost(reply.status)
             self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
             self._departure.reply_began()
             split = self._splitter(reply)
@@ -261,8 +263,8 @@ class Attempt:
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
-            cost = usd_text(self.outcome.rated.charge_nano)
-            self._headers.append((b"x-bursar-cost-usd", cost.encode()))
+            self._cost_usd = usd_text(self.outcome.rated.charge_nano)
+            self._headers.append((b"x-bursar-cost-usd", self._cost_usd.encode()))
         if self._departure.has_happened:
             raise ClientGone
         if failure is None and self._rendition.shown is not None:

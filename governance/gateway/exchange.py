@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from governance.core.errors import BadRequest, RequestTooLarge
+from governance.core.ids import uuid_text
 from governance.gateway.errors import EncodingUnsupported, RequestTimedOut
 from governance.gateway.limits import Limits
 from governance.gateway.watchdog import Overdue, Waiting, Watchdog
@@ -69,6 +70,7 @@ class Facts:
     is_logged = True
     usage: Usage | None = None
     charge_nano: int | None = None
+    cost_usd = ""
     findings: Mapping[tuple[str, str, str], int] = {}
     """How much guards found: by guard, kind and what became of it."""
     failed_guard = ""
@@ -214,7 +216,7 @@ class Exchange:
         """Send status and headers, with the request's id."""
         self.has_started = True
         self.facts.status = status
-        headers.append((b"x-request-id", str(self.request_id).encode()))
+        headers.append((b"x-request-id", uuid_text(self.request_id)))
         await self._connection.begin_response(self, status, self._limited(headers))
 
     def write_at_once(self, body: bytes) -> bool:
@@ -229,7 +231,7 @@ class Exchange:
         """Send a whole response."""
         self.has_started = self.is_whole = True
         self.facts.status = status
-        headers.append((b"x-request-id", str(self.request_id).encode()))
+        headers.append((b"x-request-id", uuid_text(self.request_id)))
         await self._connection.respond(self, status, self._limited(headers), body)
 
     def _limited(self, headers: Headers) -> Headers:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateCard, WorstCase
 from governance.core.errors import BadRequest, RequestUnpriced
 from governance.core.money import MAX_NANO
@@ -21,7 +22,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
     `is_given` says that the client named the maximum itself, so that it is not lowered; `is_written` that the key's
     default stands in for it and must be written into the body; `is_lowered` that a rate limit made it less than was
-    asked for.
+    asked for. `worst_nano` is the worst case with this maximum.
     """
 
     wire: Wire
@@ -30,6 +31,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     bound: Bound
     card: RateCard
     worst: WorstCase
+    worst_nano: int
     maximum: int
     is_given: bool
     is_written: bool
@@ -76,7 +78,8 @@ def quote_of(
             "or have a default maximum set on the key or the model."
         )
     worst = card.worst_case(bound)
-    if worst.nano(maximum) > MAX_NANO:
+    worst_nano = worst.nano(maximum)
+    if worst_nano > MAX_NANO:
         raise BadRequest("The request could cost more than any budget can hold: lower its maximum of output tokens.")
     return Quote(
         wire=wire,
@@ -85,6 +88,7 @@ def quote_of(
         bound=bound,
         card=card,
         worst=worst,
+        worst_nano=worst_nano,
         maximum=maximum,
         is_given=fields.max_output_tokens is not None,
         is_written=fields.max_output_tokens is None and default_maximum is not None,
@@ -95,7 +99,7 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
     """Return the wish to reserve this quote's worst case."""
     deployment = quote.deployment
     alias = quote.fields.model
-    want = quote.worst.nano(quote.maximum)
+    want = quote.worst_nano
     return Claim(
         attempt_id=attempt_id,
         request_id=request_id,
@@ -114,19 +118,25 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
             is_stream=quote.fields.stream,
             tags=tags,
         ),
-        budgets=tuple(
+        budgets=_paying(policy, alias=alias, provider=deployment.provider.name, tags=tags),
+        want_nano=want,
+        least_nano=want if quote.is_given else quote.worst.nano(quote.least_maximum),
+    )
+
+
+def _paying(policy: KeyPolicy, *, alias: str, provider: str, tags: dict[str, str]) -> tuple[BudgetPolicy, ...]:
+    return tuple(
+        [
             budget
             for budget in policy.budgets
-            if budget.applies_to(alias=alias, provider=deployment.provider.name, tags=tags)
-        ),
-        want_nano=want,
-        least_nano=quote.worst.nano(quote.least_maximum),
+            if budget.narrowing is None or budget.narrowing.covers(alias=alias, provider=provider, tags=tags)
+        ]
     )
 
 
 def granted_maximum(quote: Quote, hold: Hold) -> int:
     """Return the maximum that the money held pays for: the quote's own, or a lower one."""
-    if hold.granted_nano >= quote.worst.nano(quote.maximum):
+    if hold.granted_nano >= quote.worst_nano:
         return quote.maximum
     return min(quote.maximum, quote.worst.affordable_output_tokens(hold.granted_nano))
 

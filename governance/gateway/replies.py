@@ -24,7 +24,11 @@ _PASSED = frozenset(
     }
 )
 _PASSED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "x-bursar-sandbox")
-_REQUEST_IDS = frozenset({"x-request-id", "request-id"})
+_SHOWN_AS = {
+    **{name: name.encode() for name in _PASSED},
+    "x-request-id": b"x-bursar-upstream-request-id",
+    "request-id": b"x-bursar-upstream-request-id",
+}
 _MASK = b"[credential]"
 _SHORTEST_CREDENTIAL = 6
 """Shorter ones are placeholders of local servers ("none"), which would be found in innocent words."""
@@ -38,12 +42,13 @@ def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> He
     """Return the headers that reach the client. The vendor's own request id gets a name of its own."""
     passed: Headers = []
     for name, value in headers:
-        if _holds(value, credential):
-            continue
-        if name in _REQUEST_IDS:
-            passed.append((b"x-bursar-upstream-request-id", value.encode("latin-1", "replace")))
-        elif name in _PASSED or name.startswith(_PASSED_PREFIXES):
-            passed.append((name.encode(), value.encode("latin-1", "replace")))
+        shown = _SHOWN_AS.get(name)
+        if shown is None:
+            if not name.startswith(_PASSED_PREFIXES):
+                continue
+            shown = name.encode()
+        if not _holds(value, credential):
+            passed.append((shown, value.encode("latin-1", "replace")))
     return passed
 
 

@@ -57,7 +57,7 @@ def resolve(
         )
     if policy.regions:
         usable = _in_regions(name, usable, policy)
-    living = [deployment for deployment in usable if not is_retired(deployment, at)]
+    living = [each for each in usable if each.model.retires_on is None or not is_retired(each, at)]
     if not living:
         raise _retired(name, usable[0])
     return alias, living

@@ -1,7 +1,7 @@
 """How an attempt ended, for the books. Pure: vendors' words come in, and only what the books can keep comes out."""
 
-import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from governance.catalog.rating import STANDARD, NoPrice, RateCard, Rated
 from governance.core.money import MAX_NANO, NANO_PER_USD
@@ -18,13 +18,24 @@ _LONGEST_NAME = 256
 _LONGEST_RAW = 16 * 1024
 _LARGEST_VENDOR_COST = Decimal(10) ** 18
 _VENDOR_COST_STEP = Decimal(1).scaleb(-18)
-# What a JSON column refuses or cannot hold: escapes that stand for no character, and numbers without end.
-_LONG_NUMBER = re.compile(rb"[0-9](?:[0-9]{59}|[eE][+-]?[0-9]{3})")
+_SHAPES = bytes.maketrans(b"123456789E-", b"000000000e+")
+_LONG_NUMBERS = (b"0" * 60, b"0e000", b"0e+000")
+"""What a JSON column cannot hold, numbers without end, as `_SHAPES` shows them: every digit a zero."""
 
 
 def suspense(reason: str, *, http_status: int = 0) -> Outcome:
     """Nobody can prove what the attempt cost: the money stays held."""
     return Outcome(ending=Ending.SUSPENSE, reason=reason, http_status=http_status)
+
+
+LOST = suspense("answer_lost")
+"""Sent, and nothing is known of an answer yet."""
+
+
+@lru_cache(maxsize=1024)
+def lost(http_status: int) -> Outcome:
+    """An answer has begun with this status, and nothing is known of its end yet."""
+    return suspense(LOST.reason, http_status=http_status)
 
 
 def unbilled(*, http_status: int, reason: str = "vendor_error") -> Outcome:
@@ -75,9 +86,11 @@ def _name(text: str | None) -> str | None:
 
 
 def _raw(raw: bytes) -> bytes | None:
-    if len(raw) > _LONGEST_RAW or not raw.isascii() or b"\\u" in raw or _LONG_NUMBER.search(raw):
+    """Keep a vendor's own words, unless a JSON column refuses them: escapes may stand for no character."""
+    if len(raw) > _LONGEST_RAW or not raw.isascii() or b"\\u" in raw:
         return None
-    return raw
+    shape = raw.translate(_SHAPES)
+    return None if True in [number in shape for number in _LONG_NUMBERS] else raw
 
 
 def _vendor_cost(text: str | None) -> Decimal | None:

@@ -14,6 +14,7 @@ from governance.plugin.errors import RequestInvalid
 MAX_MEMBERS = 1_000
 """A request with more top-level fields than this is refused: no API has them, and every one costs time."""
 
+_encode = msgspec.json.Encoder().encode
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEY = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*"(?:[^"\\]++|\\.)*+"[ \t\n\r]*:[ \t\n\r]*')
 _END = re.compile(rb"[ \t\n\r]*\}[ \t\n\r]*\Z")
@@ -38,18 +39,20 @@ class Members:
 
     def splice(self, edits: Mapping[str, object]) -> bytes:
         """Return the body with these fields set: in place where they stand, else after the last one."""
-        changes = [(*self._spans[name], value) for name, value in edits.items() if name in self._spans]
-        added = [(name, value) for name, value in edits.items() if name not in self._spans]
-        changes.sort(key=_start)
+        spans = self._spans
+        changes = [(*spans[name], value) for name, value in edits.items() if name in spans]
+        added = [(name, value) for name, value in edits.items() if name not in spans]
+        if len(changes) > 1:
+            changes.sort(key=_start)
         pieces: list[bytes] = []
         position = 0
         for start, end, value in changes:
-            pieces += (self.body[position:start], msgspec.json.encode(value))
+            pieces += (self.body[position:start], _encode(value))
             position = end
         if added:
             end = self._end_of_last()
-            fields = b",".join(msgspec.json.encode(name) + b":" + msgspec.json.encode(value) for name, value in added)
-            pieces += (self.body[position:end], b"," if self._spans else b"", fields)
+            fields = b",".join([_encode(name) + b":" + _encode(value) for name, value in added])
+            pieces += (self.body[position:end], b"," if spans else b"", fields)
             position = end
         pieces.append(self.body[position:])
         return b"".join(pieces)

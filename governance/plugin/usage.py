@@ -86,19 +86,23 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     def counts(self) -> dict[TokenClass, int]:
         """Return the disjoint counts. Where details exceed their total (seen at OpenRouter), the details win."""
         explicit, long = self.cache_read_explicit_input_tokens, self.cache_write_long_input_tokens
-        read = max(0, self.cache_read_input_tokens - explicit)
-        short = max(0, self.cache_write_input_tokens - long)
-        input_parts = read + explicit + short + long + self.audio_input_tokens + self.image_input_tokens
-        output_parts = self.reasoning_output_tokens + self.audio_output_tokens + self.image_output_tokens
+        read, short = self.cache_read_input_tokens - explicit, self.cache_write_input_tokens - long
+        read, short = read if read > 0 else 0, short if short > 0 else 0
+        plain_input = self.input_tokens - (
+            read + explicit + short + long + self.audio_input_tokens + self.image_input_tokens
+        )
+        plain_output = self.output_tokens - (
+            self.reasoning_output_tokens + self.audio_output_tokens + self.image_output_tokens
+        )
         counts = (
-            max(0, self.input_tokens - input_parts),
+            plain_input if plain_input > 0 else 0,
             read,
             explicit,
             short,
             long,
             self.audio_input_tokens,
             self.image_input_tokens,
-            max(0, self.output_tokens - output_parts),
+            plain_output if plain_output > 0 else 0,
             self.reasoning_output_tokens,
             self.audio_output_tokens,
             self.image_output_tokens,
