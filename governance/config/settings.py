@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "governance.policy",
     "governance.metering",
     "governance.alerts",
+    "governance.jobs",
     "governance.chargeback",
     "governance.console",
     "governance.commands",

@@ -10,7 +10,6 @@ import structlog
 from governance.core.errors import BursarError, ProviderTimedOut, ProviderUnavailable
 from governance.core.ids import uuid_text
 from governance.core.money import usd_text
-from governance.gateway import outcomes
 from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
@@ -43,6 +42,8 @@ from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
 from governance.gateway.transport import AnswerLost, NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
+from governance.jobs.hot import Jobs
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
@@ -62,6 +63,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
 
     books: Books
     rates: RateBooks
+    jobs: Jobs
     transport: Transport
     watchdog: Watchdog
     limits: Limits

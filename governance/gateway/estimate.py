@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from governance.gateway import outcomes
 from governance.gateway.pricing import Quote, granted_maximum
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.plugin.provider import StreamMeter
 from governance.plugin.usage import Usage, UsageReport

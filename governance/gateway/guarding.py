@@ -126,6 +126,18 @@ def refuse_stream(policy: GuardPolicy) -> None:
         )
 
 
+def refuse_jobs(policy: GuardPolicy) -> None:
+    """Refuse a job whose answers guards would have to look at: they are fetched from the vendor as one long file.
+
+    Raises RequestInvalid.
+    """
+    for applied in policy.replies:
+        raise RequestInvalid(
+            f"Batches are not served to you, because {applied.level} has replies looked at (guard {applied.guard}): "
+            "send the requests one by one."
+        )
+
+
 def _refuse(found: Sequence[_Found], told: str) -> None:
     blocked = [each for each in found if each.by.action is GuardAction.BLOCK]
     if blocked:

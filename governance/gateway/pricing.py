@@ -56,6 +56,19 @@ def quote(
         bound = deployment.provider.bound(wire=wire, connection=deployment.connection, fields=fields)
     except RequestUnbounded as error:
         raise RequestUnpriced(str(error)) from error
+    return quote_of(bound, wire=wire, deployment=deployment, fields=fields, default_maximum=default_maximum, card=card)
+
+
+def quote_of(
+    bound: Bound,
+    *,
+    wire: Wire,
+    deployment: DeploymentPolicy,
+    fields: GoverningFields,
+    default_maximum: int | None,
+    card: RateCard,
+) -> Quote:
+    """Price a request that its provider has bounded. Raises RequestUnpriced or BadRequest."""
     maximum = fields.max_output_tokens
     if maximum is None:
         maximum = default_maximum or deployment.model.max_output_tokens

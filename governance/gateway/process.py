@@ -38,6 +38,7 @@ from governance.gateway.routing import Router
 from governance.gateway.server import GatewayServer
 from governance.gateway.vendor_pool import VendorPool
 from governance.gateway.watchdog import Watchdog
+from governance.jobs.hot import Jobs
 from governance.metering.leased import LeasedBooks
 from governance.policy.opening import Opener
 from governance.policy.snapshot import PolicySnapshot
@@ -108,6 +109,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             vendors=Vendors(
                 books=books,
                 rates=books.rates,
+                jobs=Jobs(pool=pool),
                 transport=transport,
                 watchdog=watchdog,
                 limits=limits,

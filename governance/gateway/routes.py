@@ -12,6 +12,8 @@ from governance.gateway.dialects import RESPONSES, dialect_of
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.guarding import refuse_stream
+from governance.gateway.jobs import anthropic as anthropic_jobs
+from governance.gateway.jobs import openai_batches, openai_files
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
 from governance.gateway.remembered import Remembered, remembered
@@ -130,6 +132,9 @@ ROUTES = (
     Route("/v1/chat/completions", "POST", Governed(FORMATS[Wire.OPENAI_CHAT])),
     Route("/v1/messages", "POST", Governed(FORMATS[Wire.ANTHROPIC_MESSAGES])),
     Route("/v1/messages/count_tokens", "POST", Governed(FORMATS[Wire.ANTHROPIC_COUNT_TOKENS])),
+    *anthropic_jobs.ROUTES,
+    *openai_files.ROUTES,
+    *openai_batches.ROUTES,
     *_gemini(MODELS),
     *_gemini(BETA_MODELS),
     Route(RESPONSES, "POST", Governed(FORMATS[Wire.OPENAI_RESPONSES])),

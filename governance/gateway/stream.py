@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import structlog
 
-from governance.gateway import outcomes
 from governance.gateway.departure import Departure
 from governance.gateway.estimate import estimated
 from governance.gateway.exchange import Exchange, Headers
@@ -15,6 +14,7 @@ from governance.gateway.pricing import Quote
 from governance.gateway.translation import StreamTranslation
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
+from governance.metering import outcomes
 from governance.metering.attempt import Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Bound, StreamMeter

@@ -17,6 +17,16 @@ from governance.plugin.errors import (
 )
 from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
+from governance.plugin.jobs import (
+    FileAction,
+    FileProvider,
+    JobAction,
+    JobKind,
+    JobProvider,
+    JobReading,
+    LineEnd,
+    LineReading,
+)
 from governance.plugin.notifier import Notice, Notifier
 from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
@@ -55,10 +65,18 @@ __all__ = [
     "ConnectionSettings",
     "DestinationInvalid",
     "ErrorReading",
+    "FileAction",
+    "FileProvider",
     "Finding",
     "FramingProvider",
     "GoverningFields",
     "Guard",
+    "JobAction",
+    "JobKind",
+    "JobProvider",
+    "JobReading",
+    "LineEnd",
+    "LineReading",
     "ModelFact",
     "NotDelivered",
     "Notice",

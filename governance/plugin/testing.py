@@ -11,6 +11,7 @@
 A failed check raises NotConforming, an AssertionError whose sentence says what to change.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import cast
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
+from governance.plugin.jobs import JOB_WIRES, FileAction, JobAction, JobKind, takes_files, takes_jobs
 from governance.plugin.json_array import ArraySplitter
 from governance.plugin.provider import (
     Billing,
@@ -328,6 +330,51 @@ def _require(holds: bool, sentence: str) -> None:
         raise NotConforming(sentence)
 
 
+def check_jobs(subject: Subject) -> None:
+    """What is asked about jobs stays on the host and hides the credential; no answer, however broken, raises anything
+    else than UsageUnreadable or settles a line; a line is bounded by no less than a single request.
+    """
+    provider, connection = subject.provider, subject.connection()
+    if not takes_jobs(provider):
+        return
+    for kind in provider.job_kinds:
+        asked = [
+            provider.job_upstream(kind=kind, action=action, connection=connection, job_id="../a b")
+            for action in JobAction
+        ]
+        if takes_files(provider):
+            asked += [
+                provider.file_upstream(action=action, connection=connection, file_id="../a b") for action in FileAction
+            ]
+        asked.append(provider.results_upstream(kind=kind, connection=connection, job_id="../a b", results="../r"))
+        for upstream in asked:
+            parts = urlsplit(upstream.url)
+            _require(parts.netloc == urlsplit(subject.base_url).netloc, "A job must be asked for on its own host.")
+            _require(CANARY not in upstream.url, "The credential must not be part of the URL, which is logged.")
+            _require("/../" not in parts.path and " " not in upstream.url, "The id of a job must be quoted in its URL.")
+            _require(_is_header_safe(upstream), "Header names and values must be printable, without line ends.")
+        for wire in provider.wires & JOB_WIRES[kind]:
+            _check_lines(subject, kind, wire)
+
+
+def _check_lines(subject: Subject, kind: JobKind, wire: Wire) -> None:
+    provider, connection = subject.provider, subject.connection()
+    if not takes_jobs(provider):
+        return
+    for body in _GARBAGE:
+        for read in (
+            lambda body=body: provider.read_job(kind=kind, body=body),
+            lambda body=body: provider.read_line(kind=kind, wire=wire, connection=connection, line=body),
+        ):
+            with contextlib.suppress(UsageUnreadable):
+                read()
+                raise NotConforming("A job, or a line of one, was read out of nothing.")
+    single = provider.bound(wire=wire, connection=connection, fields=_fields())
+    line = provider.line_bound(kind=kind, wire=wire, connection=connection, fields=_fields())
+    is_as_wide = line.input_tokens >= single.input_tokens and line.choices >= single.choices
+    _require(is_as_wide, "A line must be bounded by no less than a single request.")
+
+
 PROVIDER_CHECKS: tuple[ProviderCheck, ...] = (
     check_names,
     check_upstream,
@@ -337,4 +384,5 @@ PROVIDER_CHECKS: tuple[ProviderCheck, ...] = (
     check_edits,
     check_signature,
     check_framing,
+    check_jobs,
 )

@@ -13,6 +13,7 @@ from typing import Any
 from governance.core.plugins import load_plugins
 from governance.gateway.rendition import others_of, read_as, translated
 from governance.plugin import ConnectionSettings, GoverningFields, Provider, RequestInvalid, RequestUnbounded, Wire
+from governance.plugin.jobs import JobKind, takes_jobs
 
 DOCS = Path(__file__).parents[2] / "docs"
 JSON_FILE = DOCS / "capabilities.json"
@@ -149,7 +150,7 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
         "programs it is `capabilities.json`. *native*: the vendor speaks the client's wire and its bytes pass.",
         "*translated*: request, answer, stream and errors are translated (see [translation](translation.md)).",
         "*refused*: with a sentence, before anything is sent, because the vendor's wire has no words for it or because",
-        "nothing bounds what it would cost. Batches are not served yet in any wire.",
+        "nothing bounds what it would cost.",
     ]
     for wire in REQUESTS:
         lines += ["", f"## {wire.value}", "", f"| vendor | {' | '.join(FEATURES)} |", "|---|" + "---|" * len(FEATURES)]
@@ -161,6 +162,11 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
     for other in (each for each in Wire if each not in REQUESTS):
         names = [name for name, wires in found.items() if wires[other.value]["text"] == Way.NATIVE.value]
         lines.append(f"| {other.value} | {', '.join(names) or 'none'} |")
+    lines += ["", "## Jobs", "", "| kind | vendors |", "|---|---|"]
+    providers = load_plugins().providers
+    for kind in JobKind:
+        names = sorted(name for name, each in providers.items() if takes_jobs(each) and kind in each.job_kinds)
+        lines.append(f"| {kind.value} | {', '.join(names) or 'none'} |")
     return "\n".join(lines) + "\n"
 
 

@@ -30,6 +30,7 @@ from governance.plugin import (
     client_credentials,
     hookimpl,
 )
+from governance.plugin.openai_batches import OpenAIBatchesProvider
 from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
@@ -45,7 +46,7 @@ _SIGNS = ErrorSigns(
 """Azure's API management answers 403 where a quota is used up and 429 where a rate is."""
 
 
-class AzureOpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider):
+class AzureOpenAI(OpenAIBatchesProvider, OpenAIResponsesProvider, OpenAIEmbeddingsProvider):
     """The base with a resource's URL, Azure's header for keys, and what its deployments' processing costs."""
 
     wires = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.OPENAI_EMBEDDINGS})

@@ -24,6 +24,7 @@ from governance.plugin import (
     Wire,
     hookimpl,
 )
+from governance.plugin.openai_batches import OpenAIBatchesProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.openai_moderations import OpenAIModerationsProvider
@@ -58,7 +59,7 @@ _RESPONSES_ALONE: Final = frozenset({Wire.OPENAI_RESPONSES, Wire.OPENAI_INPUT_TO
 _TIERED: Final = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 
 
-class OpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProvider):
+class OpenAI(OpenAIBatchesProvider, OpenAIResponsesProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProvider):
     """The bases with what is OpenAI's own: whom it charges, and its service tiers."""
 
     wires = _WIRES

@@ -40,11 +40,11 @@ def lost(http_status: int) -> Outcome:
     return suspense(LOST.reason, http_status=http_status)
 
 
-def unbilled(*, http_status: int) -> Outcome:
+def unbilled(*, http_status: int, reason: str = "vendor_error") -> Outcome:
     """The vendor refused, and documents that it charges nothing for that: recorded, at no cost."""
     return Outcome(
         ending=Ending.SETTLED,
-        reason="vendor_error",
+        reason=reason,
         http_status=http_status,
         usage=Usage(input_tokens=0, output_tokens=0),
         rated=NO_CHARGE,
