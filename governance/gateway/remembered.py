@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from governance.gateway import outcomes
 from governance.gateway.allowance import Allowed
 from governance.gateway.app import Gateway
 from governance.gateway.exchange import ClientGone, Exchange, Headers
@@ -21,6 +20,7 @@ from governance.gateway.recording import Recording
 from governance.gateway.repeatable import is_over, is_repeatable
 from governance.gateway.response_cache import KeptAnswer
 from governance.gateway.watchdog import Overdue, Waiting
+from governance.metering import outcomes
 from governance.metering.attempt import Attribution, Claim, Ending, Outcome
 from governance.plugin.usage import TokenClass, Usage
 from governance.policy.caching import CachePolicy

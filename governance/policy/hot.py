@@ -147,12 +147,12 @@ async def load_connected(
     *,
     connection_id: int,
     providers: Mapping[str, Provider],
-    open_credential: OpenCredential,
+    opener: Opener,
     tokens: Tokens,
     at: datetime,
 ) -> tuple[Provider, ConnectionSettings] | None:
     """Return an enabled connection as its provider gets it; None where it cannot work, or waits for a token."""
-    connect = _Connector(providers, open_credential, tokens, at)
+    connect = _Connector(providers, opener, tokens, at)
     row = next((row for row in await load_connections(connection) if row.id == connection_id), None)
     connected = connect(row) if row is not None else None
     return None if connected is None else (connected.provider, connected.settings)
