@@ -18,7 +18,7 @@ from governance.plugin.errors import (
 from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
 from governance.plugin.notifier import Notice, Notifier
-from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
+from governance.plugin.prices import ModelFact, NativePrice, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
     AfterDisconnect,
     Billing,
@@ -58,6 +58,7 @@ __all__ = [
     "GoverningFields",
     "Guard",
     "ModelFact",
+    "NativePrice",
     "NotDelivered",
     "Notice",
     "Notifier",
