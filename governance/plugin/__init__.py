@@ -28,7 +28,7 @@ from governance.plugin.jobs import (
     LineReading,
 )
 from governance.plugin.notifier import Notice, Notifier
-from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
+from governance.plugin.prices import ModelFact, NativePrice, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
     AfterDisconnect,
     Billing,
@@ -78,6 +78,7 @@ __all__ = [
     "LineEnd",
     "LineReading",
     "ModelFact",
+    "NativePrice",
     "NotDelivered",
     "Notice",
     "Notifier",

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 
-from governance.plugin import ModelFact, PriceCatalogue, PriceFact, PriceHours, TokenClass
+from governance.plugin import ModelFact, NativePrice, PriceCatalogue, PriceFact, PriceHours, TokenClass
 
 
 class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,14 +27,15 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Prices of one model that begin together, as decimal strings in USD per million by token class. `hours` names
-    those of the file at which they hold. `places` are beginnings of the models' names, each with a factor in the file.
+    """Prices of one model that begin together, as decimal strings in USD or CNY per million by token class. `hours`
+    names those of the file at which they hold. `places` are beginnings of the models' names, each with a factor there.
     """
 
     provider: str
     models: tuple[str, ...]
     origin: str
-    usd_per_million: dict[TokenClass, str]
+    usd_per_million: dict[TokenClass, str] = {}
+    cny_per_million: dict[TokenClass, str] = {}
     from_input_tokens: int = 0
     service_tier: str = "standard"
     effective_from: datetime | None = None
@@ -63,6 +65,7 @@ class HandKept:
         content = files(__package__).joinpath("catalogue.json").read_bytes()
         data = msgspec.json.decode(content, type=_File)
         wanted = set(providers)
+        rows = [row for row in data.prices if not wanted or row.provider in wanted]
         return PriceCatalogue(
             source=self.name,
             snapshot_sha256=hashlib.sha256(content).hexdigest(),
@@ -73,9 +76,8 @@ class HandKept:
                 if not wanted or row.provider in wanted
                 for fact in _models(row, data.origins)
             ),
-            prices=tuple(
-                fact for row in data.prices if not wanted or row.provider in wanted for fact in _prices(row, data)
-            ),
+            prices=tuple(fact for row in rows for fact in _prices(row, data)),
+            native=tuple(fact for row in rows for fact in _native(row, data)),
         )
 
 
@@ -98,15 +100,26 @@ def _prices(row: _Prices, data: _File) -> Iterable[PriceFact]:
     for place, model in itertools.product(row.places, row.models):
         times = Decimal(data.places[place]) if place else 1
         for token_class, price in row.usd_per_million.items():
-            yield PriceFact(
-                provider=row.provider,
-                model=place + model,
-                token_class=token_class,
-                usd_per_million=Decimal(price) * times,
-                from_input_tokens=row.from_input_tokens,
-                service_tier=row.service_tier,
-                effective_from=row.effective_from,
-                effective_to=row.effective_to,
-                hours=data.hours[row.hours] if row.hours is not None else None,
-                origin=data.origins[row.origin],
-            )
+            terms = _terms(row, data, model=place + model, token_class=token_class)
+            yield PriceFact(**terms, usd_per_million=Decimal(price) * times)
+
+
+def _native(row: _Prices, data: _File) -> Iterable[NativePrice]:
+    for model in row.models:
+        for token_class, price in row.cny_per_million.items():
+            terms = _terms(row, data, model=model, token_class=token_class)
+            yield NativePrice(**terms, currency="CNY", per_million=Decimal(price))
+
+
+def _terms(row: _Prices, data: _File, *, model: str, token_class: TokenClass) -> dict[str, Any]:
+    return {
+        "provider": row.provider,
+        "model": model,
+        "token_class": token_class,
+        "from_input_tokens": row.from_input_tokens,
+        "service_tier": row.service_tier,
+        "effective_from": row.effective_from,
+        "effective_to": row.effective_to,
+        "hours": data.hours[row.hours] if row.hours is not None else None,
+        "origin": data.origins[row.origin],
+    }
