@@ -21,6 +21,7 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None
     retires_on: date | None
     successor: str
+    bounds: dict[str, int]
 
 
 class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MODELS = """
-    SELECT m.id, m.provider, m.name, m.max_output_tokens, m.retires_on, m.successor
+    SELECT m.id, m.provider, m.name, m.max_output_tokens, m.retires_on, m.successor, m.bounds
       FROM catalog_languagemodel m
      WHERE EXISTS (SELECT FROM catalog_deployment d WHERE d.model_id = m.id AND d.is_enabled)
 """

@@ -18,7 +18,9 @@ class DateTimeRange(models.Func):
 
 
 class LanguageModel(models.Model):
-    """One model of one vendor. Limits in tokens; dates in UTC."""
+    """One model of one vendor. Limits in tokens; dates in UTC. `bounds` are the most that media can count as with it,
+    by the names in `governance.plugin.media`.
+    """
 
     provider = models.TextField()
     name = models.TextField(help_text="The vendor's own id.")
@@ -28,6 +30,7 @@ class LanguageModel(models.Model):
     released_on = models.DateField(null=True)
     retires_on = models.DateField(null=True)
     successor = models.TextField(default="", blank=True)
+    bounds = models.JSONField(default=dict, db_default={}, blank=True)
     source = models.TextField(default="manual")
     created_at = models.DateTimeField(db_default=Now())
 

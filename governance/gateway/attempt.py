@@ -14,7 +14,7 @@ from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
 from governance.gateway.errors import GuardFailed, GuardRefused, ReplyUnusable
-from governance.gateway.estimate import most_unreported
+from governance.gateway.estimate import unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
 from governance.gateway.formats import EVENT_STREAM, FORMATS
@@ -48,9 +48,10 @@ from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
 from governance.plugin.errors import StreamBroken, UsageUnreadable
+from governance.plugin.pieces import PieceSplitter
 from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
 from governance.plugin.sse import EventSplitter, Splitter
-from governance.plugin.usage import TokenClass, UsageReport
+from governance.plugin.usage import TokenClass
 from governance.policy.guards import AppliedGuard
 
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
@@ -316,6 +317,7 @@ class Attempt:
         return passed
 
     async def _stream(self, reply: Reply, splitter: Splitter, patience: Patience) -> None:
+        self._exchange.is_whole = isinstance(splitter, PieceSplitter)
         shown = self._rendition.shown
         relay = Relay(
             exchange=self._exchange,
@@ -359,13 +361,7 @@ class Attempt:
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)
-        usage = most_unreported(self._quote)
-        if usage is None:
-            return outcomes.suspense("usage_missing", http_status=status)
-        settled = outcomes.settled(
-            UsageReport(usage=usage, raw=b""), self._quote.card, reason=reason, http_status=status
-        )
-        return msgspec.structs.replace(settled, is_estimated=True)
+        return unreported(self._quote, reason=reason, http_status=status)
 
     def _failed(self, reply: Reply, body: bytes) -> AttemptFailed:
         """The vendor answered with an error: what it costs, and whether another attempt is worth it."""

@@ -16,6 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_seconds: float = 75
     """So long a connection may wait for its next request."""
     body_bytes: int = 16 * 1024 * 1024
+    form_bytes: int = 32 * 1024 * 1024
+    """Of a body that is a form, with files in it: vendors take audio of 25 MiB."""
     body_seconds: float = 60
     reply_bytes: int = 64 * 1024 * 1024
     connect_seconds: float = 5

@@ -39,7 +39,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
     def tokens(self, maximum: int) -> int:
         """Return how many tokens the attempt can use at most, with this maximum of output tokens per choice."""
-        return self.bound.input_tokens + maximum * self.bound.choices
+        return self.bound.input_tokens + maximum * self.bound.choices + self.bound.output_tokens
 
     @property
     def least_maximum(self) -> int:
@@ -52,6 +52,9 @@ def quote(
 ) -> Quote:
     """Price the worst case of this request. Raises RequestUnpriced, NoPrice or BadRequest: no bound, no call."""
     card = deployment.model.rates.card_at(at)
+    if fields.media is not None:
+        media = msgspec.structs.replace(fields.media, bounds=deployment.model.bounds)
+        fields = msgspec.structs.replace(fields, media=media)
     try:
         bound = deployment.provider.bound(wire=wire, connection=deployment.connection, fields=fields)
     except RequestUnbounded as error:

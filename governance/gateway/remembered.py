@@ -22,6 +22,7 @@ from governance.gateway.response_cache import KeptAnswer
 from governance.gateway.watchdog import Overdue, Waiting
 from governance.metering import outcomes
 from governance.metering.attempt import Attribution, Claim, Ending, Outcome
+from governance.plugin.splicing import Members
 from governance.plugin.usage import TokenClass, Usage
 from governance.policy.caching import CachePolicy
 from governance.policy.snapshot import DeploymentPolicy
@@ -159,6 +160,8 @@ def remembered(
     """Return what runs this call: its legs, or where its team keeps answers of this kind, what stands in for them."""
     native = call.renditions.native
     if policy is None or not policy.applies_to(call.alias.name):
+        return legs
+    if not isinstance(native.members, Members):
         return legs
     if not is_repeatable(native.wire, native.members, is_any_temperature=policy.is_any_temperature):
         return legs

@@ -21,6 +21,7 @@ from governance.gateway.translation import (
     Translation,
 )
 from governance.plugin.anthropic_messages import messages_fields
+from governance.plugin.forms import Form
 from governance.plugin.gemini import generate_fields
 from governance.plugin.openai_chat import Members, chat_fields
 from governance.plugin.openai_responses import responses_fields
@@ -108,7 +109,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     wire: Wire
-    members: Members
+    members: Members | Form
     fields: GoverningFields
     passed: Passed
     id_header: bytes = b""
@@ -124,11 +125,11 @@ class Renditions:
         self, form: WireFormat, exchange: Exchange, body: bytes, *, default_maximum: int | None, at: datetime
     ) -> None:
         """Read the request as it came at this instant. Raises RequestInvalid."""
-        members = Members(body)
+        members, fields = form.opened(body, exchange)
         self.native = Rendition(
             wire=form.wire,
             members=members,
-            fields=form.read(members, exchange),
+            fields=fields,
             passed=form.passed(exchange),
             id_header=form.id_header,
         )
@@ -144,7 +145,7 @@ class Renditions:
         return self.native.fields
 
     @property
-    def members(self) -> Members:
+    def members(self) -> Members | Form:
         """The fields of the request as it came."""
         return self.native.members
 

@@ -25,7 +25,7 @@ _WAYS: Final = MappingProxyType(
         Wire.GEMINI_EMBED: "POST /v1beta/models/{id}:embedContent",
     }
 )
-"""How a model is called in a wire, for people; counts of tokens go with these."""
+"""How a model is called in a wire, for people; counts of tokens go with these, and media are asked of other models."""
 
 
 def resolve(

@@ -11,7 +11,7 @@ from governance.gateway.app import Gateway, Route
 from governance.gateway.dialects import RESPONSES, dialect_of
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
-from governance.gateway.guarding import refuse_stream
+from governance.gateway.guarding import refuse_sound, refuse_stream
 from governance.gateway.jobs import anthropic as anthropic_jobs
 from governance.gateway.jobs import openai_batches, openai_files
 from governance.gateway.legs import Call, Legs
@@ -38,7 +38,10 @@ class Governed:
         """Identify, read, resolve, and let attempts answer. Raises BursarError, RequestInvalid or ClientGone."""
         policy, snapshot, at = await gateway.identify(exchange)
         limits = gateway.vendors.limits
-        body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=time.monotonic())
+        largest = limits.body_bytes if self._form.read_form is None else limits.form_bytes
+        body = await exchange.body(
+            limits=limits, largest=largest, watchdog=gateway.vendors.watchdog, now=time.monotonic()
+        )
         tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
         renditions = Renditions(self._form, exchange, body, default_maximum=policy.default_max_output_tokens, at=at)
         fields = renditions.fields
@@ -47,6 +50,8 @@ class Governed:
         alias, deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
         facts.alias = fields.model
         if policy.guards is not None:
+            if self._form.is_heard:
+                refuse_sound(policy.guards)
             if fields.stream:
                 refuse_stream(policy.guards)
             passed = await gateway.vendors.guards.request(renditions.members, policy.guards, exchange)
@@ -141,6 +146,11 @@ ROUTES = (
     Route(RESPONSES + "/input_tokens", "POST", Governed(FORMATS[Wire.OPENAI_INPUT_TOKENS])),
     Route("/v1/embeddings", "POST", Governed(FORMATS[Wire.OPENAI_EMBEDDINGS])),
     Route("/v1/moderations", "POST", Governed(FORMATS[Wire.OPENAI_MODERATIONS])),
+    Route("/v1/images/generations", "POST", Governed(FORMATS[Wire.OPENAI_IMAGES])),
+    Route("/v1/images/edits", "POST", Governed(FORMATS[Wire.OPENAI_IMAGE_EDITS])),
+    Route("/v1/audio/speech", "POST", Governed(FORMATS[Wire.OPENAI_SPEECH])),
+    Route("/v1/audio/transcriptions", "POST", Governed(FORMATS[Wire.OPENAI_TRANSCRIPTIONS])),
+    Route("/v1/audio/translations", "POST", Governed(FORMATS[Wire.OPENAI_TRANSLATIONS])),
     Route(MODELS, "GET", list_models),
     Route(MODELS + "/{id}", "GET", show_model),
     Route(BETA_MODELS, "GET", list_models),

@@ -12,7 +12,8 @@ from governance.plugin.usage import TokenClass
 
 class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     """One model of one vendor. Token limits in tokens, dates in UTC; None means the source does not say. `origin` says
-    where this row was read, where that differs from row to row.
+    where this row was read, where that differs from row to row. `bounds` are the most that media can count as with this
+    model, by the names in `media.py`.
     """
 
     provider: str
@@ -24,6 +25,7 @@ class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     retires_on: date | None = None
     successor: str | None = None
     origin: str = ""
+    bounds: dict[str, int] = {}
 
 
 class PriceHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,7 @@ class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 class PriceFact(PriceTerms, frozen=True, kw_only=True):
     """One price. `usd_per_million` is exact USD per million tokens (per thousand calls for call classes would be
-    converted by the source to per million calls).
+    converted by the source to per million calls; so are images, characters and seconds).
     """
 
     usd_per_million: Decimal

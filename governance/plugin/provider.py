@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from governance.plugin.errors import RequestUnbounded
+from governance.plugin.media import MediaRequest
 from governance.plugin.sse import Splitter
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
@@ -18,6 +19,11 @@ class Wire(StrEnum):
     OPENAI_INPUT_TOKENS = "openai.input_tokens"
     OPENAI_EMBEDDINGS = "openai.embeddings"
     OPENAI_MODERATIONS = "openai.moderations"
+    OPENAI_IMAGES = "openai.images"
+    OPENAI_IMAGE_EDITS = "openai.image_edits"
+    OPENAI_SPEECH = "openai.speech"
+    OPENAI_TRANSCRIPTIONS = "openai.transcriptions"
+    OPENAI_TRANSLATIONS = "openai.translations"
     ANTHROPIC_MESSAGES = "anthropic.messages"
     ANTHROPIC_COUNT_TOKENS = "anthropic.count_tokens"
     GEMINI_GENERATE = "gemini.generate"
@@ -96,6 +102,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     client asked for, where a price depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire
     sends nothing else to the model; 0 where nobody counted. `asks_long_cache`: what is written to the vendor's cache is
     to be kept longer than by default. `betas` are the features that Anthropic's header `anthropic-beta` asks for.
+    `media` is what a request asks of images and audio, None where it has none.
     """
 
     model: str
@@ -122,6 +129,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     holders: dict[str, bytes] = {}
     text_bytes: int = 0
     betas: tuple[str, ...] = ()
+    media: MediaRequest | None = None
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,8 +139,10 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
     for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
     `priced` are token classes that must have prices of their own: what is assumed without one would be too little.
-    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may. Raises
-    RequestUnbounded where a bound is no count.
+    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may. `output_tokens` is
+    output that no maximum caps, such as that of drawn images, all of them together. `units` bounds what media are
+    priced by beside tokens: a model that has prices for them alone is billed by them alone. Raises RequestUnbounded
+    where a bound is no count.
     """
 
     input_tokens: int
@@ -142,9 +152,11 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     may_output_media: bool = False
     service_tiers: tuple[str, ...] = ()
     priced: tuple[TokenClass, ...] = ()
+    output_tokens: int = 0
+    units: dict[TokenClass, int] = {}
 
     def __post_init__(self) -> None:
-        for count in (self.input_tokens, self.choices, *self.calls.values()):
+        for count in (self.input_tokens, self.choices, self.output_tokens, *self.calls.values(), *self.units.values()):
             if type(count) is not int or count < 0:
                 raise RequestUnbounded(f"The provider's plugin bounds this request by {count!r}, which is no count.")
 

@@ -21,6 +21,7 @@ import msgspec
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
 from governance.plugin.jobs import JOB_WIRES, FileAction, JobAction, JobKind, takes_files, takes_jobs
 from governance.plugin.json_array import ArraySplitter
+from governance.plugin.media import MediaRequest
 from governance.plugin.provider import (
     Billing,
     ConnectionSettings,
@@ -181,7 +182,8 @@ def check_bound(subject: Subject) -> None:
     for wire in provider.wires:
         before = 0
         for size in (1, 100, 10_000, 1_000_000):
-            bound = provider.bound(wire=wire, connection=connection, fields=_fields(body_bytes=size, choices=3))
+            fields = _fields(body_bytes=size, choices=3, media=EXAMPLES[wire].media)
+            bound = provider.bound(wire=wire, connection=connection, fields=fields)
             _require(bound.input_tokens >= before, "A larger request must not have a smaller bound.")
             is_counted = bound.choices >= 3 or not EXAMPLES[wire].capped
             _require(is_counted, "Every choice of a request must be bounded.")
@@ -297,8 +299,8 @@ def _events(body: bytes, size: int) -> list[tuple[bytes, bytes | None]]:
     return [(event.raw, event.data) for event in events]
 
 
-def _fields(*, body_bytes: int = 100, choices: int = 1) -> GoverningFields:
-    return GoverningFields(model="m", stream=True, body_bytes=body_bytes, messages=1, choices=choices)
+def _fields(*, body_bytes: int = 100, choices: int = 1, media: MediaRequest | None = None) -> GoverningFields:
+    return GoverningFields(model="m", stream=True, body_bytes=body_bytes, messages=1, choices=choices, media=media)
 
 
 def _is_header_safe(upstream: Upstream) -> bool:

@@ -195,6 +195,7 @@ def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
         max_output_tokens=row.max_output_tokens,
         retires_on=row.retires_on,
         successor=row.successor,
+        bounds=row.bounds,
         rates=RateTable(prices),
     )
 

@@ -18,7 +18,9 @@ from governance.prompts.hot import Storing
 
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One model with all its dated prices. `max_output_tokens` is None where the catalogue does not say."""
+    """One model with all its dated prices. `max_output_tokens` is None where the catalogue does not say. `bounds` are
+    the most that media can count as with it (`governance.plugin.media`).
+    """
 
     id: int
     provider: str
@@ -27,6 +29,7 @@ class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retires_on: date | None
     successor: str
     rates: RateTable
+    bounds: Mapping[str, int] = {}
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -25,7 +25,6 @@ from governance.metering.durable import DurableClaim, Line
 from governance.plugin.errors import RequestInvalid, RequestUnbounded
 from governance.plugin.jobs import JobKind, takes_jobs
 from governance.plugin.provider import Bound, GoverningFields, Wire
-from governance.plugin.splicing import Members
 from governance.policy.snapshot import DeploymentPolicy
 
 MOST_LINES: Final = 50_000
@@ -131,8 +130,7 @@ class Lines:
             raise BadRequest(f"The batch has more than {MOST_LINES} requests: send several batches.")
 
     async def _add(self, name: str, body: bytes) -> bytes:
-        members = Members(body)
-        fields = FORMATS[self._wire].read(members, self._exchange)
+        members, fields = FORMATS[self._wire].opened(body, self._exchange)
         if fields.stream:
             raise RequestInvalid("It asks for a stream, which a batch has none of: leave 'stream' out.", field="stream")
         deployment = self._resolved(fields.model)
@@ -140,8 +138,7 @@ class Lines:
         if guards is not None:
             passed = await self._gateway.vendors.guards.request(members, guards, self._exchange)
             if passed is not body:
-                members = Members(passed)
-                fields = FORMATS[self._wire].read(members, self._exchange)
+                members, fields = FORMATS[self._wire].opened(passed, self._exchange)
         quoted = self._quoted(deployment, fields)
         self._keep(KeptLine(name, quoted.maximum, quoted.bound), quoted)
         return members.splice(body_edits(quoted, quoted.maximum))

@@ -24,6 +24,7 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     retires_on: date | None = None
     successor: str | None = None
     places: tuple[str, ...] = ("",)
+    bounds: dict[str, int] = {}
 
 
 class _Prices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +94,7 @@ def _models(row: _Model, origins: dict[str, str]) -> Iterable[ModelFact]:
             retires_on=row.retires_on,
             successor=place + row.successor if row.successor else None,
             origin=origins[row.origin],
+            bounds=row.bounds,
         )
 
 

@@ -21,8 +21,9 @@ from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import exact
+from governance.plugin.media import LARGEST_BOUND
 from governance.plugin.routing import OWN_ROUTINGS
-from governance.plugin.usage import TokenClass
+from governance.plugin.usage import UNIT_CLASSES, TokenClass
 
 _PRICES = {
     "input_price": TokenClass.INPUT,
@@ -31,6 +32,13 @@ _PRICES = {
     "cache_read_explicit_price": TokenClass.CACHE_READ_EXPLICIT,
     "cache_write_price": TokenClass.CACHE_WRITE,
     "reasoning_price": TokenClass.REASONING,
+    "input_audio_price": TokenClass.INPUT_AUDIO,
+    "input_image_price": TokenClass.INPUT_IMAGE,
+    "output_audio_price": TokenClass.OUTPUT_AUDIO,
+    "output_image_price": TokenClass.OUTPUT_IMAGE,
+    "image_price": TokenClass.IMAGE,
+    "character_price": TokenClass.CHARACTER,
+    "audio_second_price": TokenClass.AUDIO_SECOND,
 }
 _CONFIRM = "--confirm-unusual-prices"
 
@@ -112,8 +120,13 @@ class Command(VerbCommand):
         verb.add_argument("--priced-as", metavar="PROVIDER/MODEL", help="it is this model of the catalogue")
         verb.add_argument("--context-tokens", type=int, help="how much input it reads")
         verb.add_argument("--max-output-tokens", type=int, help="how much it writes at most")
-        for option in _PRICES:
-            verb.add_argument(f"--{option.replace('_', '-')}", help="USD per million tokens, exact")
+        verb.add_argument(
+            "--bound", action="append", default=[], metavar="NAME=N",
+            help="the most that media count as, such as image_input_tokens=1445; repeatable",
+        )  # fmt: skip
+        for option, kind in _PRICES.items():
+            unit = f"{kind.replace('_', ' ')}s" if kind in UNIT_CLASSES else "tokens"
+            verb.add_argument(f"--{option.replace('_', '-')}", help=f"USD per million {unit}, exact")
         verb.add_argument(_CONFIRM, action="store_true", help="the prices are right, though they look like a mix-up")
 
 
@@ -206,6 +219,8 @@ def _set_prices(model: LanguageModel, prices: dict[TokenClass, Decimal], *, at: 
 
 def _catalogue_model(connection: Connection, options: dict[str, Any]) -> LanguageModel:
     limits = {name: options[name] for name in ("context_tokens", "max_output_tokens") if options[name] is not None}
+    if options["bound"]:
+        limits["bounds"] = dict(_bound(text) for text in options["bound"])
     if options["priced_as"]:
         if limits or any(options[name] is not None for name in _PRICES):
             raise BadRequest("--priced-as takes prices and limits from the catalogue: leave the other options out.")
@@ -217,6 +232,13 @@ def _catalogue_model(connection: Connection, options: dict[str, Any]) -> Languag
     if limits:
         return operations.change_limits(actor=actor(), model_id=model.pk, **limits)
     return model
+
+
+def _bound(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not (number.isascii() and number.isdigit() and len(number) <= len(str(LARGEST_BOUND))):
+        raise BadRequest(f"{text!r} is no bound: write NAME=N, such as image_input_tokens=1445.")
+    return name, int(number)
 
 
 def _list(options: dict[str, Any]) -> Answer:
@@ -258,6 +280,7 @@ def _model_facts(model: LanguageModel, prices: list[Price]) -> dict[str, Any]:
         "price_book": prices[0].book.name if prices else None,
         "context_tokens": model.context_tokens,
         "max_output_tokens": model.max_output_tokens,
+        "bounds": model.bounds,
         "retires_on": model.retires_on.isoformat() if model.retires_on else None,
     }
 
