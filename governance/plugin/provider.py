@@ -91,7 +91,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     `paid_tools` names server-side tools and other features that cost extra. `speed` and `inference_geo` are what the
     client asked for, where a price depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire
     sends nothing else to the model; 0 where nobody counted. `asks_long_cache`: what is written to the vendor's cache is
-    to be kept longer than by default.
+    to be kept longer than by default. `background`: the reply is to be worked on after the call has ended.
     """
 
     model: str
@@ -105,6 +105,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: bytes | None = None
     client_wants_usage: bool = False
     asks_long_cache: bool = False
+    background: bool = False
     service_tier: str | None = None
     modalities: tuple[str, ...] = ()
     remote_media: int = 0

@@ -22,11 +22,11 @@ from governance.plugin import (
     Wire,
     hookimpl,
 )
-from governance.plugin.openai_batches import OpenAIBatchesProvider
+from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.openai_moderations import OpenAIModerationsProvider
-from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
+from governance.plugin.openai_responses import ResponsesConventions
 
 PROJECT_TIER: Final = "project_service_tier"
 SERVICE_TIERS: Final = {
@@ -55,7 +55,7 @@ _WIRES: Final = frozenset(
 _TIERED: Final = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 
 
-class OpenAI(OpenAIBatchesProvider, OpenAIResponsesProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProvider):
+class OpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProvider):
     """The bases with what is OpenAI's own: whom it charges, and its service tiers."""
 
     wires = _WIRES
