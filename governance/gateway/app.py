@@ -31,14 +31,15 @@ Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included.
-    Probes are not logged.
+    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included
+    unless `is_one_word`. Probes are not logged.
     """
 
     path: str
     method: str
     handler: Handler
     is_logged: bool = True
+    is_one_word: bool = False
 
 
 class _NamedRoute(NamedTuple):
@@ -115,13 +116,17 @@ class Gateway:
         methods = {route.method for route in self._routes if route.path == path}
         for prefix, suffix, route in self._named:
             if len(path) > len(prefix) + len(suffix) and path.startswith(prefix) and path.endswith(suffix):
+                named = path[len(prefix) : len(path) - len(suffix)]
+                if route.is_one_word and "/" in named:
+                    continue
                 if route.method == method:
-                    exchange.named = path[len(prefix) : len(path) - len(suffix)]
+                    exchange.named = named
                     return route
                 methods.add(route.method)
+        told = remedy(path)
         if methods:
-            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only.")
-        if (told := remedy(path)) is not None:
+            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only. {told or ''}".rstrip())
+        if told is not None:
             raise RouteUnknown(told)
         known = ", ".join(f"{route.method} {route.path}" for route in self._routes)
         raise RouteUnknown(f"Bursar has no such route; it has: {known}.")

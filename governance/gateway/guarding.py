@@ -163,8 +163,8 @@ def refuse_jobs(policy: GuardPolicy) -> None:
     """
     for applied in policy.replies:
         raise RequestInvalid(
-            f"Batches are not served to you, because {applied.level} has replies looked at (guard {applied.guard}): "
-            "send the requests one by one."
+            f"Batches and background replies are not served to you, because {applied.level} has replies looked at "
+            f"(guard {applied.guard}): send the requests one by one, as single calls."
         )
 
 

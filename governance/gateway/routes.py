@@ -13,7 +13,8 @@ from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
 from governance.gateway.guarding import refuse_sound, refuse_stream
 from governance.gateway.jobs import anthropic as anthropic_jobs
-from governance.gateway.jobs import openai_batches, openai_files
+from governance.gateway.jobs import background, openai_batches, openai_files
+from governance.gateway.jobs.asker import Asker
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
 from governance.gateway.remembered import Remembered, remembered
@@ -45,6 +46,10 @@ class Governed:
         tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
         renditions = Renditions(self._form, exchange, body, default_maximum=policy.default_max_output_tokens, at=at)
         fields = renditions.fields
+        if fields.background:
+            asker = Asker(policy=policy, snapshot=snapshot, at=at, tags=tags)
+            await background.begin(gateway, exchange, asker, body)
+            return
         facts = exchange.facts
         facts.is_stream = fields.stream
         alias, deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
@@ -140,6 +145,7 @@ ROUTES = (
     *anthropic_jobs.ROUTES,
     *openai_files.ROUTES,
     *openai_batches.ROUTES,
+    *background.ROUTES,
     *_gemini(MODELS),
     *_gemini(BETA_MODELS),
     Route(RESPONSES, "POST", Governed(FORMATS[Wire.OPENAI_RESPONSES])),

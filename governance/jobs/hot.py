@@ -107,14 +107,14 @@ class Jobs:
 
         await self._books.reserve(claim, beside=write_down)
 
-    async def note(self, job_id: UUID, reading: JobReading, *, shown: bytes) -> None:
+    async def note(self, job_id: UUID, reading: JobReading, *, shown: str) -> None:
         """Write down what the vendor says of a job; one that is over is looked at next."""
         seconds = 0.0 if reading.is_over else FIRST_LOOK_SECONDS
         try:
             async with self._pool.connection() as connection:
                 await connection.execute(
                     "SELECT jobs_note(%s, %s, %s, %s, %s)",
-                    (job_id, reading.id, reading.status, shown_text(shown), seconds),
+                    (job_id, reading.id, reading.status, shown, seconds),
                 )
                 await _own_files(connection, job_id, reading)
         except (psycopg.OperationalError, PoolTimeout, OSError) as error:
@@ -159,8 +159,12 @@ class Jobs:
             ) from error
 
 
-def shown_text(body: bytes) -> str:
-    """Return a vendor's description as it is kept; nothing of one that is too large, or that a database cannot keep."""
+def shown_text(kind: str, body: bytes) -> str:
+    """Return a vendor's description as it is kept for lists; nothing of one that holds the answer itself, that is too
+    large, or that a database cannot keep.
+    """
+    if kind == JobKind.OPENAI_BACKGROUND:
+        return ""
     return "" if len(body) > LARGEST_SHOWN or b"\0" in body else body.decode("utf-8", "replace")
 
 
@@ -178,7 +182,8 @@ async def take_due(connection: Connection) -> OpenJob | None:
 async def note_look(connection: Connection, job: OpenJob, reading: JobReading, *, shown: bytes) -> None:
     """Write down what the worker saw."""
     await connection.execute(
-        "UPDATE jobs_job SET status = %s, shown = %s WHERE id = %s", (reading.status, shown_text(shown), job.id)
+        "UPDATE jobs_job SET status = %s, shown = %s WHERE id = %s",
+        (reading.status, shown_text(job.kind, shown), job.id),
     )
     await _own_files(connection, job.id, reading)
 

@@ -146,6 +146,8 @@ class Looker:
     async def _settle(self, job: OpenJob, provider: JobProvider, settings: ConnectionSettings, seen: _Seen) -> None:
         """Settle every line that the results name, a few hundred at a time, so that few are ever in memory."""
         reader = LineReader(job, provider, settings, card=await self._card(job))
+        if seen.reading.line and (ended := reader.read(seen.reading.line)) is not None:
+            await self._book_lines(job, [ended])
         for results in seen.reading.results:
             upstream = provider.results_upstream(
                 kind=JobKind(job.kind), connection=settings, job_id=job.vendor_id, results=results

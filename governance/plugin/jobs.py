@@ -19,17 +19,23 @@ BATCH_TIER = "batch"
 """The service tier under which the catalogue has the prices of batches."""
 
 
+ONLY_LINE = "reply"
+"""The name of the line of a job that has but one."""
+
+
 class JobKind(StrEnum):
     """What kind of job, in which API. Records keep these words."""
 
     ANTHROPIC_BATCH = "anthropic.batch"
     OPENAI_BATCH = "openai.batch"
+    OPENAI_BACKGROUND = "openai.background"
 
 
 JOB_WIRES: Mapping[JobKind, frozenset[Wire]] = MappingProxyType(
     {
         JobKind.ANTHROPIC_BATCH: frozenset({Wire.ANTHROPIC_MESSAGES}),
         JobKind.OPENAI_BATCH: frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.OPENAI_EMBEDDINGS}),
+        JobKind.OPENAI_BACKGROUND: frozenset({Wire.OPENAI_RESPONSES}),
     }
 )
 """In which wires the lines of each kind of job are."""
@@ -68,7 +74,8 @@ class JobReading(msgspec.Struct, frozen=True, kw_only=True):
     """What a vendor says of a job: its id there, and its status in the vendor's word.
 
     `is_over`: nothing of it will run any more, so that its results are complete; `results` names where they are, as
-    `results_upstream` takes it, and `files` which ids of files its team may ask for. `rest` says how lines ended that
+    `results_upstream` takes it, and `files` which ids of files its team may ask for; `line` is the
+    result itself, where a job has but one and its description holds it. `rest` says how lines ended that
     no result names: UNKNOWN, or UNBILLED where the vendor documents that it never began any.
     """
 
@@ -77,6 +84,7 @@ class JobReading(msgspec.Struct, frozen=True, kw_only=True):
     is_over: bool
     results: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    line: bytes = b""
     rest: LineEnd = LineEnd.UNKNOWN
 
 

@@ -103,6 +103,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     sends nothing else to the model; 0 where nobody counted. `asks_long_cache`: what is written to the vendor's cache is
     to be kept longer than by default. `betas` are the features that Anthropic's header `anthropic-beta` asks for.
     `media` is what a request asks of images and audio, None where it has none.
+    `background`: the reply is to be worked on after the call has ended.
     """
 
     model: str
@@ -116,6 +117,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: bytes | None = None
     client_wants_usage: bool = False
     asks_long_cache: bool = False
+    background: bool = False
     service_tier: str | None = None
     modalities: tuple[str, ...] = ()
     remote_media: int = 0

@@ -1,6 +1,7 @@
 """OpenAI's files and batches through the stock SDK: every line priced when the file is sent, held when it is run."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import openai
@@ -28,8 +29,9 @@ def batches(world: World, vendor: Vendor, request: pytest.FixtureRequest) -> Fil
 
 
 @pytest.fixture
-def client(batches: FileBatches, served: Served, key: str) -> openai.AsyncOpenAI:
-    return served.sdk(key).with_options(max_retries=0)
+async def client(batches: FileBatches, served: Served, key: str) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with served.sdk(key).with_options(max_retries=0) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Anthropic's message batches through the stock SDK: priced whole before they are sent, settled line by line after."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anthropic
@@ -40,8 +41,9 @@ def worker_url(database_urls: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def claude(batches: MessageBatches, served: Served, key: str) -> anthropic.AsyncAnthropic:
-    return sdk(served, key)
+async def claude(batches: MessageBatches, served: Served, key: str) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async with sdk(served, key) as made:
+        yield made
 
 
 async def test_a_batch_is_held_whole_sent_once_and_settled_line_by_line(
@@ -249,6 +251,6 @@ async def test_guards_and_allow_lists_hold_for_every_request_of_a_batch(
         await sdk(served, narrow).messages.batches.create(requests=requests("a"))
     world.execute("UPDATE policy_guardrule SET replies = 'block' WHERE id = %s", rule)
     await served.catch_up(world)
-    with pytest.raises(anthropic.BadRequestError, match="Batches are not served to you"):
+    with pytest.raises(anthropic.BadRequestError, match="are not served to you"):
         await claude.messages.batches.create(requests=requests("a"))
     assert len(batches.batches) == 1

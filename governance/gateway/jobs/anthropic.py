@@ -171,8 +171,8 @@ def _passed(exchange: Exchange, upstream: Upstream) -> Upstream:
 ROUTES: Final = (
     Route(BATCHES, "POST", create),
     Route(BATCHES, "GET", list_batches),
-    Route(BATCHES + "/{id}", "GET", show),
-    Route(BATCHES + "/{id}", "DELETE", delete),
-    Route(BATCHES + "/{id}/results", "GET", results),
-    Route(BATCHES + "/{id}/cancel", "POST", cancel),
+    Route(BATCHES + "/{id}", "GET", show, is_one_word=True),
+    Route(BATCHES + "/{id}", "DELETE", delete, is_one_word=True),
+    Route(BATCHES + "/{id}/results", "GET", results, is_one_word=True),
+    Route(BATCHES + "/{id}/cancel", "POST", cancel, is_one_word=True),
 )

@@ -11,14 +11,11 @@ from governance.gateway.exchange import Exchange, Headers
 from governance.gateway.replies import masked, passed_headers, timed_out, vendor_failure
 from governance.gateway.transport import Reply, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting
-from governance.jobs.hot import JobRow
+from governance.jobs.hot import JobRow, shown_text
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.jobs import JobKind, JobProvider, takes_jobs
 from governance.plugin.provider import ConnectionSettings, Upstream
 from governance.policy.snapshot import KeyPolicy, PolicySnapshot
-
-_LARGEST_BYTES = 4 * 1024 * 1024
-"""Of what a vendor says about a job. Results may be larger: they are passed on as they come."""
 
 
 class Vendor(NamedTuple):
@@ -37,14 +34,17 @@ class Told(NamedTuple):
 
 
 async def find(
-    gateway: Gateway, policy: KeyPolicy, snapshot: PolicySnapshot, *, kind: JobKind, vendor_id: str
+    gateway: Gateway, policy: KeyPolicy, snapshot: PolicySnapshot, *, kind: JobKind, vendor_id: str, hint: str = ""
 ) -> tuple[JobRow, Vendor]:
-    """Return the job of this name, if it is the team's. Raises NotFound, ProviderUnavailable, GovernanceUnavailable."""
+    """Return the job of this name, if it is the team's; `hint` is what else to say where there is none.
+
+    Raises NotFound, ProviderUnavailable or GovernanceUnavailable.
+    """
     job = await gateway.vendors.jobs.find(team_id=policy.team_id, kind=kind, vendor_id=vendor_id)
     if job is None:
         raise NotFound(
             f"The team {policy.team_name!r} has nothing here that is named {vendor_id[:128]!r}: use the id that was "
-            "answered when it was made through Bursar, and a key of the team that made it."
+            f"answered when it was made through Bursar, and a key of the team that made it.{hint}"
         )
     return job, vendor_at(snapshot, policy, connection_id=job.connection_id)
 
@@ -70,7 +70,7 @@ async def ask_about(gateway: Gateway, exchange: Exchange, job: JobRow, vendor: V
         except UsageUnreadable:
             return told
         if reading.id == job.vendor_id:
-            await gateway.vendors.jobs.note(job.id, reading, shown=told.body)
+            await gateway.vendors.jobs.note(job.id, reading, shown=shown_text(job.kind, told.body))
     return told
 
 
@@ -135,13 +135,12 @@ async def _relay(gateway: Gateway, exchange: Exchange, vendor: Vendor, reply: Re
 
 async def _told(gateway: Gateway, vendor: Vendor, reply: Reply, patience: Patience) -> Told:
     secrets = secrets_of(vendor.settings.credential)
+    limits = gateway.vendors.limits
     body = bytearray()
     while chunk := await reply.next_chunk():
-        patience.until(time.monotonic() + gateway.vendors.limits.idle_seconds, Waiting.NEXT_BYTE)
+        patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
         body += chunk
-        if len(body) > _LARGEST_BYTES:
-            raise ReplyUnusable(
-                f"The answer of {vendor.provider.title} is larger than {_LARGEST_BYTES} bytes, as none about a job is."
-            )
+        if len(body) > limits.reply_bytes:
+            raise ReplyUnusable(f"The answer of {vendor.provider.title} is larger than {limits.reply_bytes} bytes.")
     shown = masked(bytes(body), secrets=secrets) if reply.status >= 400 else bytes(body)
     return Told(reply.status, passed_headers(reply.headers, secrets=secrets), shown)

@@ -19,6 +19,7 @@ from governance.gateway.jobs.lines import Lines
 from governance.gateway.replies import header_value, timed_out, vendor_failure
 from governance.gateway.transport import NothingSent, TransportFailed
 from governance.gateway.watchdog import Overdue
+from governance.jobs.hot import shown_text
 from governance.metering.durable import DurableClaim
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.jobs import JobKind, JobReading
@@ -90,10 +91,10 @@ class Beginning:
     async def _note(self, durable: DurableClaim, vendor: Vendor, told: Told) -> None:
         """Write down what the vendor calls the job. Raises ReplyUnusable or GovernanceUnavailable."""
         job_id = durable.claim.attempt_id
-        reading = self._read(vendor, told)
+        reading, shown = self._read(vendor, told), shown_text(self._kind, told.body)
         for seconds in (*_NOTE_SECONDS, None):
             try:
-                await self._gateway.vendors.jobs.note(job_id, reading, shown=told.body)
+                await self._gateway.vendors.jobs.note(job_id, reading, shown=shown)
             except GovernanceUnavailable:
                 if seconds is None:
                     _log.exception("job_not_noted", job_id=str(job_id), vendor_id=reading.id)

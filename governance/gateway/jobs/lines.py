@@ -29,6 +29,11 @@ from governance.policy.snapshot import DeploymentPolicy
 
 MOST_LINES: Final = 50_000
 LONGEST_NAME: Final = 64
+_TITLES: Final = {
+    JobKind.ANTHROPIC_BATCH: "batches",
+    JobKind.OPENAI_BATCH: "batches",
+    JobKind.OPENAI_BACKGROUND: "background replies",
+}
 _LINES_AT_ONCE: Final = 20
 """So many are read before other requests have their turn."""
 
@@ -87,6 +92,13 @@ class Lines:
             refusal.message = _about(number, name, refusal.message)
             raise
 
+    async def add_only(self, name: str, body: bytes) -> bytes:
+        """Read and price the only line of a job, which clients know by no name; return its body as the vendor gets it.
+
+        Raises RequestInvalid or BursarError.
+        """
+        return await self._add(name, body)
+
     async def take(self, kept: Sequence[KeptLine], *, model: str, deployment_id: int | None) -> None:
         """Take the lines of a file, which were read when it was sent, at the prices of now.
 
@@ -132,7 +144,10 @@ class Lines:
     async def _add(self, name: str, body: bytes) -> bytes:
         members, fields = FORMATS[self._wire].opened(body, self._exchange)
         if fields.stream:
-            raise RequestInvalid("It asks for a stream, which a batch has none of: leave 'stream' out.", field="stream")
+            what = _TITLES[self._kind]
+            raise RequestInvalid(f"It asks for a stream, and {what} have none: leave 'stream' out.", field="stream")
+        if fields.background and self._kind is not JobKind.OPENAI_BACKGROUND:
+            raise RequestInvalid("A batch is in the background as it is: leave 'background' out.", field="background")
         deployment = self._resolved(fields.model)
         guards = self._asker.policy.guards
         if guards is not None:
@@ -146,7 +161,7 @@ class Lines:
     def _keep(self, line: KeptLine, quoted: Quote) -> None:
         self._names.add(line.name)
         self.kept.append(line)
-        self._reserved.append(quoted.worst.nano(quoted.maximum))
+        self._reserved.append(quoted.worst_nano)
         self.tokens += quoted.tokens(quoted.maximum)
         self._first = self._first or quoted
 
@@ -169,7 +184,8 @@ class Lines:
                 self._deployment = deployment
                 return deployment
         raise BadRequest(
-            f"The model {model!r} is not served in batches here: send its requests one by one, or name another model."
+            f"The model {model!r} is not served in {_TITLES[self._kind]} here: send its requests one by one, as single "
+            "calls, or name another model."
         )
 
     def _quoted(self, deployment: DeploymentPolicy, fields: GoverningFields) -> Quote:

@@ -88,6 +88,6 @@ def _value(members: Members, name: str) -> str:
 ROUTES: Final = (
     Route(BATCHES, "POST", create),
     Route(BATCHES, "GET", list_batches),
-    Route(BATCHES + "/{id}", "GET", show),
-    Route(BATCHES + "/{id}/cancel", "POST", cancel),
+    Route(BATCHES + "/{id}", "GET", show, is_one_word=True),
+    Route(BATCHES + "/{id}/cancel", "POST", cancel, is_one_word=True),
 )

@@ -65,7 +65,7 @@ async def create(gateway: Gateway, exchange: Exchange) -> None:
             vendor_id=_id_of(provider, told.body),
             wire=quote.wire,
             alias=quote.fields.model,
-            shown=shown_text(told.body),
+            shown=shown_text(JobKind.OPENAI_BATCH, told.body),
             created_at=utc_now(),
             job_id=None,
             job_state=None,
@@ -229,7 +229,7 @@ def _missing(policy: KeyPolicy, vendor_id: str) -> NotFound:
 ROUTES: Final = (
     Route(FILES, "POST", create),
     Route(FILES, "GET", list_files),
-    Route(FILES + "/{id}", "GET", show),
-    Route(FILES + "/{id}", "DELETE", delete),
-    Route(FILES + "/{id}/content", "GET", content),
+    Route(FILES + "/{id}", "GET", show, is_one_word=True),
+    Route(FILES + "/{id}", "DELETE", delete, is_one_word=True),
+    Route(FILES + "/{id}/content", "GET", content, is_one_word=True),
 )

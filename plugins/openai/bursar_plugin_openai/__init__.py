@@ -25,12 +25,12 @@ from governance.plugin import (
     hookimpl,
 )
 from governance.plugin.openai_audio import OpenAIAudioProvider
-from governance.plugin.openai_batches import OpenAIBatchesProvider
+from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.openai_images import OpenAIImagesProvider
 from governance.plugin.openai_moderations import OpenAIModerationsProvider
-from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
+from governance.plugin.openai_responses import ResponsesConventions
 
 PROJECT_TIER: Final = "project_service_tier"
 WIRES: Final = "wires"
@@ -67,8 +67,7 @@ _TIERED: Final = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 
 
 class OpenAI(
-    OpenAIBatchesProvider,
-    OpenAIResponsesProvider,
+    OpenAIJobsProvider,
     OpenAIEmbeddingsProvider,
     OpenAIModerationsProvider,
     OpenAIImagesProvider,
