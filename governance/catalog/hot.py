@@ -37,6 +37,7 @@ class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None
     weight: int | None
     routing: str
+    leaves_own: bool
 
 
 _MODELS = """
@@ -46,7 +47,7 @@ _MODELS = """
 """
 _TARGETS = """
     SELECT a.organisation_id, a.name, a.created_at, d.id, d.model_id, d.connection_id, d.upstream_name, d.region,
-           t.weight, a.routing
+           t.weight, a.routing, a.leaves_own
       FROM catalog_modelalias a
       LEFT JOIN (catalog_aliastarget t JOIN catalog_deployment d ON d.id = t.deployment_id AND d.is_enabled)
              ON t.alias_id = a.id

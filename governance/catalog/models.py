@@ -64,11 +64,16 @@ class Deployment(models.Model):
 
 
 class ModelAlias(models.Model):
-    """The name clients use. Its targets are tried in order of `position`, or as the strategy named `routing` says."""
+    """The name clients use. Its targets are tried in order of `position`, or as the strategy named `routing` says.
+
+    A team or unit that has an own account among them is served through that alone, unless `leaves_own`: then the shared
+    ones follow.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="aliases")
     name = models.TextField()
     routing = models.TextField(default=FIXED_ORDER, db_default=FIXED_ORDER)
+    leaves_own = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

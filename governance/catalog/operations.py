@@ -263,6 +263,24 @@ def change_routing(
     return alias
 
 
+@transaction.atomic
+def change_leaving_own(*, actor: Actor, alias_id: int, leaves_own: bool) -> ModelAlias:
+    """Say whether shared connections follow where an own account of the caller's fails. Raises AliasNotFound."""
+    alias = queries.alias(alias_id=alias_id, is_locked=True)
+    if alias.leaves_own == leaves_own:
+        return alias
+    alias.leaves_own = leaves_own
+    alias.save(update_fields=["leaves_own"])
+    audit.record(
+        actor=actor,
+        action="alias.own_accounts_changed",
+        subject=f"alias:{alias.id}",
+        before={"leaves_own": not leaves_own},
+        after={"leaves_own": leaves_own},
+    )
+    return alias
+
+
 def _routing(routing: str, weights: Mapping[int, int]) -> dict[str, object]:
     return {"routing": routing, "weights": {str(deployment_id): weight for deployment_id, weight in weights.items()}}
 

@@ -4,7 +4,6 @@ Inside, money is an integer of 1/scale nano-USD, where the scale is a power of t
 an integer: sums and products are exact, and fast enough for the request path.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +21,7 @@ RATING_RULE = 1
 """The version of the rules in this file, kept on every usage record."""
 
 STANDARD = "standard"
+_STANDARD_ONLY = (STANDARD,)
 
 _QUARTERS_AHEAD = 2
 """An attempt lasts half an hour at most (the gateway's `total_seconds`): into the second quarter after its own."""
@@ -144,6 +144,7 @@ class RateCard:
         self.valid_to = min((edge for edge in changes if edge > at), default=END)
         self._digits = max((_digits(line.nano_per_unit) for line in current), default=0)
         self.scale = 10**self._digits
+        self._unit = Decimal(1).scaleb(-self._digits, EXACT)
         self._tiers = _tiers_of(deciding(current, at=at), self._digits)
         self._ahead = [self._tiers]
         if any(line.hours for line in current):
@@ -163,11 +164,14 @@ class RateCard:
         Raises RequestUnpriced when a reachable tier or a paid call has no price.
         """
         fixed = per_output = 0
-        for tiers, tier in itertools.product(self._ahead, bound.service_tiers or (STANDARD,)):
-            for step in _reachable(tiers, tier, bound.input_tokens):
-                fixed = max(fixed, _fixed(step, bound))
-                if bound.choices:
-                    per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
+        for tiers in self._ahead:
+            for tier in bound.service_tiers or _STANDARD_ONLY:
+                for step in _steps_of(tiers, tier):
+                    if step.from_input_tokens > bound.input_tokens:
+                        break
+                    fixed = max(fixed, _fixed(step, bound))
+                    if bound.choices:
+                        per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
         return WorstCase(fixed=fixed, per_output_token=per_output, scale=self.scale)
 
     def rate(self, usage: Usage, *, service_tier: str = STANDARD) -> Rated:
@@ -196,13 +200,13 @@ class RateCard:
             amount = quantity * rate.amount if rate else 0
             is_assumed = is_assumed or rate is None or rate.is_assumed
             total += amount
-            cost = Decimal(amount).scaleb(-self._digits, EXACT)
+            cost = EXACT.multiply(amount, self._unit)
             lines.append(RatedLine(token_class, quantity, rate.price_id if rate else None, cost))
         if is_without_price and (step.units or not UNIT_CLASSES.isdisjoint(counts)):
             _refuse_unpriced(lines)
         return Rated(
             lines=tuple(lines),
-            cost_nano=Decimal(total).scaleb(-self._digits, EXACT),
+            cost_nano=EXACT.multiply(total, self._unit),
             charge_nano=-(-total // self.scale),
             is_assumed=is_assumed,
         )
@@ -241,13 +245,14 @@ def _tiers_of(lines: list[PriceLine], digits: int) -> dict[str, tuple[Step, ...]
     return {tier: _steps([line for line in lines if line.service_tier == tier], digits) for tier in tiers}
 
 
-def _reachable(tiers: Mapping[str, tuple[Step, ...]], tier: str, input_tokens: int) -> list[Step]:
+def _steps_of(tiers: Mapping[str, tuple[Step, ...]], tier: str) -> tuple[Step, ...]:
+    """Return the steps of a tier, ascending by where they begin."""
     steps = tiers.get(tier)
     if not steps:
         raise RequestUnpriced(
             f"The model has no price for the service tier {tier!r}: ask for another tier, or add its prices."
         )
-    return [step for step in steps if step.from_input_tokens <= input_tokens]
+    return steps
 
 
 def _digits(price: Decimal) -> int:

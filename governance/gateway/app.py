@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from governance.core.errors import BadRequest, BursarError, GovernanceUnavailable
-from governance.core.ids import Identifiers
+from governance.core.ids import Identifiers, uuid_text
 from governance.gateway.attempt import Vendors
 from governance.gateway.dialects import dialect_of
 from governance.gateway.errors import MethodNotAllowed, RouteUnknown
@@ -31,14 +31,15 @@ Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included.
-    Probes are not logged.
+    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included
+    unless `is_one_word`. Probes are not logged.
     """
 
     path: str
     method: str
     handler: Handler
     is_logged: bool = True
+    is_one_word: bool = False
 
 
 class _NamedRoute(NamedTuple):
@@ -115,13 +116,17 @@ class Gateway:
         methods = {route.method for route in self._routes if route.path == path}
         for prefix, suffix, route in self._named:
             if len(path) > len(prefix) + len(suffix) and path.startswith(prefix) and path.endswith(suffix):
+                named = path[len(prefix) : len(path) - len(suffix)]
+                if route.is_one_word and "/" in named:
+                    continue
                 if route.method == method:
-                    exchange.named = path[len(prefix) : len(path) - len(suffix)]
+                    exchange.named = named
                     return route
                 methods.add(route.method)
+        told = remedy(path)
         if methods:
-            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only.")
-        if (told := remedy(path)) is not None:
+            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only. {told or ''}".rstrip())
+        if told is not None:
             raise RouteUnknown(told)
         known = ", ".join(f"{route.method} {route.path}" for route in self._routes)
         raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
@@ -131,7 +136,7 @@ class Gateway:
         if not exchange.has_started:
             status, headers, body = dialect_of(exchange).error_response(error, field=field)
             if exchange.facts.attempt_id is not None:
-                headers.append((b"x-bursar-attempt-id", str(exchange.facts.attempt_id).encode()))
+                headers.append((b"x-bursar-attempt-id", uuid_text(exchange.facts.attempt_id)))
             if exchange.facts.attempts > 1:
                 headers.append((b"x-bursar-attempts", b"%d" % exchange.facts.attempts))
             await exchange.respond(status, headers, body)
@@ -161,22 +166,19 @@ class Gateway:
     def _record(self, exchange: Exchange) -> None:
         facts, numbers = exchange.facts, self.metrics.numbers
         ended_at = time.perf_counter()
-        numbers.count("bursar_requests", facts.route, str(facts.status))
+        numbers.add(f"bursar_requests\t{facts.route}\t{facts.status}")
         if facts.code:
             numbers.count("bursar_refusals", facts.code)
         if facts.outcome:
             numbers.count_attempt(facts.outcome)
         if facts.usage is not None:
-            numbers.count("bursar_tokens", "input", by=facts.usage.input_tokens)
-            numbers.count("bursar_tokens", "output", by=facts.usage.output_tokens)
-            numbers.count("bursar_tokens", "cache_read", by=facts.usage.cache_read_input_tokens)
-            numbers.count("bursar_tokens", "reasoning", by=facts.usage.reasoning_output_tokens)
+            numbers.count_tokens(facts.usage)
         for what, count in facts.findings.items():
             numbers.count("bursar_guard_findings", *what, by=count)
         if facts.failed_guard:
             numbers.count("bursar_guard_failures", facts.failed_guard)
         if facts.charge_nano is not None:
-            numbers.count("bursar_cost_nano_usd", by=facts.charge_nano)
+            numbers.add("bursar_cost_nano_usd", facts.charge_nano)
         if facts.sent_at is not None and facts.attempts == 1:
             self._record_times(exchange, ended_at)
         if facts.is_logged:

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from governance.gateway import outcomes
 from governance.gateway.pricing import Quote, granted_maximum
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.plugin.provider import StreamMeter
 from governance.plugin.usage import Usage, UsageReport
@@ -42,7 +42,8 @@ def estimated(*, meter: StreamMeter, quote: Quote, hold: Hold, reason: str, http
         most_output_tokens=granted_maximum(quote, hold) * quote.fields.choices,
     )
     outcome = outcomes.settled(UsageReport(usage=usage, raw=b""), quote.card, reason=reason, http_status=http_status)
-    if outcome.rated is None or not 0 < outcome.rated.charge_nano < hold.granted_nano:
+    is_held = quote.deployment.is_charged
+    if outcome.rated is None or (is_held and not 0 < outcome.rated.charge_nano < hold.granted_nano):
         return unknown
     return msgspec.structs.replace(outcome, ending=Ending.ESTIMATED, is_estimated=True)
 

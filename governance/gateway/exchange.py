@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from governance.core.errors import BadRequest, RequestTooLarge
+from governance.core.ids import uuid_text
 from governance.gateway.errors import EncodingUnsupported, RequestTimedOut
 from governance.gateway.limits import Limits
+from governance.gateway.recording import Recording
 from governance.gateway.watchdog import Overdue, Waiting, Watchdog
 from governance.plugin.usage import Usage
 
@@ -69,6 +71,7 @@ class Facts:
     is_logged = True
     usage: Usage | None = None
     charge_nano: int | None = None
+    cost_usd = ""
     findings: Mapping[tuple[str, str, str], int] = {}
     """How much guards found: by guard, kind and what became of it."""
     failed_guard = ""
@@ -106,6 +109,7 @@ class Exchange:
         "named",
         "path",
         "query",
+        "recording",
         "request_id",
         "task",
     )
@@ -143,6 +147,8 @@ class Exchange:
         self.is_answered = False
         self.is_last = False
         self.is_whole = False
+        self.recording: Recording | None = None
+        """Keeps what goes out, where somebody wants that."""
         self.limit_headers: Headers = []
         """What rate limits leave this client. They stand in for the vendor's, which are about Bursar's own account."""
 
@@ -215,23 +221,41 @@ class Exchange:
         """Send status and headers, with the request's id."""
         self.has_started = True
         self.facts.status = status
-        headers.append((b"x-request-id", str(self.request_id).encode()))
+        headers.append((b"x-request-id", uuid_text(self.request_id)))
+        if self.recording is not None:
+            self.recording.begin(status, headers)
         await self._connection.begin_response(self, status, self._limited(headers))
 
     def write_at_once(self, body: bytes) -> bool:
         """Send a part of the body (never an empty one) if the connection takes more now; else nothing was sent."""
-        return self._connection.continue_at_once(self, body)
+        is_sent = self._connection.continue_at_once(self, body)
+        if self.recording is not None and is_sent:
+            self.recording.add(body)
+        return is_sent
 
     async def write(self, body: bytes, *, is_last: bool) -> None:
         """Send a part of the body; returns when the connection takes more."""
+        if self.recording is not None:
+            self.recording.add(body)
         await self._connection.continue_response(self, body, is_last=is_last)
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response."""
         self.has_started = self.is_whole = True
         self.facts.status = status
-        headers.append((b"x-request-id", str(self.request_id).encode()))
+        headers.append((b"x-request-id", uuid_text(self.request_id)))
+        if self.recording is not None:
+            self.recording.begin(status, headers)
+            self.recording.add(body)
         await self._connection.respond(self, status, self._limited(headers), body)
+
+    def record(self, most: int) -> Recording:
+        """Keep what goes out from now on, at least so many bytes of it."""
+        if self.recording is None:
+            self.recording = Recording(most)
+        else:
+            self.recording.most = max(self.recording.most, most)
+        return self.recording
 
     def _limited(self, headers: Headers) -> Headers:
         if not self.limit_headers:

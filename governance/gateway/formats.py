@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -20,20 +20,11 @@ from governance.plugin.openai_moderations import moderations_fields
 from governance.plugin.openai_responses import input_tokens_fields, responses_fields
 from governance.plugin.pieces import PieceSplitter
 from governance.plugin.provider import GoverningFields, Upstream, Wire
-from governance.plugin.sse import EventSplitter, ServerSentEvent
+from governance.plugin.sse import EventSplitter, Splitter
 
 EVENT_STREAM: Final = "text/event-stream"
+EVENT_STREAM_HEADER: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 ANTHROPIC_ID_HEADER: Final = b"request-id"
-
-
-class Splitter(Protocol):
-    """Cuts a streamed reply into events without changing a byte: `EventSplitter`, or its like for another framing."""
-
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Return the events this chunk completes, in order."""
-
-    def close(self) -> list[ServerSentEvent]:
-        """Return what is left when the stream has ended."""
 
 
 _LONG_EVENT_BYTES: Final = 64 * 1024 * 1024
@@ -116,6 +107,8 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
         url = upstream.stream_url if is_stream and upstream.stream_url else upstream.url
         if url is upstream.url and not self.headers and not self.query:
             return upstream
+        if not upstream.takes_client_headers:
+            return msgspec.structs.replace(upstream, url=url)
         own = {name for name, _ in self.headers}
         return msgspec.structs.replace(
             upstream,
@@ -127,8 +120,18 @@ class Passed(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING_PASSED: Final = Passed(headers=(), query="")
 _FORM_HEADERS = (b"content-type",)
 """It says where the parts of the form begin and end."""
-_ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_BETA = b"anthropic-beta"
+_ANTHROPIC_HEADERS = (b"anthropic-version", _BETA)
 _ANTHROPIC_QUERIES = frozenset({"beta=true"})
+
+
+def _messages(members: Members, exchange: Exchange) -> GoverningFields:
+    asked = exchange.headers.get(_BETA)
+    return messages_fields(members, betas=() if asked is None else _parts(asked.decode("latin-1")))
+
+
+def _parts(listed: str) -> tuple[str, ...]:
+    return tuple([part for each in listed.split(",") if (part := each.strip())])
 
 
 def _streamed(members: Members, exchange: Exchange) -> GoverningFields:
@@ -153,7 +156,7 @@ FORMATS: Final[Mapping[Wire, WireFormat]] = {
         WireFormat(wire=Wire.OPENAI_CHAT, read=lambda members, exchange: chat_fields(members)),
         WireFormat(
             wire=Wire.ANTHROPIC_MESSAGES,
-            read=lambda members, exchange: messages_fields(members),
+            read=_messages,
             passed_headers=_ANTHROPIC_HEADERS,
             passed_queries=_ANTHROPIC_QUERIES,
             id_header=ANTHROPIC_ID_HEADER,

@@ -156,6 +156,18 @@ def refuse_stream(policy: GuardPolicy) -> None:
         )
 
 
+def refuse_jobs(policy: GuardPolicy) -> None:
+    """Refuse a job whose answers guards would have to look at: they are fetched from the vendor as one long file.
+
+    Raises RequestInvalid.
+    """
+    for applied in policy.replies:
+        raise RequestInvalid(
+            f"Batches and background replies are not served to you, because {applied.level} has replies looked at "
+            f"(guard {applied.guard}): send the requests one by one, as single calls."
+        )
+
+
 def _moved(piece: Piece, *, by: int) -> Piece:
     return Piece(piece.start + by, piece.end + by, piece.word)
 

@@ -43,6 +43,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     database_seconds: float = 2
     """How long a request waits for its turn at the database before it is refused with 503."""
     cached_keys: int = 100_000
+    cache_bytes: int = 128 * 1024 * 1024
+    """Of answers that teams have kept, all teams together."""
+    prompt_bytes: int = 32 * 1024 * 1024
+    """Of requests and replies that wait to be stored."""
     unknown_key_seconds: float = 2
     policy_poll_seconds: float = 5
     flush_seconds: float = 1

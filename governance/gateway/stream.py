@@ -6,20 +6,19 @@ from typing import NamedTuple
 
 import structlog
 
-from governance.gateway import outcomes
 from governance.gateway.departure import Departure
 from governance.gateway.estimate import estimated, unreported
 from governance.gateway.exchange import Exchange, Headers
-from governance.gateway.formats import Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote
 from governance.gateway.translation import StreamTranslation
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Bound, StreamMeter
-from governance.plugin.sse import ServerSentEvent
+from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.usage import Usage, UsageReport
 
 _log = structlog.get_logger("bursar.gateway")
@@ -89,8 +88,8 @@ class Relay:
         self._fault = "usage_unreadable"
 
     async def run(self, headers: Headers) -> None:
-        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off; is
-        cancelled by an overdue patience.
+        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off, and
+        StreamBroken when its stream cannot be read on; is cancelled by an overdue patience.
         """
         patience, limits, departure = self._patience, self._limits, self._departure
         patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)

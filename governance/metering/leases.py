@@ -207,6 +207,11 @@ def reserve(path: Sequence[Lease], want: int, *, at: float) -> bool:
     return True
 
 
+def is_wanted_back(path: Sequence[Lease]) -> bool:
+    """Return whether what comes free on one of these leases goes back to its account at once."""
+    return True in [lease.is_exact or lease.safe_until < lease.starts_at for lease in path]
+
+
 def put_aside(pending: Pending) -> None:
     """Take what the leases in hand can give towards the claim; of an account over its limit the database lends anew."""
     for index, lease in enumerate(pending.path):

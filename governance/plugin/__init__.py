@@ -12,21 +12,36 @@ from governance.plugin.errors import (
     RequestInvalid,
     RequestUnbounded,
     SettingInvalid,
+    StreamBroken,
     UsageUnreadable,
 )
 from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
+from governance.plugin.jobs import (
+    FileAction,
+    FileProvider,
+    JobAction,
+    JobKind,
+    JobProvider,
+    JobReading,
+    LineEnd,
+    LineReading,
+)
 from governance.plugin.notifier import Notice, Notifier
-from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
+from governance.plugin.prices import ModelFact, NativePrice, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
     AfterDisconnect,
     Billing,
     Bound,
     BoundingMeter,
+    ChoosesWires,
     ConnectionSettings,
     ErrorReading,
+    FramingProvider,
     GoverningFields,
     Provider,
+    SelectiveProvider,
+    SigningProvider,
     SilentProvider,
     StreamMeter,
     Upstream,
@@ -34,6 +49,7 @@ from governance.plugin.provider import (
 )
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
+from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
@@ -44,14 +60,25 @@ __all__ = [
     "Bound",
     "BoundingMeter",
     "Candidate",
+    "ChoosesWires",
     "ConnectionInvalid",
     "ConnectionSettings",
     "DestinationInvalid",
     "ErrorReading",
+    "FileAction",
+    "FileProvider",
     "Finding",
+    "FramingProvider",
     "GoverningFields",
     "Guard",
+    "JobAction",
+    "JobKind",
+    "JobProvider",
+    "JobReading",
+    "LineEnd",
+    "LineReading",
     "ModelFact",
+    "NativePrice",
     "NotDelivered",
     "Notice",
     "Notifier",
@@ -64,9 +91,14 @@ __all__ = [
     "RequestInvalid",
     "RequestUnbounded",
     "RoutingStrategy",
+    "SelectiveProvider",
+    "ServerSentEvent",
     "SettingInvalid",
     "Settings",
+    "SigningProvider",
     "SilentProvider",
+    "Splitter",
+    "StreamBroken",
     "StreamMeter",
     "TokenClass",
     "TokenGrant",

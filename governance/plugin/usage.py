@@ -40,6 +40,10 @@ class TokenClass(StrEnum):
     """A second of audio to be written down."""
     UNKNOWN = "unknown"
     """Not reported by a vendor and never priced: a cost somebody settled by name."""
+    OWN_ACCOUNT = "own_account"
+    """Not reported either: takes off what the vendor charges the team's own account, and not the organisation's."""
+    FROM_CACHE = "from_cache"
+    """Takes off what the same answer cost when a vendor gave it: this time it came from Bursar's cache."""
 
     # Enum's own is written in Python and counts where classes are keys; this one fits the equality of a str as well.
     __hash__ = str.__hash__
@@ -61,7 +65,11 @@ UNIT_CLASSES = frozenset({TokenClass.IMAGE, TokenClass.CHARACTER, TokenClass.AUD
 """What media are priced by beside tokens."""
 
 
-_COUNTED = tuple(each for each in TokenClass if each is not TokenClass.UNKNOWN and each not in UNIT_CLASSES)
+TAKEN_OFF = frozenset({TokenClass.OWN_ACCOUNT, TokenClass.FROM_CACHE})
+"""Their lines are negative: with one of them an attempt costs nothing, and its other lines say what it would have."""
+UNPRICED = TAKEN_OFF | {TokenClass.UNKNOWN}
+
+_COUNTED = tuple(token_class for token_class in TokenClass if token_class not in UNPRICED | UNIT_CLASSES)
 """In the order in which `Usage.counts` counts them."""
 
 
@@ -119,19 +127,23 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     def counts(self) -> dict[TokenClass, int]:
         """Return the disjoint counts. Where details exceed their total (seen at OpenRouter), the details win."""
         explicit, long = self.cache_read_explicit_input_tokens, self.cache_write_long_input_tokens
-        read = max(0, self.cache_read_input_tokens - explicit)
-        short = max(0, self.cache_write_input_tokens - long)
-        input_parts = read + explicit + short + long + self.audio_input_tokens + self.image_input_tokens
-        output_parts = self.reasoning_output_tokens + self.audio_output_tokens + self.image_output_tokens
+        read, short = self.cache_read_input_tokens - explicit, self.cache_write_input_tokens - long
+        read, short = read if read > 0 else 0, short if short > 0 else 0
+        plain_input = self.input_tokens - (
+            read + explicit + short + long + self.audio_input_tokens + self.image_input_tokens
+        )
+        plain_output = self.output_tokens - (
+            self.reasoning_output_tokens + self.audio_output_tokens + self.image_output_tokens
+        )
         counts = (
-            max(0, self.input_tokens - input_parts),
+            plain_input if plain_input > 0 else 0,
             read,
             explicit,
             short,
             long,
             self.audio_input_tokens,
             self.image_input_tokens,
-            max(0, self.output_tokens - output_parts),
+            plain_output if plain_output > 0 else 0,
             self.reasoning_output_tokens,
             self.audio_output_tokens,
             self.image_output_tokens,

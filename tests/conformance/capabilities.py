@@ -15,6 +15,7 @@ import msgspec
 from governance.core.plugins import load_plugins
 from governance.gateway.rendition import others_of, read_as, translated
 from governance.plugin import ConnectionSettings, GoverningFields, Provider, RequestInvalid, RequestUnbounded, Wire
+from governance.plugin.jobs import JobKind, takes_jobs
 from governance.plugin.media import IMAGE_INPUT_TOKENS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -157,7 +158,7 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
         "*translated*: request, answer, stream and errors are translated (see [translation](translation.md)).",
         "*refused*: with a sentence, before anything is sent, because the vendor's wire has no words for it or because",
         "nothing bounds what it would cost. *vision* is asked of a model of which the catalogue says what an image",
-        "counts as at most; of another one it is refused, but for Anthropic's. Batches are not served yet in any wire.",
+        "counts as at most; of another one it is refused, but for Anthropic's.",
     ]
     for wire in REQUESTS:
         lines += ["", f"## {wire.value}", "", f"| vendor | {' | '.join(FEATURES)} |", "|---|" + "---|" * len(FEATURES)]
@@ -169,6 +170,11 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
     for other in (each for each in Wire if each not in REQUESTS):
         names = [name for name, wires in found.items() if wires[other.value]["text"] == Way.NATIVE.value]
         lines.append(f"| {other.value} | {', '.join(names) or 'none'} |")
+    lines += ["", "## Jobs", "", "| kind | vendors |", "|---|---|"]
+    providers = load_plugins().providers
+    for kind in JobKind:
+        names = sorted(name for name, each in providers.items() if takes_jobs(each) and kind in each.job_kinds)
+        lines.append(f"| {kind.value} | {', '.join(names) or 'none'} |")
     return "\n".join(lines) + "\n"
 
 

@@ -171,12 +171,13 @@ async def test_what_is_not_metered_does_not_exist(
     assert vendor.calls == [] and world.attempts() == []
 
 
-async def test_the_stock_client_cannot_reach_batches_files_images_or_speech(
+async def test_the_stock_client_cannot_reach_other_files_images_or_speech(
     served: Served, vendor: Vendor, narrow_key: str
 ) -> None:
     async with served.sdk(narrow_key) as client:
-        with pytest.raises(openai.NotFoundError):
-            await client.files.create(file=("a.jsonl", json.dumps({"body": {}}).encode()), purpose="batch")
+        for purpose in ("user_data", "fine-tune", "vision", "assistants", "evals"):
+            with pytest.raises(openai.BadRequestError, match="purpose 'batch'"):
+                await client.files.create(file=("a.jsonl", json.dumps({"body": {}}).encode()), purpose=purpose)
         with pytest.raises(openai.NotFoundError):
             await client.batches.create(
                 input_file_id="file-1", endpoint="/v1/chat/completions", completion_window="24h"

@@ -39,6 +39,8 @@ _OTHERS: Final = (
     "/v1/responses",
     "/v1/embeddings",
     "/v1/moderations",
+    "/v1/files",
+    "/v1/batches",
     "/v1/images/",
     "/v1/audio/",
 )

@@ -132,8 +132,13 @@ def _plain_fields(members: Members) -> GoverningFields | None:
     new, old, choices = request.max_completion_tokens, request.max_tokens, request.n
     if not 0 < len(request.model) <= MAX_MODEL_CHARACTERS or (choices is not None and not 1 <= choices <= MAX_CHOICES):
         return None
-    given = {name: cap for name, cap in zip(MAXIMUM_FIELDS, (new, old), strict=True) if cap is not None}
-    if not all(1 <= cap <= MAX_OUTPUT_TOKENS for cap in given.values()):
+    given: dict[str, int] = {}
+    if new is not None:
+        given["max_completion_tokens"] = new
+    if old is not None:
+        given["max_tokens"] = old
+    maximum = min(given.values()) if given else None
+    if given and not (min(given.values()) >= 1 and max(given.values()) <= MAX_OUTPUT_TOKENS):
         return None
     options = request.stream_options
     if _may_hide(body, request.messages) or (options is not None and body.count(b'"include_usage"') > 1):
@@ -144,7 +149,7 @@ def _plain_fields(members: Members) -> GoverningFields | None:
         body_bytes=members.body_bytes,
         messages=len(request.messages),
         choices=choices or 1,
-        max_output_tokens=min(given.values()) if given else None,
+        max_output_tokens=maximum,
         maximum_fields=tuple(given),
         schema_bytes=_schema_bytes(members.values),
         stream_options=None if options is None else bytes(members.values["stream_options"]),
@@ -193,7 +198,7 @@ def _all_fields(members: Members) -> GoverningFields:
 
 
 def _schema_bytes(values: dict[str, msgspec.Raw]) -> int:
-    return sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values)
+    return sum([len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values])
 
 
 def _refuse_elsewhere(values: dict[str, msgspec.Raw]) -> None:

@@ -20,7 +20,6 @@ MAX_OUTPUT_TOKENS: Final = 2**31 - 1
 MAXIMUM_FIELD: Final = "max_output_tokens"
 
 _STORED_CONTEXT: Final = ("previous_response_id", "conversation", "prompt")
-_BACKGROUND: Final = ("background", "background_options")
 _PAID_FIELDS: Final = (
     "access_programs",
     "context_management",
@@ -57,15 +56,17 @@ def read_responses_request(body: bytes) -> GoverningFields:
 def responses_fields(members: Members) -> GoverningFields:
     """Read an already located body: a caller that splices it afterwards locates its members only once."""
     values = _values(members)
-    if reading.first_set(values, _BACKGROUND) is not None:
+    if "background_options" in values and reading.is_set(values["background_options"]):
         raise RequestInvalid(
-            "Background replies are not served, because they outlive the connection that pays for them: remove "
-            "'background' and stream the reply instead.",
-            field="background",
+            "Options of background replies are not served, because nobody documents what they cost: remove "
+            "'background_options'.",
+            field="background_options",
         )
+    is_background = bool(reading.value(values, "background", _boolean, "true or false"))
     maximum = reading.count(values, MAXIMUM_FIELD, MAX_OUTPUT_TOKENS)
     stream = reading.value(values, "stream", _boolean, "true or false")
-    return _fields(members.body, values, maximum=maximum, is_stream=bool(stream))
+    fields = _fields(members.body, values, maximum=maximum, is_stream=bool(stream))
+    return msgspec.structs.replace(fields, background=True) if is_background else fields
 
 
 def input_tokens_fields(members: Members) -> GoverningFields:

@@ -31,10 +31,11 @@ from governance.plugin import (
     hookimpl,
 )
 from governance.plugin.openai_audio import OpenAIAudioProvider
+from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.openai_images import OpenAIImagesProvider
-from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
+from governance.plugin.openai_responses import ResponsesConventions
 from governance.plugin.options import ANY_TEXT, check_options
 
 _KEY_HEADER = "api-key"
@@ -60,7 +61,7 @@ _SIGNS = ErrorSigns(
 """Azure's API management answers 403 where a quota is used up and 429 where a rate is."""
 
 
-class AzureOpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider, OpenAIImagesProvider, OpenAIAudioProvider):
+class AzureOpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIImagesProvider, OpenAIAudioProvider):
     """The base with a resource's URL, Azure's header for keys, and what its deployments' processing costs."""
 
     wires = _WIRES

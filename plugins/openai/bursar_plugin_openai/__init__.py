@@ -5,6 +5,8 @@ recorded replies. Options of a connection:
 
 - `organization`, `project`: whom OpenAI is to charge, where the key alone does not say.
 - `project_service_tier`: the tier that the project's settings give to requests which ask for `auto`, or for none.
+- `wires`: `responses` for models that OpenAI serves by Responses alone, as its -pro and -codex models: then other
+  wires' requests are translated into it, and not into chat.
 """
 
 from collections.abc import Callable
@@ -23,13 +25,15 @@ from governance.plugin import (
     hookimpl,
 )
 from governance.plugin.openai_audio import OpenAIAudioProvider
+from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
 from governance.plugin.openai_images import OpenAIImagesProvider
 from governance.plugin.openai_moderations import OpenAIModerationsProvider
-from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
+from governance.plugin.openai_responses import ResponsesConventions
 
 PROJECT_TIER: Final = "project_service_tier"
+WIRES: Final = "wires"
 SERVICE_TIERS: Final = {
     "auto": (),
     "default": (),
@@ -58,11 +62,12 @@ _WIRES: Final = frozenset(
         Wire.OPENAI_TRANSLATIONS,
     }
 )
+_RESPONSES_ALONE: Final = frozenset({Wire.OPENAI_RESPONSES, Wire.OPENAI_INPUT_TOKENS})
 _TIERED: Final = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 
 
 class OpenAI(
-    OpenAIResponsesProvider,
+    OpenAIJobsProvider,
     OpenAIEmbeddingsProvider,
     OpenAIModerationsProvider,
     OpenAIImagesProvider,
@@ -94,6 +99,10 @@ class OpenAI(
         )
         return msgspec.structs.replace(upstream, headers=(*upstream.headers, *own))
 
+    def wires_of(self, *, connection: ConnectionSettings) -> frozenset[Wire]:
+        """Leave chat out where the models of this connection do not speak it."""
+        return _RESPONSES_ALONE if WIRES in connection.options else self.wires
+
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound it as the bases do, at the tier that the project's settings give where the request leaves it to them.
         Raises RequestUnbounded.
@@ -106,7 +115,7 @@ class OpenAI(
 
 
 def _check_options(connection: ConnectionSettings) -> None:
-    known = (*_HEADERS, PROJECT_TIER)
+    known = (*_HEADERS, PROJECT_TIER, WIRES)
     for option, text in connection.options.items():
         if option not in known:
             raise ConnectionInvalid(
@@ -116,6 +125,10 @@ def _check_options(connection: ConnectionSettings) -> None:
             raise ConnectionInvalid(
                 f"Option {option!r} of connection {connection.name!r} must be as OpenAI spells it, without spaces."
             )
+    if connection.options.get(WIRES, "responses") != "responses":
+        raise ConnectionInvalid(
+            f"Option {WIRES!r} of connection {connection.name!r} must be responses: leave it out for all wires."
+        )
     tier = connection.options.get(PROJECT_TIER, "default")
     if tier not in _PROJECT_TIERS:
         raise ConnectionInvalid(

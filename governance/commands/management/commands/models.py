@@ -9,11 +9,13 @@ from django.db import transaction
 
 from governance.catalog import operations, queries
 from governance.catalog.amounts import usd_per_million
+from governance.catalog.currencies import rate_of
 from governance.catalog.errors import PriceUnusual
 from governance.catalog.hours import hours_in_words
 from governance.catalog.importing import ImportResult, import_catalogue
 from governance.catalog.models import LanguageModel, ModelAlias, Price
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
+from governance.commands.parsing import pairs
 from governance.connections.models import Connection
 from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
@@ -72,10 +74,14 @@ class Command(VerbCommand):
         verb.add_argument("model", metavar="PROVIDER/MODEL", help="as `bursar models list` names it")
         verb = self.add_verb(
             "import", _import, words="Import models and prices from installed price sources. Safe to repeat.",
-            example="bursar models import --source genai-prices",
+            example="bursar models import --source genai-prices\n  bursar models import --rate CNY=0.1404",
         )  # fmt: skip
         verb.add_argument("--source", help="only this one; see `bursar plugins`")
         verb.add_argument(_CONFIRM, action="store_true", help="apply price changes by more than a factor of 20 too")
+        verb.add_argument(
+            "--rate", action="append", default=[], metavar="CURRENCY=USD",
+            help="what one unit is worth, for prices in CNY and the like; repeatable",
+        )  # fmt: skip
 
     def _declare_route(self) -> None:
         verb = self.add_verb(
@@ -89,6 +95,15 @@ class Command(VerbCommand):
         )
         verb.add_argument(
             "--weight", action="append", default=[], metavar="CONNECTION/MODEL=N", help="0 makes a spare; repeatable"
+        )
+
+        verb = self.add_verb(
+            "own", _own, words="Say what follows where a caller's own account at a vendor fails.",
+            example="bursar models own llama --then shared\n  bursar models own llama --then nothing",
+        )  # fmt: skip
+        verb.add_argument("alias", help="the name clients use")
+        verb.add_argument(
+            "--then", required=True, choices=["shared", "nothing"], help="shared: the organisation's connections"
         )
 
     def _declare_add(self) -> None:
@@ -177,6 +192,12 @@ def _route(options: dict[str, Any]) -> Answer:
     )
     kept = {target.deployment_id: target.weight for target in alias.targets.all()}
     return {"alias": alias.name, "by": options["by"], "weights": {name: kept[pk] for name, pk in ids.items()}}
+
+
+def _own(options: dict[str, Any]) -> Answer:
+    alias = queries.alias_named(organisation=chosen_organisation(options), name=options["alias"])
+    changed = operations.change_leaving_own(actor=actor(), alias_id=alias.pk, leaves_own=options["then"] == "shared")
+    return {"alias": changed.name, "then": "shared" if changed.leaves_own else "nothing"}
 
 
 def _deployment_ids(alias: ModelAlias) -> dict[str, int]:
@@ -294,12 +315,14 @@ def _import(options: dict[str, Any]) -> Answer:
     if wanted and wanted not in sources:
         raise BadRequest(f"There is no price source {wanted!r}; installed: {', '.join(sorted(sources)) or 'none'}.")
     at = utc_now()
+    rates = {code: rate_of(code, text) for code, text in pairs(options["rate"], what="rate").items()}
     results = [
         import_catalogue(
             actor=actor(),
             at=at,
             catalogue=source.read(providers=()),
             is_confirmed=options["confirm_unusual_prices"],
+            rates=rates,
         )
         for name, source in sources.items()
         if wanted in (None, name)

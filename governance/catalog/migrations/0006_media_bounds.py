@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0004_prices_by_the_hour")]
+    dependencies = [("catalog", "0005_leaving_own")]
 
     operations = [
         migrations.AddField(
