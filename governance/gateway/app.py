@@ -26,13 +26,14 @@ from governance.policy.snapshot import KeyPolicy, PolicySnapshot
 _log = structlog.get_logger("bursar.gateway")
 
 _ANY = "{id}"
+_ANTHROPICS = b"anthropic-version"
 
 Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True):
     """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included
-    unless `is_one_word`. Probes are not logged.
+    unless `is_one_word`. Probes are not logged. `is_openais`: another API has other things under the same path.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Route(msgspec.Struct, frozen=True):
     handler: Handler
     is_logged: bool = True
     is_one_word: bool = False
+    is_openais: bool = False
 
 
 class _NamedRoute(NamedTuple):
@@ -97,6 +99,10 @@ class Gateway:
             route = self._route(exchange)
             exchange.facts.route = route.path
             exchange.facts.is_logged = route.is_logged
+            if route.is_openais and _ANTHROPICS in exchange.headers:
+                raise RouteUnknown(
+                    f"{route.path} is OpenAI's here: Bursar does not serve what Anthropic's API has there."
+                )
             await route.handler(self, exchange)
         except RequestInvalid as error:
             await self._refuse(exchange, BadRequest(str(error)), field=error.field)

@@ -1,4 +1,6 @@
 import pytest
+import time_machine
+from django.db import connection
 
 from governance.alerts.models import Recipient
 from governance.alerts.operations import deliver_due, notice_crossings
@@ -140,10 +142,13 @@ def test_a_team_of_another_organisation_is_no_choice(company: Company, log_in: L
 
 
 def test_a_changed_limit_reaches_the_current_period_and_the_trail(company: Company, log_in: LogIn) -> None:
-    book(company, Call(key="chat-app", model="falcon-large", at=NOW, read=1_000_000, written=0))
+    # The database's clock decides which period is the current one, and stands nowhere still.
+    with connection.cursor() as cursor:
+        (today,) = cursor.execute("SELECT clock_timestamp()").fetchone()
     budget = company.budgets["Assistant"]
-
-    answer = log_in("admin").post(f"/budgets/{budget.pk}/limit/", {"limit": "2", "reason": "less"}, follow=True)
+    with time_machine.travel(today, tick=False):
+        book(company, Call(key="chat-app", model="falcon-large", at=today, read=1_000_000, written=0))
+        answer = log_in("admin").post(f"/budgets/{budget.pk}/limit/", {"limit": "2", "reason": "less"}, follow=True)
 
     assert Account.objects.get(budget=budget).limit_nano == 2_000_000_000
     assert "Used up: calls are refused" in answer.content.decode()

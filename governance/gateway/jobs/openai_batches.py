@@ -86,8 +86,8 @@ def _value(members: Members, name: str) -> str:
 
 
 ROUTES: Final = (
-    Route(BATCHES, "POST", create),
-    Route(BATCHES, "GET", list_batches),
-    Route(BATCHES + "/{id}", "GET", show, is_one_word=True),
-    Route(BATCHES + "/{id}/cancel", "POST", cancel, is_one_word=True),
+    Route(BATCHES, "POST", create, is_openais=True),
+    Route(BATCHES, "GET", list_batches, is_openais=True),
+    Route(BATCHES + "/{id}", "GET", show, is_one_word=True, is_openais=True),
+    Route(BATCHES + "/{id}/cancel", "POST", cancel, is_one_word=True, is_openais=True),
 )

@@ -227,9 +227,9 @@ def _missing(policy: KeyPolicy, vendor_id: str) -> NotFound:
 
 
 ROUTES: Final = (
-    Route(FILES, "POST", create),
-    Route(FILES, "GET", list_files),
-    Route(FILES + "/{id}", "GET", show, is_one_word=True),
-    Route(FILES + "/{id}", "DELETE", delete, is_one_word=True),
-    Route(FILES + "/{id}/content", "GET", content, is_one_word=True),
+    Route(FILES, "POST", create, is_openais=True),
+    Route(FILES, "GET", list_files, is_openais=True),
+    Route(FILES + "/{id}", "GET", show, is_one_word=True, is_openais=True),
+    Route(FILES + "/{id}", "DELETE", delete, is_one_word=True, is_openais=True),
+    Route(FILES + "/{id}/content", "GET", content, is_one_word=True, is_openais=True),
 )
