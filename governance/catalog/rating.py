@@ -15,7 +15,7 @@ from governance.core.errors import BursarError, RequestUnpriced
 from governance.core.money import EXACT
 from governance.core.windows import END
 from governance.plugin.provider import Bound
-from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage
+from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, UNIT_CLASSES, TokenClass, Usage
 
 RATING_RULE = 1
 """The version of the rules in this file, kept on every usage record."""
@@ -34,6 +34,8 @@ _SAME_PRICE = {TokenClass.CACHE_READ: TokenClass.INPUT, TokenClass.REASONING: To
 """A vendor that lists no price for these bills them as the class they belong to."""
 
 _REQUEST = TokenClass.REQUEST
+_UNPRICED = frozenset({_REQUEST, *UNIT_CLASSES})
+"""What is counted of every call of its kind, and billed only where a vendor has a price for it."""
 
 _ASSUMED_PRICE = {
     TokenClass.CACHE_READ_EXPLICIT: TokenClass.CACHE_READ,
@@ -81,12 +83,13 @@ class Step(msgspec.Struct, frozen=True):
     """The rates that apply to the whole request when its input is at least `from_input_tokens`.
 
     `dearest` has the dearest amount among the prices of input or output tokens, with and without media: one per
-    (classes, has_media), where there is any.
+    (classes, has_media), where there is any. `units` are the classes beside tokens that have a price.
     """
 
     from_input_tokens: int
     rates: Mapping[TokenClass, Rate]
     dearest: Mapping[tuple[frozenset[TokenClass], bool], int]
+    units: frozenset[TokenClass]
 
 
 class RatedLine(msgspec.Struct, frozen=True):
@@ -184,18 +187,23 @@ class RateCard:
 
     def _rate_at(self, step: Step, counts: Mapping[TokenClass, int], *, is_assumed: bool) -> Rated:
         total = 0
-        lines = []
+        lines: list[RatedLine] = []
+        is_without_price = False
         for token_class, quantity in counts.items():
             if not quantity:
                 continue
             rate = step.rates.get(token_class)
-            if rate is None and token_class is _REQUEST:
-                continue
+            if rate is None:
+                is_without_price = is_without_price or token_class is not _REQUEST
+                if token_class in _UNPRICED:
+                    continue
             amount = quantity * rate.amount if rate else 0
             is_assumed = is_assumed or rate is None or rate.is_assumed
             total += amount
             cost = EXACT.multiply(amount, self._unit)
             lines.append(RatedLine(token_class, quantity, rate.price_id if rate else None, cost))
+        if is_without_price and (step.units or not UNIT_CLASSES.isdisjoint(counts)):
+            _refuse_unpriced(lines)
         return Rated(
             lines=tuple(lines),
             cost_nano=EXACT.multiply(total, self._unit),
@@ -219,6 +227,12 @@ class RateTable:
         if STANDARD not in card.tiers:
             raise NoPrice("The model has no price in force, so it cannot be called: add one with `bursar models add`.")
         return card
+
+
+def _refuse_unpriced(lines: list[RatedLine]) -> None:
+    """Raise NoPrice where media are reported in one unit and priced in another: nothing proves that they were free."""
+    if all(line.price_id is None for line in lines):
+        raise NoPrice("The model has no price for anything that was used: add it with `bursar models add`.")
 
 
 def is_listed_price(token_class: TokenClass, *, listed_for: TokenClass) -> bool:
@@ -257,7 +271,7 @@ def _steps(lines: list[PriceLine], digits: int) -> tuple[Step, ...]:
             if line.from_input_tokens <= start:
                 rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits, EXACT)), line.id, is_assumed=False)
         rates = _with_neighbours(rates)
-        steps.append(Step(start, rates, _dearest_of(rates)))
+        steps.append(Step(start, rates, _dearest_of(rates), UNIT_CLASSES & rates.keys()))
     return tuple(steps)
 
 
@@ -299,10 +313,21 @@ def _dearest(step: Step, classes: frozenset[TokenClass], bound: Bound) -> int:
 
 
 def _fixed(step: Step, bound: Bound) -> int:
-    fixed = bound.input_tokens * _dearest(step, INPUT_CLASSES, bound)
+    fixed = 0
+    if step.units:
+        fixed += _units(step, bound)
+    if not step.units or (INPUT_CLASSES, False) in step.dearest:
+        fixed += bound.input_tokens * _dearest(step, INPUT_CLASSES, bound)
+        if bound.output_tokens:
+            fixed += bound.output_tokens * _dearest(step, OUTPUT_CLASSES, bound)
     if TokenClass.REQUEST in step.rates:
         fixed += step.rates[TokenClass.REQUEST].amount
     for token_class in bound.priced:
+        if token_class in UNIT_CLASSES and token_class not in step.rates:
+            raise RequestUnpriced(
+                f"The model has no price by {token_class}, and the catalogue has no bound for the tokens that this "
+                "request can use of it: whoever administers Bursar can add one with `bursar models add --bound`."
+            )
         if token_class not in step.rates or step.rates[token_class].is_assumed:
             raise RequestUnpriced(f"The model has no price for {token_class}: ask for less, or add its price.")
     for token_class, calls in bound.calls.items():
@@ -310,3 +335,14 @@ def _fixed(step: Step, bound: Bound) -> int:
             raise RequestUnpriced(f"The model has no price for {token_class}: leave that tool out, or add its price.")
         fixed += calls * step.rates[token_class].amount
     return fixed
+
+
+def _units(step: Step, bound: Bound) -> int:
+    """Return what can come of the prices beside tokens. Each must be bounded: the vendor bills it."""
+    for token_class in step.units:
+        if token_class not in bound.units:
+            raise RequestUnpriced(
+                f"The model is priced by {token_class}, and nothing bounds how many this request can use: call it as "
+                "its vendor means it to be called."
+            )
+    return sum(bound.units[token_class] * step.rates[token_class].amount for token_class in step.units)

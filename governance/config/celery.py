@@ -33,6 +33,10 @@ app.conf.beat_schedule = {
         "task": "governance.ledger.tasks.make_coming_partitions",
         "schedule": crontab(hour=0, minute=40),
     },
+    "keep-prompts-in-order": {
+        "task": "governance.prompts.tasks.keep_prompts_in_order",
+        "schedule": crontab(hour=0, minute=50),
+    },
     "prove-ledger-nightly": {
         "task": "governance.chargeback.tasks.prove_ledger_nightly",
         "schedule": crontab(hour=2, minute=20),

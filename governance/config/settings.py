@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "governance.audit",
     "governance.teams",
     "governance.connections",
+    "governance.prompts",
     "governance.catalog",
     "governance.keys",
     "governance.ledger",

@@ -9,7 +9,7 @@ import msgspec
 from governance.connections.errors import ConnectionRefused, ProviderUnknown
 from governance.connections.tokens import grant_of
 from governance.plugin.errors import ConnectionInvalid
-from governance.plugin.provider import ConnectionSettings, Provider
+from governance.plugin.provider import ConnectionSettings, Provider, wires_of
 
 MAX_CREDENTIAL_CHARACTERS = 16_384
 _ANY_TOKEN = "a-token-that-is-got-later"  # noqa: S105 - stands for one
@@ -38,7 +38,7 @@ def check_settings(provider: Provider, settings: ConnectionSettings, *, is_unrea
         if grant is not None:
             check_base_url(grant.url)
             settings = msgspec.structs.replace(settings, credential=_ANY_TOKEN)
-        for wire in sorted(provider.wires):
+        for wire in sorted(wires_of(provider, settings)):
             check_base_url(provider.upstream(wire=wire, connection=settings).url)
     except ConnectionInvalid as error:
         raise ConnectionRefused(str(error)) from error

@@ -14,13 +14,15 @@ from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
 from governance.gateway.errors import GuardFailed, GuardRefused, ReplyUnusable
-from governance.gateway.estimate import most_unreported
+from governance.gateway.estimate import unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
-from governance.gateway.formats import EVENT_STREAM, FORMATS, Splitter
+from governance.gateway.formats import EVENT_STREAM, FORMATS
 from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
+from governance.gateway.own_shapes import as_events, in_wire, reframing, signature_of
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
+from governance.gateway.prompt_writer import PromptWriter
 from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
     ReplyTooLarge,
@@ -32,22 +34,24 @@ from governance.gateway.replies import (
     timed_out,
     vendor_failure,
 )
+from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
-from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
+from governance.gateway.transport import AnswerLost, NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
 from governance.jobs.hot import Jobs
 from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
-from governance.plugin.errors import UsageUnreadable
+from governance.plugin.errors import StreamBroken, UsageUnreadable
+from governance.plugin.pieces import PieceSplitter
 from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
-from governance.plugin.sse import EventSplitter
-from governance.plugin.usage import UsageReport
+from governance.plugin.sse import EventSplitter, Splitter
+from governance.plugin.usage import TokenClass
 from governance.policy.guards import AppliedGuard
 
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
@@ -69,6 +73,8 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     retries: RetryBudget
     router: Router
     guards: Guards
+    cache: ResponseCache
+    prompts: PromptWriter
     chance: Callable[[], float]
 
 
@@ -151,6 +157,8 @@ class Attempt:
             first_byte_milliseconds=None if first is None else _milliseconds(first - sent_at),
             total_milliseconds=_milliseconds(time.perf_counter() - sent_at),
         )
+        if not self._quote.deployment.is_charged:
+            outcome = outcomes.uncharged(outcome, because=TokenClass.OWN_ACCOUNT)
         facts.outcome = f"{outcome.ending}:{outcome.reason}"
         facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
@@ -173,6 +181,8 @@ class Attempt:
             elif error.is_timeout:
                 self._note_lost("vendor_timed_out")
             raise self._lost(vendor_failure(error, provider=self._title)) from error
+        except StreamBroken as error:
+            raise self._lost(vendor_failure(AnswerLost(str(error)), provider=self._title)) from error
         except Overdue as overdue:
             self._note_lost("client_gone" if self._departure.has_happened else "vendor_timed_out")
             if overdue.waiting is Waiting.CLIENT:
@@ -206,20 +216,18 @@ class Attempt:
             self.outcome = outcomes.suspense(reason, http_status=self.outcome.http_status)
 
     async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
-        facts = self._exchange.facts
+        facts, deployment = self._exchange.facts, self._quote.deployment
+        upstream = self._rendition.passed.addressed(
+            deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
+        )
+        signature = signature_of(deployment, upstream, body) if upstream.is_signed else ()
         facts.sent_at = time.perf_counter()
         self.outcome = outcomes.LOST
-        deployment = self._quote.deployment
-        reply = await self._vendors.transport.send(
-            upstream=self._rendition.passed.addressed(
-                deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
-            ),
-            body=body,
-        )
+        reply = await self._vendors.transport.send(upstream=upstream, body=body, signature=signature)
         try:
             facts.first_byte_at = time.perf_counter()
             self.outcome = outcomes.lost(reply.status)
-            self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
+            self._headers += passed_headers(reply.headers, secrets=deployment.secrets)
             self._departure.reply_began()
             split = self._splitter(reply)
             if self._rendition.shown is not None:
@@ -237,10 +245,15 @@ class Attempt:
         if not self._quote.fields.stream or reply.status != 200:
             return None
         kind = content_type(reply)
-        if self._rendition.shown is not None:
-            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES) if kind == EVENT_STREAM else None
+        if self._rendition.shown is not None and kind == EVENT_STREAM:
+            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES)
         make = FORMATS[self._quote.wire].splitters.get(kind)
-        return None if make is None else make()
+        if make is not None and self._rendition.shown is None:
+            return make()
+        splitter = reframing(self._quote, kind)
+        if splitter is not None:
+            self._headers = as_events(self._headers)
+        return splitter
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:
         limits = self._vendors.limits
@@ -263,7 +276,7 @@ class Attempt:
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
-            self._cost_usd = usd_text(self.outcome.rated.charge_nano)
+            self._cost_usd = usd_text(self.outcome.rated.charge_nano if self._quote.deployment.is_charged else 0)
             self._headers.append((b"x-bursar-cost-usd", self._cost_usd.encode()))
         if self._departure.has_happened:
             raise ClientGone
@@ -304,6 +317,7 @@ class Attempt:
         return passed
 
     async def _stream(self, reply: Reply, splitter: Splitter, patience: Patience) -> None:
+        self._exchange.is_whole = isinstance(splitter, PieceSplitter)
         shown = self._rendition.shown
         relay = Relay(
             exchange=self._exchange,
@@ -347,13 +361,7 @@ class Attempt:
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)
-        usage = most_unreported(self._quote)
-        if usage is None:
-            return outcomes.suspense("usage_missing", http_status=status)
-        settled = outcomes.settled(
-            UsageReport(usage=usage, raw=b""), self._quote.card, reason=reason, http_status=status
-        )
-        return msgspec.structs.replace(settled, is_estimated=True)
+        return unreported(self._quote, reason=reason, http_status=status)
 
     def _failed(self, reply: Reply, body: bytes) -> AttemptFailed:
         """The vendor answered with an error: what it costs, and whether another attempt is worth it."""
@@ -366,7 +374,7 @@ class Attempt:
         else:
             self.outcome = outcomes.suspense("vendor_error", http_status=reply.status)
         is_small = len(body) <= LARGEST_HELD_BYTES
-        shown = masked(body, credential=deployment.connection.credential)
+        shown = masked(in_wire(self._quote, reply.status, body), secrets=deployment.secrets)
         if self._rendition.shown is not None:
             shown = self._rendition.shown.error(reply.status, shown)
         may_be_retried = (b"x-should-retry", b"false") not in self._headers

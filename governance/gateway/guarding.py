@@ -16,6 +16,7 @@ from governance.gateway.errors import GuardFailed, GuardRefused
 from governance.gateway.exchange import Exchange, Facts
 from governance.gateway.texts import Piece, Text, byte_offsets, decoded, is_json, replaced, texts_of
 from governance.plugin.errors import RequestInvalid
+from governance.plugin.forms import Form
 from governance.plugin.guards import MAX_KIND_CHARACTERS, Finding, Guard
 from governance.plugin.splicing import Members
 from governance.policy.guards import AppliedGuard, GuardAction, GuardPolicy
@@ -55,18 +56,23 @@ class Guards:
         """Offer one more."""
         self._guards = {**self._guards, guard.name: guard}
 
-    async def request(self, members: Members, policy: GuardPolicy, exchange: Exchange) -> bytes:
-        """Return the request's body as it may go on: the same object where nothing is masked.
+    async def request(self, members: Members | Form, policy: GuardPolicy, exchange: Exchange) -> bytes:
+        """Return the request's body as it may go on: the same object where nothing is masked. Of a form its texts are
+        looked at, not its files.
 
         Raises GuardRefused or GuardFailed.
         """
         if not policy.requests:
             return members.body
-        outside = [span for name in _GOVERNING if (span := members.span(name)) is not None]
-        found = await self._look(members.body, policy.requests, outside, exchange)
+        if isinstance(members, Form):
+            found = await self._look_at_form(members, policy.requests, exchange)
+        else:
+            outside = [span for name in _GOVERNING if (span := members.span(name)) is not None]
+            found = await self._look(members.body, policy.requests, outside, exchange)
         told = "{by.level} does not let a request hold {kinds} (guard {by.guard}): take it out and send the rest."
         _refuse(found, told)
-        return replaced(members.body, [each.piece for each in found], is_json=True) if found else members.body
+        is_json = not isinstance(members, Form)
+        return replaced(members.body, [each.piece for each in found], is_json=is_json) if found else members.body
 
     async def reply(self, body: bytes, guards: Sequence[AppliedGuard], exchange: Exchange) -> bytes:
         """Return a reply's body as it may be passed on. Raises GuardRefused or GuardFailed."""
@@ -78,19 +84,29 @@ class Guards:
         _refuse(found, told)
         return replaced(body, [each.piece for each in found], is_json=is_json(body)) if found else body
 
+    async def _look_at_form(self, form: Form, guards: Sequence[AppliedGuard], exchange: Exchange) -> list[_Found]:
+        found: list[_Found] = []
+        for part in form.fields:
+            if part.name not in _GOVERNING:
+                inside = await self._look(form.body[part.start : part.end], guards, (), exchange, is_plain=True)
+                found += [_Found(_moved(each.piece, by=part.start), each.by) for each in inside]
+        return found
+
     async def _look(
         self,
         body: bytes,
         guards: Sequence[AppliedGuard],
         outside: Sequence[tuple[int, int]],
         exchange: Exchange,
+        *,
+        is_plain: bool = False,
     ) -> list[_Found]:
         facts = exchange.facts
         try:
             if len(body) <= _LOOK_HERE_BYTES:
-                found = self._find(body, guards, outside)
+                found = self._find(body, guards, outside, is_plain)
             else:
-                found = await asyncio.to_thread(self._find, body, guards, outside)
+                found = await asyncio.to_thread(self._find, body, guards, outside, is_plain)
         except _GuardBroken as broken:
             _log.error("plugin_failed", request_id=str(exchange.request_id), guard=broken.guard, at=broken.at)
             facts.failed_guard = broken.guard
@@ -101,9 +117,11 @@ class Guards:
         _note(found, facts)
         return found
 
-    def _find(self, body: bytes, guards: Sequence[AppliedGuard], outside: Sequence[tuple[int, int]]) -> list[_Found]:
+    def _find(
+        self, body: bytes, guards: Sequence[AppliedGuard], outside: Sequence[tuple[int, int]], is_plain: bool
+    ) -> list[_Found]:
         found: list[_Found] = []
-        texts = list(texts_of(body, outside=outside)) if is_json(body) else None
+        texts = list(texts_of(body, outside=outside)) if not is_plain and is_json(body) else None
         for applied in guards:
             guard = self._guards.get(applied.guard)
             if guard is None:
@@ -111,6 +129,18 @@ class Guards:
             pieces = _plain_pieces(guard, body) if texts is None else _pieces(guard, texts)
             found += [_Found(piece, applied) for piece in pieces]
         return found
+
+
+def refuse_sound(policy: GuardPolicy) -> None:
+    """Refuse to have something spoken whose text guards would have to look at: they cannot listen.
+
+    Raises RequestInvalid.
+    """
+    for applied in policy.replies:
+        raise RequestInvalid(
+            f"Speech is not served to you, because {applied.level} has replies looked at (guard {applied.guard}), and "
+            "what is spoken cannot be: whoever administers Bursar can give you a key without that rule."
+        )
 
 
 def refuse_stream(policy: GuardPolicy) -> None:
@@ -136,6 +166,10 @@ def refuse_jobs(policy: GuardPolicy) -> None:
             f"Batches and background replies are not served to you, because {applied.level} has replies looked at "
             f"(guard {applied.guard}): send the requests one by one, as single calls."
         )
+
+
+def _moved(piece: Piece, *, by: int) -> Piece:
+    return Piece(piece.start + by, piece.end + by, piece.word)
 
 
 def _refuse(found: Sequence[_Found], told: str) -> None:

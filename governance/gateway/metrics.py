@@ -32,6 +32,8 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_retries": ("Further attempts for requests whose one before failed, by kind and why.", ("kind", "reason")),
     "bursar_guard_findings": ("What guards found, by guard, kind and what became of it.", ("guard", "kind", "action")),
     "bursar_guard_failures": ("Requests that did not pass because a guard failed, by guard.", ("guard",)),
+    "bursar_cache_lookups": ("Requests of teams that keep answers, by whether one was there.", ("result",)),
+    "bursar_prompts": ("Requests of teams that store them, by what became of the copy.", ("result",)),
     "bursar_tokens": ("Tokens that vendors reported.", ("kind",)),
     "bursar_cost_nano_usd": ("Money charged, in nano-USD.", ()),
 }
@@ -43,6 +45,7 @@ GAUGES: Mapping[str, str] = {
     "bursar_leased_nano_usd": "Money leased to gateway processes, in nano-USD, summed over accounts.",
     "bursar_leased_idle_nano_usd": "Leased money that no request holds, in nano-USD, summed over accounts.",
     "bursar_journal_bytes": "Size of the gateway processes' journals.",
+    "bursar_cache_bytes": "Answers that are kept for the same request again, in bytes.",
     "bursar_breaker_open": "Deployments that are left alone because they kept failing, summed over processes.",
     "bursar_processes": "Gateway processes that serve.",
 }

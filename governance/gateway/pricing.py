@@ -39,7 +39,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
     def tokens(self, maximum: int) -> int:
         """Return how many tokens the attempt can use at most, with this maximum of output tokens per choice."""
-        return self.bound.input_tokens + maximum * self.bound.choices
+        return self.bound.input_tokens + maximum * self.bound.choices + self.bound.output_tokens
 
     @property
     def least_maximum(self) -> int:
@@ -52,6 +52,9 @@ def quote(
 ) -> Quote:
     """Price the worst case of this request. Raises RequestUnpriced, NoPrice or BadRequest: no bound, no call."""
     card = deployment.model.rates.card_at(at)
+    if fields.media is not None:
+        media = msgspec.structs.replace(fields.media, bounds=deployment.model.bounds)
+        fields = msgspec.structs.replace(fields, media=media)
     try:
         bound = deployment.provider.bound(wire=wire, connection=deployment.connection, fields=fields)
     except RequestUnbounded as error:
@@ -96,10 +99,11 @@ def quote_of(
 
 
 def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: UUID, request_id: UUID) -> Claim:
-    """Return the wish to reserve this quote's worst case."""
+    """Return the wish to reserve this quote's worst case: nothing where the vendor is paid by the caller's owner."""
     deployment = quote.deployment
     alias = quote.fields.model
-    want = quote.worst_nano
+    is_charged = deployment.is_charged
+    want = quote.worst_nano if is_charged else 0
     return Claim(
         attempt_id=attempt_id,
         request_id=request_id,
@@ -118,9 +122,9 @@ def claim(*, quote: Quote, policy: KeyPolicy, tags: dict[str, str], attempt_id: 
             is_stream=quote.fields.stream,
             tags=tags,
         ),
-        budgets=_paying(policy, alias=alias, provider=deployment.provider.name, tags=tags),
+        budgets=_paying(policy, alias=alias, provider=deployment.provider.name, tags=tags) if is_charged else (),
         want_nano=want,
-        least_nano=want if quote.is_given else quote.worst.nano(quote.least_maximum),
+        least_nano=want if quote.is_given or not is_charged else quote.worst.nano(quote.least_maximum),
     )
 
 
@@ -136,7 +140,7 @@ def _paying(policy: KeyPolicy, *, alias: str, provider: str, tags: dict[str, str
 
 def granted_maximum(quote: Quote, hold: Hold) -> int:
     """Return the maximum that the money held pays for: the quote's own, or a lower one."""
-    if hold.granted_nano >= quote.worst_nano:
+    if not quote.deployment.is_charged or hold.granted_nano >= quote.worst_nano:
         return quote.maximum
     return min(quote.maximum, quote.worst.affordable_output_tokens(hold.granted_nano))
 
@@ -150,7 +154,8 @@ def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
     if deployment.upstream_name != fields.model:
         form = FORMATS[quote.wire]
         if form.names_model:
-            edits["model"] = deployment.upstream_name
+            # Unless the plugin took it out: then it stands in the address.
+            edits.setdefault("model", deployment.upstream_name)
         elif form.rename is not None:
             edits.update(form.rename(fields, deployment.upstream_name))
     if quote.is_written or maximum < quote.maximum:

@@ -28,7 +28,8 @@ from governance.metering.attempt import Ending, Outcome
 from governance.plugin.errors import PluginError
 from governance.plugin.jobs import JobAction, JobKind, JobProvider, JobReading, LineEnd, takes_jobs
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream
-from governance.policy.hot import credential_opener, load_connected
+from governance.policy.hot import load_connected
+from governance.policy.opening import Opener
 
 LINES_AT_ONCE: Final = 200
 LOOKING_SECONDS: Final = 600.0
@@ -68,7 +69,7 @@ class Looker:
         self._connection = connection
         self._client = client
         self._providers = providers
-        self._open_credential = credential_opener(keys)
+        self._opener = Opener(keys)
         self._tokens = Tokens()
 
     async def look_at_due(self, *, ends_at: float) -> int:
@@ -118,7 +119,7 @@ class Looker:
                 self._connection,
                 connection_id=job.connection_id,
                 providers=self._providers,
-                open_credential=self._open_credential,
+                opener=self._opener,
                 tokens=self._tokens,
                 at=at,
             )

@@ -3,11 +3,13 @@
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
-from governance.catalog.rating import STANDARD, NoPrice, RateCard, Rated
+import msgspec
+
+from governance.catalog.rating import STANDARD, NoPrice, RateCard, Rated, RatedLine
 from governance.core.money import MAX_NANO, NANO_PER_USD
 from governance.metering.attempt import Ending, Outcome
 from governance.plugin.errors import UsageUnreadable
-from governance.plugin.usage import Usage, UsageReport
+from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 UNSENT = Outcome(ending=Ending.RELEASED, reason="not_sent")
 DOUBTFUL = "usage_doubtful"
@@ -76,6 +78,30 @@ def settled(report: UsageReport, card: RateCard, *, reason: str, http_status: in
         raw_usage=_raw(report.raw),
         is_estimated=rated.is_assumed,
     )
+
+
+def uncharged(outcome: Outcome, *, because: TokenClass) -> Outcome:
+    """Return how an attempt ended that nobody is charged for: its lines say what it would have cost, and one takes that
+    off. Where its usage is not known it is settled all the same, as an estimate: no money waits for it.
+    """
+    if outcome.ending is Ending.RELEASED:
+        return outcome
+    if outcome.rated is None:
+        return msgspec.structs.replace(
+            outcome,
+            ending=Ending.SETTLED,
+            usage=Usage(input_tokens=0, output_tokens=0),
+            rated=NO_CHARGE,
+            is_estimated=True,
+        )
+    return msgspec.structs.replace(outcome, ending=Ending.SETTLED, rated=_taken_off(outcome.rated, because=because))
+
+
+def _taken_off(rated: Rated, *, because: TokenClass) -> Rated:
+    if not rated.lines:
+        return rated
+    line = RatedLine(token_class=because, quantity=1, price_id=None, cost_nano=rated.cost_nano.copy_negate())
+    return Rated(lines=(*rated.lines, line), cost_nano=Decimal(0), charge_nano=0, is_assumed=rated.is_assumed)
 
 
 def _name(text: str | None) -> str | None:

@@ -12,6 +12,7 @@ from governance.plugin.errors import (
     RequestInvalid,
     RequestUnbounded,
     SettingInvalid,
+    StreamBroken,
     UsageUnreadable,
 )
 from governance.plugin.guards import Finding, Guard
@@ -27,16 +28,20 @@ from governance.plugin.jobs import (
     LineReading,
 )
 from governance.plugin.notifier import Notice, Notifier
-from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
+from governance.plugin.prices import ModelFact, NativePrice, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
     AfterDisconnect,
     Billing,
     Bound,
     BoundingMeter,
+    ChoosesWires,
     ConnectionSettings,
     ErrorReading,
+    FramingProvider,
     GoverningFields,
     Provider,
+    SelectiveProvider,
+    SigningProvider,
     SilentProvider,
     StreamMeter,
     Upstream,
@@ -44,6 +49,7 @@ from governance.plugin.provider import (
 )
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
+from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
@@ -54,6 +60,7 @@ __all__ = [
     "Bound",
     "BoundingMeter",
     "Candidate",
+    "ChoosesWires",
     "ConnectionInvalid",
     "ConnectionSettings",
     "DestinationInvalid",
@@ -61,6 +68,7 @@ __all__ = [
     "FileAction",
     "FileProvider",
     "Finding",
+    "FramingProvider",
     "GoverningFields",
     "Guard",
     "JobAction",
@@ -70,6 +78,7 @@ __all__ = [
     "LineEnd",
     "LineReading",
     "ModelFact",
+    "NativePrice",
     "NotDelivered",
     "Notice",
     "Notifier",
@@ -82,9 +91,14 @@ __all__ = [
     "RequestInvalid",
     "RequestUnbounded",
     "RoutingStrategy",
+    "SelectiveProvider",
+    "ServerSentEvent",
     "SettingInvalid",
     "Settings",
+    "SigningProvider",
     "SilentProvider",
+    "Splitter",
+    "StreamBroken",
     "StreamMeter",
     "TokenClass",
     "TokenGrant",

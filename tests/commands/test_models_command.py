@@ -108,3 +108,9 @@ def test_a_route_that_means_nothing_is_refused(words: tuple[str, ...], sentence:
     with pytest.raises(CommandError, match=sentence):
         _run("route", "llama", *words)
     assert not AuditEvent.objects.filter(action="alias.routing_changed").exists()
+
+
+def test_what_follows_an_own_account_is_said_per_alias() -> None:
+    assert _run("own", "llama", "--then", "shared") == {"alias": "llama", "then": "shared"}
+    assert AuditEvent.objects.latest("id").action == "alias.own_accounts_changed"
+    assert _run("own", "llama", "--then", "nothing")["then"] == "nothing"

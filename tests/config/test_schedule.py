@@ -18,4 +18,5 @@ def test_finance_and_alerts_are_scheduled() -> None:
     assert schedule["prove_ledger_nightly"] == crontab(hour=2, minute=20)
     assert schedule["write_due_statements"] == crontab(minute=10)
     assert schedule["compare_vendor_costs"] == crontab(minute=25)
+    assert schedule["keep_prompts_in_order"] == crontab(hour=0, minute=50)
     assert schedule["make_coming_partitions"] == crontab(hour=0, minute=40)

@@ -1,4 +1,4 @@
-"""Real vendors' answers, translated, and read by the stock SDKs of the other two wires from a real HTTP server.
+"""Real vendors' answers, translated, and read by the stock SDKs of the other wires from a real HTTP server.
 
 What the client's SDK sees of the translated bytes must be what the vendor's own SDK sees of the vendor's bytes.
 """
@@ -22,6 +22,7 @@ from governance.plugin.sse import EventSplitter
 from tests.support.recordings import exchange
 
 CHAT, MESSAGES, GEMINI = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.GEMINI
+RESPONSES = Dialect.OPENAI_RESPONSES
 CIRCUMSTANCES = Circumstances(created_at_seconds=1_700_000_000, request_id="req_1", model="asked")
 EVENTS, JSON = "text/event-stream", "application/json"
 
@@ -141,6 +142,23 @@ def tokens(usage: Any) -> tuple[int, int]:
     return usage.prompt_tokens, max(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens)
 
 
+def through_responses(page: Page) -> Seen:
+    client = openai.OpenAI(base_url=f"{page.base_url}/v1", api_key="k", max_retries=0)
+    if page.content_type == JSON:
+        reply: Any = client.responses.create(model="m", input="x")
+    else:
+        with client.responses.stream(model="m", input="x") as stream:
+            reply = [event for event in stream if hasattr(event, "response")][-1].response
+    thoughts = [item.summary or item.content or () for item in reply.output if item.type == "reasoning"]
+    return Seen(
+        text=reply.output_text,
+        thoughts="".join(piece.text for pieces in thoughts for piece in pieces),
+        calls=[(item.name, arguments(item.arguments)) for item in reply.output if item.type == "function_call"],
+        tokens=(reply.usage.input_tokens, reply.usage.output_tokens),
+        is_complete=reply.status in ("completed", "incomplete"),
+    )
+
+
 def through_anthropic(page: Page) -> Seen:
     client = anthropic.Anthropic(base_url=page.base_url, api_key="k", max_retries=0)
     asked: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
@@ -188,6 +206,7 @@ THROUGH: dict[Dialect, Callable[[Page], Seen]] = {
     CHAT: through_openai,
     MESSAGES: through_anthropic,
     GEMINI: through_google,
+    RESPONSES: through_responses,
 }
 STREAMS: list[tuple[Any, ...]] = [
     ("anthropic-stream-simple.json", 0, MESSAGES, (20, 5)),
@@ -202,6 +221,9 @@ STREAMS: list[tuple[Any, ...]] = [
     ("openrouter-stream-reasoning.json", 0, CHAT, (43, 36)),
     ("xai-chat-text-stream.json", 0, CHAT, (12, 342)),
     ("zai-glm-4.7-stream.json", 0, CHAT, (13, 564)),
+    ("openai-responses-stream-usage-gpt5.json", 0, RESPONSES, None),
+    ("deepseek-responses-v4-flash-stream.json", 0, RESPONSES, None),
+    ("xai-responses-websearch-stream.json", 0, RESPONSES, None),
 ]
 ANSWERS: list[tuple[Any, ...]] = [
     ("anthropic-cache-breakpoint-opus4.8.json", 0, MESSAGES, (68, 359)),
@@ -217,11 +239,12 @@ ANSWERS: list[tuple[Any, ...]] = [
     ("ollama-local-openai-chat.json", 0, CHAT, (136, 15)),
     ("xai-chat-toolcall.json", 0, CHAT, (291, 215)),
     ("zai-glm-5.2.json", 0, CHAT, (20, 67)),
+    ("azure-openai-responses-gpt5.6-sol.json", 0, RESPONSES, (18, 5)),
 ]
 
 
 def others(cases: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Return each case, whose third word is the vendor's wire, with both wires that a client may speak instead."""
+    """Return each case, whose third word is the vendor's wire, with every wire that a client may speak instead."""
     return [(*case, client) for case in cases for client in Dialect if client != case[2]]
 
 
@@ -263,6 +286,7 @@ def test_a_recorded_answer_says_the_same_to_the_sdk_of_another_wire(
             ("gemini-404-model.json", 404, GEMINI, "is not found for API version"),
             ("openai-chat-404-model.json", 404, CHAT, "does not exist or you do not have access"),
             ("openrouter-429-and-errors.json", 429, CHAT, "Provider returned error"),
+            ("openai-responses-400-model.json", 400, RESPONSES, "does not exist"),
         ]
     ),
 )

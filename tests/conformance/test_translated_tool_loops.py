@@ -20,6 +20,7 @@ from google.genai import types as google
 from governance.gateway.translation import Circumstances, Destination, Dialect, StreamShape, Translation
 
 CHAT, MESSAGES, GEMINI = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.GEMINI
+RESPONSES = Dialect.OPENAI_RESPONSES
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 QUESTION, THOUGHT, SKY, ANSWER = "Weather in Ulm?", "I must look.", "blue", "It is sunny."
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSB2ZW5kb3I="
@@ -52,11 +53,48 @@ def google_chunk(*parts: dict[str, Any], **candidate: Any) -> dict[str, Any]:
     return {"candidates": [{"content": content, "index": 0} | candidate], "modelVersion": "m", "responseId": "r"}
 
 
+def response(*items: dict[str, Any]) -> dict[str, Any]:
+    usage = {"input_tokens": 9, "output_tokens": 3, "total_tokens": 12}
+    return {"id": "resp", "model": "m", "status": "completed", "output": list(items), "usage": usage}
+
+
+def response_events(*items: dict[str, Any]) -> Events:
+    events: Events = [{"type": "response.created", "response": response() | {"status": "in_progress"}}]
+    for index, item in enumerate(items):
+        place = {"output_index": index, "content_index": 0, "summary_index": 0}
+        kind, text = {
+            "reasoning": ("reasoning_summary_text", THOUGHT),
+            "function_call": ("function_call_arguments", '{"city":"Ulm"}'),
+            "message": ("output_text", ANSWER),
+        }[item["type"]]
+        empty = {"content": [], "summary": [], "arguments": ""}
+        began = {name: empty.get(name, value) for name, value in item.items()}
+        events.append({"type": "response.output_item.added", "item": began} | place)
+        events += [{"type": f"response.{kind}.delta", "delta": piece} | place for piece in (text[:3], text[3:])]
+        events.append({"type": f"response.{kind}.done"} | place)
+        events.append({"type": "response.output_item.done", "item": item} | place)
+    return [*events, {"type": "response.completed", "response": response(*items)}]
+
+
 CALL = {"id": "call_9", "type": "function", "index": 0, "function": {"name": "weather", "arguments": '{"city":"Ulm"}'}}
 TEXT = {"type": "text", "text": ""}
 THINKING = {"type": "thinking", "thinking": "", "signature": ""}
 USE = {"type": "tool_use", "id": "toolu_9", "name": "weather", "input": {}}
 FUNCTION_CALL = {"name": "weather", "args": {"city": "Ulm"}}
+REASONING = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [{"type": "summary_text", "text": THOUGHT}],
+    "encrypted_content": SIGNATURE,
+}
+CALLED = {"type": "function_call", "id": "fc_1", "call_id": "call_9", "name": "weather", "arguments": '{"city":"Ulm"}'}
+TOLD = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": ANSWER, "annotations": []}],
+}
 SCRIPTS: dict[Dialect, tuple[Events, Events]] = {
     CHAT: (
         chat_chunks({"role": "assistant", "reasoning_content": THOUGHT}, {"tool_calls": [CALL]}, finish="tool_calls"),
@@ -80,6 +118,7 @@ SCRIPTS: dict[Dialect, tuple[Events, Events]] = {
         ],
         [google_chunk({"text": ANSWER}, finishReason="STOP")],
     ),
+    RESPONSES: (response_events(REASONING, CALLED), response_events(TOLD)),
 }
 WHOLE: dict[Dialect, tuple[dict[str, Any], dict[str, Any]]] = {
     CHAT: (
@@ -115,6 +154,7 @@ WHOLE: dict[Dialect, tuple[dict[str, Any], dict[str, Any]]] = {
         ),
         google_chunk({"text": ANSWER}, finishReason="STOP"),
     ),
+    RESPONSES: (response(REASONING, CALLED), response(TOLD)),
 }
 
 
@@ -186,6 +226,24 @@ def by_openai(server: Between, *, is_streamed: bool) -> str:
     return str(message.content)
 
 
+def by_responses(server: Between, *, is_streamed: bool) -> str:
+    client = openai.OpenAI(base_url=f"{server.base_url}/v1", api_key="k", max_retries=0)
+    tools: Any = [{"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}]
+    said: list[Any] = [{"role": "user", "content": QUESTION}]
+    for _ in range(2):
+        if is_streamed:
+            with client.responses.stream(model="m", input=said, tools=tools) as stream:
+                response: Any = stream.get_final_response()
+        else:
+            response = client.responses.create(model="m", input=said, tools=tools)
+        calls = [item for item in response.output if item.type == "function_call"]
+        if not calls:
+            break
+        assert json.loads(calls[0].arguments) == {"city": "Ulm"}
+        said += [*response.output, {"type": "function_call_output", "call_id": calls[0].call_id, "output": SKY}]
+    return str(response.output_text)
+
+
 def by_anthropic(server: Between, *, is_streamed: bool) -> str:
     client = anthropic.Anthropic(base_url=server.base_url, api_key="k", max_retries=0)
     asked: dict[str, Any] = {"model": "m", "max_tokens": 99, "tools": [{"name": "weather", "input_schema": SCHEMA}]}
@@ -223,7 +281,12 @@ def by_google(server: Between, *, is_streamed: bool) -> str:
     return "".join(part.text or "" for part in parts if not part.thought)
 
 
-BY: dict[Dialect, Callable[..., str]] = {CHAT: by_openai, MESSAGES: by_anthropic, GEMINI: by_google}
+BY: dict[Dialect, Callable[..., str]] = {
+    CHAT: by_openai,
+    MESSAGES: by_anthropic,
+    GEMINI: by_google,
+    RESPONSES: by_responses,
+}
 
 
 def expected(vendor: Dialect, asked: dict[str, Any]) -> None:
@@ -239,6 +302,12 @@ def expected(vendor: Dialect, asked: dict[str, Any]) -> None:
         assert said["content"] == [thought, USE | {"input": {"city": "Ulm"}}]
         (block,) = given["content"]
         assert (block["tool_use_id"], block["content"]) == ("toolu_9", [{"type": "text", "text": SKY}])
+    elif vendor == RESPONSES:
+        _, thought, called, given = asked["input"]
+        assert (thought["encrypted_content"], thought["summary"][0]["text"]) == (SIGNATURE, THOUGHT)
+        assert (called["name"], json.loads(called["arguments"])) == ("weather", {"city": "Ulm"})
+        assert given == {"type": "function_call_output", "call_id": called["call_id"], "output": SKY}
+        assert asked["store"] is False
     else:
         _, said, given = asked["contents"]
         *_, called = said["parts"]

@@ -13,20 +13,26 @@ from governance.gateway.translation.gemini.request import FIELDS as GEMINI_FIELD
 from governance.gateway.translation.gemini.request import GENERATION_FIELDS
 from governance.gateway.translation.messages.request import FIELDS as MESSAGES_FIELDS
 from governance.gateway.translation.reading import Fields
+from governance.gateway.translation.responses.request import FIELDS as RESPONSES_FIELDS
 from governance.plugin.errors import RequestInvalid
 from tests.gateway.translation.support import BASE, SCHEMA
 
 PAGE = Path(__file__).parents[2] / "docs/translation.md"
 CHAT, MESSAGES, GEMINI = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.GEMINI
-VENDORS = {CHAT: (MESSAGES, GEMINI), MESSAGES: (CHAT, GEMINI), GEMINI: (CHAT, MESSAGES)}
+RESPONSES = Dialect.OPENAI_RESPONSES
+VENDORS = {
+    CHAT: (MESSAGES, GEMINI, RESPONSES),
+    RESPONSES: (CHAT, MESSAGES, GEMINI),
+    MESSAGES: (CHAT, GEMINI, RESPONSES),
+    GEMINI: (CHAT, MESSAGES, RESPONSES),
+}
 HEADINGS = {
+    RESPONSES: "From the OpenAI Responses wire",
     CHAT: "From the OpenAI chat wire",
     MESSAGES: "From the Anthropic messages wire",
     GEMINI: "From the Gemini wire",
 }
-ROW = re.compile(
-    r"^\| `([\w.]+)` \| (carried|changed|left out|refused) \| (carried|changed|left out|refused) \| (.*)\|$"
-)
+ROW = re.compile(r"^\| `([\w.]+)` \|" + r" (carried|changed|left out|refused) \|" * 3 + r" (.*)\|$")
 MORE = [{"role": "user", "content": "More"}]
 FUNCTION = {"name": "f", "parameters": SCHEMA}
 NESTED = "generationConfig."
@@ -49,6 +55,23 @@ SAMPLES: dict[Dialect, dict[str, Any]] = {
         "parallel_tool_calls": False,
         "response_format": {"type": "json_schema", "json_schema": {"name": "f", "schema": SCHEMA}},
         "reasoning_effort": "minimal",
+        "user": "u",
+        "safety_identifier": "u",
+        "verbosity": "low",
+    },
+    RESPONSES: {
+        "input": "More",
+        "instructions": "Be brief.",
+        "stream": True,
+        "max_output_tokens": 7,
+        "temperature": 0.5,
+        "top_p": 0.5,
+        "tools": [{"type": "function", **FUNCTION}],
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+        "text": {"format": {"type": "json_schema", "name": "f", "schema": SCHEMA}},
+        "reasoning": {"effort": "minimal"},
+        "include": ["reasoning.encrypted_content"],
         "user": "u",
         "safety_identifier": "u",
     },
@@ -100,14 +123,15 @@ BESIDE: dict[str, dict[str, Any]] = {
 """What a field needs beside it to mean something."""
 
 
-def rows(client: Dialect) -> dict[str, tuple[str, str]]:
+def rows(client: Dialect) -> dict[str, tuple[str, str, str]]:
     section = PAGE.read_text(encoding="utf-8").split(f"## {HEADINGS[client]}\n")[1].split("\n## ")[0]
-    return {found[1]: (found[2], found[3]) for line in section.splitlines() if (found := ROW.match(line))}
+    return {found[1]: (found[2], found[3], found[4]) for line in section.splitlines() if (found := ROW.match(line))}
 
 
 def known(client: Dialect) -> set[str]:
     fields: dict[Dialect, list[tuple[str, Fields]]] = {
         CHAT: [("", CHAT_FIELDS)],
+        RESPONSES: [("", RESPONSES_FIELDS)],
         MESSAGES: [("", MESSAGES_FIELDS)],
         GEMINI: [("", GEMINI_FIELDS), (NESTED, GENERATION_FIELDS)],
     }
@@ -155,7 +179,7 @@ def test_every_field_that_a_wire_knows_has_a_row(client: Dialect) -> None:
         for client in Dialect
         for name, words in rows(client).items()
         for vendor, word in zip(VENDORS[client], words, strict=True)
-        if (client, name) not in ((CHAT, "model"), (MESSAGES, "model"))
+        if (client, name) not in ((CHAT, "model"), (RESPONSES, "model"), (MESSAGES, "model"))
     ],
 )
 def test_every_cell_says_what_becomes_of_the_field(client: Dialect, vendor: Dialect, name: str, word: str) -> None:
@@ -166,4 +190,10 @@ def test_every_cell_says_what_becomes_of_the_field(client: Dialect, vendor: Dial
         assert raised.value.field
         return
     written = translated(client, vendor, fields)
-    assert (written == without_field(client, vendor, name)) is (word == "left out")
+    without = without_field(client, vendor, name)
+    assert (said_of(written) == said_of(without)) is (word == "left out")
+
+
+def said_of(request: TranslatedRequest | None) -> object:
+    """Return what the vendor is told. What an answer repeats of a request is told to the client alone."""
+    return request and (request.body, request.is_streamed, request.wants_usage)

@@ -322,15 +322,17 @@ async def test_its_fetch_of_a_stored_response_is_its_not_found_error(served: Ser
             await client.responses.retrieve("resp_1")
 
 
-async def test_a_connection_of_the_chat_wire_alone_says_so(served: Served, world: World, key: str) -> None:
+async def test_a_connection_of_the_chat_wire_alone_counts_nothing_and_says_so(
+    served: Served, world: World, key: str
+) -> None:
     world.execute("UPDATE connections_connection SET provider = 'openai_compatible'")
     await served.gateway.keeper.refresh()
     async with served.sdk(key) as client:
         with pytest.raises(
             openai.BadRequestError,
-            match=r"not served in the wire openai\.responses, .* Call it by POST /v1/chat/completions",
+            match=r"not served in the wire openai\.input_tokens, .* Call it by POST /v1/chat/completions",
         ):
-            await client.responses.create(model="tiny", input="Hi")
+            await client.responses.input_tokens.count(model="tiny", input="Hi")
 
 
 async def test_no_answer_holds_the_vendors_key_or_host(served: Served, world: World, vendor: Vendor, key: str) -> None:

@@ -8,8 +8,11 @@ import openai
 import pytest
 from google import genai
 from google.genai import types
+from pydantic import BaseModel
 
-from tests.gateway.vendor import Answer, Vendor, VendorCall, chat_event, chat_reply
+from tests.gateway.openai_vendor import STREAM as RESPONSE_STREAM
+from tests.gateway.openai_vendor import response
+from tests.gateway.vendor import Answer, Vendor, VendorCall, chat_event, chat_reply, in_turn
 from tests.gateway.world import Served, World, question
 
 MESSAGE = {
@@ -27,7 +30,7 @@ GENERATED = {
     "usageMetadata": {"promptTokenCount": 9, "candidatesTokenCount": 3, "totalTokenCount": 12},
     "modelVersion": "gemini-x",
 }
-CHARGED = {"openai_compatible": 15_000, "anthropic": 7_000 + 2 * 100 + 6_000, "gemini": 15_000}
+CHARGED = {"openai_compatible": 15_000, "anthropic": 7_000 + 2 * 100 + 6_000, "gemini": 15_000, "openai": 15_000}
 """At 1,000 nano-USD per input token, 100 per cached one and 2,000 per output token."""
 
 
@@ -55,8 +58,14 @@ REPLIES = {
     "openai_compatible": chat_reply(),
     "anthropic": json.dumps(MESSAGE).encode(),
     "gemini": json.dumps(GENERATED).encode(),
+    "openai": json.dumps(response()).encode(),
 }
-STREAMS = {"openai_compatible": CHAT_STREAM, "anthropic": MESSAGE_STREAM, "gemini": GENERATED_STREAM}
+STREAMS = {
+    "openai_compatible": CHAT_STREAM,
+    "anthropic": MESSAGE_STREAM,
+    "gemini": GENERATED_STREAM,
+    "openai": RESPONSE_STREAM,
+}
 
 
 def answering(provider: str) -> Answer:
@@ -73,7 +82,9 @@ def answering(provider: str) -> Answer:
 
 
 async def serve_from(provider: str, served: Served, world: World, vendor: Vendor) -> None:
-    """Let the model `tiny` be served by this provider, which the scripted vendor plays."""
+    """Let the model `tiny` be served by this provider, which the scripted vendor plays. OpenAI serves it by Responses
+    alone.
+    """
     world.insert(
         "catalog_price",
         book_id=world.book,
@@ -86,8 +97,11 @@ async def serve_from(provider: str, served: Served, world: World, vendor: Vendor
         source="test",
         snapshot_sha256="",
     )
-    base = vendor.base_url if provider == "openai_compatible" else vendor.base_url.removesuffix("/v1")
-    world.execute("UPDATE connections_connection SET provider = %s, base_url = %s", provider, base)
+    base = vendor.base_url if provider.startswith("openai") else vendor.base_url.removesuffix("/v1")
+    options = '{"wires": "responses"}' if provider == "openai" else "{}"
+    world.execute(
+        "UPDATE connections_connection SET provider = %s, base_url = %s, options = %s", provider, base, options
+    )
     vendor.answer = answering(provider)
     await served.catch_up(world)
 
@@ -98,7 +112,7 @@ async def charged(world: World, provider: str, count: int) -> None:
     assert {record["alias"] for record in records} == {"tiny"}
 
 
-@pytest.mark.parametrize("provider", ["anthropic", "gemini"])
+@pytest.mark.parametrize("provider", ["anthropic", "gemini", "openai"])
 async def test_openais_sdk_is_served_by_others(
     served: Served, world: World, vendor: Vendor, key: str, provider: str
 ) -> None:
@@ -115,7 +129,48 @@ async def test_openais_sdk_is_served_by_others(
     await charged(world, provider, 2)
 
 
-@pytest.mark.parametrize("provider", ["openai_compatible", "gemini"])
+@pytest.mark.parametrize("provider", ["openai_compatible", "anthropic", "gemini"])
+async def test_openais_sdk_is_served_by_others_on_responses(
+    served: Served, world: World, vendor: Vendor, key: str, provider: str
+) -> None:
+    await serve_from(provider, served, world, vendor)
+    async with served.sdk(key) as client:
+        whole = await client.responses.create(model="tiny", instructions="Be brief.", input="Hi", max_output_tokens=50)
+        async with client.responses.stream(model="tiny", input="Hi", max_output_tokens=50) as stream:
+            text = "".join([event.delta async for event in stream if event.type == "response.output_text.delta"])
+            final = await stream.get_final_response()
+        with pytest.raises(openai.BadRequestError, match="leave it out or send false"):
+            await client.responses.create(model="tiny", input="Hi", store=True)
+    assert (whole.output_text, whole.status, whole.store, whole.instructions) == (
+        "Hello!",
+        "completed",
+        False,
+        "Be brief.",
+    )
+    assert (text, final.output_text, final.status) == ("Hello!", "Hello!", "completed")
+    assert [usage and (usage.input_tokens, usage.output_tokens) for usage in (whole.usage, final.usage)] == [(9, 3)] * 2
+    await charged(world, provider, 2)
+
+
+class Greeting(BaseModel):
+    """What the SDK's `parse` asks for."""
+
+    word: str
+
+
+async def test_openais_sdk_parses_a_response_of_another_vendor(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    await serve_from("anthropic", served, world, vendor)
+    told = MESSAGE | {"content": [{"type": "text", "text": '{"word":"Hello"}'}]}
+    vendor.answer = in_turn(lambda call: call.reply(json.dumps(told).encode()))
+    async with served.sdk(key) as client:
+        reply = await client.responses.parse(model="tiny", input="Hi", text_format=Greeting)
+    assert reply.output_parsed == Greeting(word="Hello")
+    assert vendor.calls[0].json["output_config"]["format"]["schema"]["properties"].keys() == {"word"}
+
+
+@pytest.mark.parametrize("provider", ["openai_compatible", "gemini", "openai"])
 async def test_anthropics_sdk_is_served_by_others(
     served: Served, world: World, vendor: Vendor, key: str, provider: str
 ) -> None:
@@ -132,7 +187,7 @@ async def test_anthropics_sdk_is_served_by_others(
     await charged(world, provider, 2)
 
 
-@pytest.mark.parametrize("provider", ["openai_compatible", "anthropic"])
+@pytest.mark.parametrize("provider", ["openai_compatible", "anthropic", "openai"])
 async def test_googles_sdk_is_served_by_others(
     served: Served, world: World, vendor: Vendor, key: str, provider: str
 ) -> None:
@@ -218,11 +273,13 @@ async def test_a_fallback_may_be_a_vendor_of_another_wire(
     assert answer.parse().choices[0].message.content == "Hello!"
 
 
-async def test_who_asks_in_a_wire_that_a_vendor_does_not_speak_is_told_how_to_ask(served: Served, key: str) -> None:
+async def test_who_asks_in_a_wire_that_a_vendor_does_not_speak_is_told_how_to_ask(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    await serve_from("anthropic", served, world, vendor)
     async with served.sdk(key) as client:
         with pytest.raises(openai.BadRequestError) as refused:
-            await client.responses.create(model="tiny", input="Hi")
+            await client.embeddings.create(model="tiny", input="Hi")
     told = str(refused.value)
-    assert "is not served in the wire openai.responses" in told
-    ways = "POST /v1/chat/completions or POST /v1/embeddings or POST /v1/messages or POST /v1beta/models/{id}:generate"
-    assert ways in told
+    assert "is not served in the wire openai.embeddings" in told
+    assert "POST /v1/chat/completions or POST /v1/responses or POST /v1/messages or POST /v1beta/models/{id}" in told

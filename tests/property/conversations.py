@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from governance.gateway.translation import Circumstances, Dialect, StreamShape, chat, gemini, messages
+from governance.gateway.translation import Circumstances, Dialect, StreamShape, chat, gemini, messages, responses
 from governance.gateway.translation.canonical import (
     Answer,
     AnswerBegan,
@@ -41,7 +41,13 @@ from governance.gateway.translation.wires import WireFormat
 from governance.plugin.usage import Usage
 
 CHAT, MESSAGES, GEMINI = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.GEMINI
-FORMATS: dict[Dialect, WireFormat] = {CHAT: chat.FORMAT, MESSAGES: messages.FORMAT, GEMINI: gemini.FORMAT}
+RESPONSES = Dialect.OPENAI_RESPONSES
+FORMATS: dict[Dialect, WireFormat] = {
+    CHAT: chat.FORMAT,
+    MESSAGES: messages.FORMAT,
+    GEMINI: gemini.FORMAT,
+    RESPONSES: responses.FORMAT,
+}
 CIRCUMSTANCES = Circumstances(created_at_seconds=1_700_000_000, request_id="req_1", model="asked")
 SHAPE = StreamShape(wants_usage=True)
 
@@ -96,7 +102,7 @@ def answer_parts(origins: tuple[Dialect, ...]) -> st.SearchStrategy[tuple[Answer
 @st.composite
 def turns(draw: st.DrawFn, dialect: Dialect) -> tuple[Message, ...]:
     """Turns of user and assistant, where results follow the calls that they are of, ending with the user's."""
-    origins = {CHAT: (), MESSAGES: (MESSAGES,), GEMINI: (GEMINI,)}[dialect]
+    origins = {CHAT: (), MESSAGES: (MESSAGES,), GEMINI: (GEMINI,), RESPONSES: (RESPONSES,)}[dialect]
     seen = [TEXTS.map(Text), IMAGES, LINKS]
     turns = [Message(Role.USER, tuple(draw(st.lists(st.one_of(seen), min_size=1, max_size=3))))]
     for number in range(draw(st.integers(0, 2))):
@@ -122,7 +128,7 @@ def any_said(parts: tuple[AnswerPart, ...]) -> bool:
 def result(dialect: Dialect, call: ToolCall) -> st.SearchStrategy[ToolResult]:
     texts = st.lists(TEXTS.map(Text), max_size=1)
     images = st.lists(IMAGES, max_size=1) if dialect != CHAT else st.just([])
-    is_error = st.booleans() if dialect != CHAT else st.sampled_from([False])
+    is_error = st.booleans() if dialect in (MESSAGES, GEMINI) else st.sampled_from([False])
     content = st.tuples(texts, images).map(lambda lists: (*lists[0], *lists[1]))
     return st.builds(ToolResult, st.just(call.id), st.just(call.name), content, is_error)
 
@@ -147,10 +153,11 @@ def conversations(draw: st.DrawFn, dialect: Dialect) -> Conversation:
         tool_choice=draw(choices(tools, dialect)) if tools else None,
         allows_parallel_calls=None,
         sampling=draw(samplings(dialect)),
-        stop=tuple(draw(st.lists(TEXTS, max_size=2))),
+        stop=() if dialect == RESPONSES else tuple(draw(st.lists(TEXTS, max_size=2))),
         maximum_output_tokens=draw(st.integers(1, 10**6)),
         reply_format=draw(formats(dialect)),
         thinking=draw(efforts(dialect)),
+        verbosity=draw(st.sampled_from([None, "low", "high"])) if dialect in (CHAT, RESPONSES) else None,
         user_id=None if dialect == GEMINI else draw(st.none() | NAMES),
         is_streamed=draw(st.booleans()),
     )
@@ -166,9 +173,9 @@ def choices(tools: list[Tool], dialect: Dialect) -> st.SearchStrategy[ToolChoice
 
 
 def samplings(dialect: Dialect) -> st.SearchStrategy[Sampling]:
-    top_k = st.none() if dialect == CHAT else st.none() | st.integers(1, 99)
-    more = st.none() if dialect == MESSAGES else RATES
-    seed = st.none() if dialect == MESSAGES else st.none() | st.integers(0, 99)
+    top_k = st.none() | st.integers(1, 99) if dialect in (MESSAGES, GEMINI) else st.none()
+    more = RATES if dialect in (CHAT, GEMINI) else st.none()
+    seed = st.none() | st.integers(0, 99) if dialect in (CHAT, GEMINI) else st.none()
     return st.builds(
         Sampling, temperature=RATES, top_p=RATES, top_k=top_k, frequency_penalty=more, presence_penalty=more, seed=seed
     )
@@ -193,6 +200,10 @@ def efforts(dialect: Dialect) -> st.SearchStrategy[Thinking | None]:
         levels = st.sampled_from([None, *Effort]).filter(lambda effort: effort != Effort.MAX)
         shown = st.none() | st.booleans()
         return st.builds(Thinking, effort=levels, is_shown=shown).filter(lambda thinking: thinking != Thinking())
+    if dialect == RESPONSES:
+        efforts = st.sampled_from([None, *Effort])
+        shown = st.sampled_from([None, True])
+        return st.builds(Thinking, effort=efforts, is_shown=shown).filter(lambda thinking: thinking != Thinking())
     return st.none()
 
 

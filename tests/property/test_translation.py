@@ -12,6 +12,7 @@ from google.genai import types as google
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openai.types.chat.completion_create_params import CompletionCreateParams
+from openai.types.responses.response_create_params import ResponseCreateParams
 from pydantic import TypeAdapter
 
 from governance.gateway.translation import (
@@ -23,6 +24,7 @@ from governance.gateway.translation import (
     normal,
 )
 from governance.gateway.translation.canonical import (
+    NOTHING_ASKED,
     Answer,
     AnswerBegan,
     AnswerEnded,
@@ -44,6 +46,7 @@ from tests.property.conversations import (
     GEMINI,
     JSON_VALUES,
     MESSAGES,
+    RESPONSES,
     SHAPE,
     answers,
     conversations,
@@ -54,7 +57,7 @@ from tests.property.conversations import (
 
 PAIRS = list(itertools.permutations(Dialect, 2))
 DESTINATION = Destination(model="m", default_maximum_tokens=100)
-EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("dialect", list(Dialect))
@@ -64,7 +67,7 @@ def test_a_request_that_a_wire_can_say_comes_through_it_unchanged(dialect: Diale
     conversation = data.draw(conversations(dialect))
     body = FORMATS[dialect].write_request(conversation, DESTINATION)
     read = FORMATS[dialect].read_request(body, is_streamed=conversation.is_streamed)
-    assert msgspec.structs.replace(read, wants_usage=True) == conversation
+    assert msgspec.structs.replace(read, wants_usage=True, asked=NOTHING_ASKED) == conversation
 
 
 @pytest.mark.parametrize(("client", "vendor"), PAIRS)
@@ -91,10 +94,20 @@ def of_google(body: dict[str, Any]) -> None:
     google.GenerateContentConfig.model_validate(generation | body)
 
 
+def of_responses(body: dict[str, Any]) -> None:
+    """Thoughts that the vendor did not store have no id: Codex sends none either, though the SDK's type wants one."""
+    for item in body["input"]:
+        if item["type"] == "reasoning":
+            item["id"] = "rs_1"
+    AS_RESPONSE.validate_python(body)
+
+
+AS_RESPONSE: TypeAdapter[Any] = TypeAdapter(ResponseCreateParams)
 OWN_TYPES: dict[Dialect, Callable[[dict[str, Any]], object]] = {
     CHAT: TypeAdapter(CompletionCreateParams).validate_python,
     MESSAGES: TypeAdapter(MessageCreateParams).validate_python,
     GEMINI: of_google,
+    RESPONSES: of_responses,
 }
 
 
@@ -117,6 +130,13 @@ def echoed(dialect: Dialect, reply: bytes) -> bytes:
     if dialect == MESSAGES:
         said = {"role": "assistant", "content": answer["content"]}
         return encoded({"model": "m", "max_tokens": 9, "messages": [user(hello), said, user(hello)]})
+    if dialect == RESPONSES:
+        results = [
+            {"type": "function_call_output", "call_id": item["call_id"], "output": "ok"}
+            for item in answer["output"]
+            if item["type"] == "function_call"
+        ]
+        return encoded({"model": "m", "input": [user(hello), *answer["output"], *results, user(hello)]})
     said = answer["candidates"][0]["content"]
     turn = {"role": "user", "parts": [{"text": hello}]}
     return encoded({"contents": [turn, said, turn]})
@@ -206,9 +226,13 @@ def through(client: Dialect, vendor: Dialect, pieces: list[bytes]) -> bytes:
 def test_a_streamed_answer_is_the_whole_answer(client: Dialect, vendor: Dialect, data: st.DataObject) -> None:
     """With thoughts and signatures: what a client collects from a stream is what it would have got at once."""
     answer, events = data.draw(streams((vendor,)))
-    echo = {CHAT: collected_chat, MESSAGES: collected_messages, GEMINI: collected_gemini}[client](
-        stream_of(client, events)
-    )
+    collect = {
+        CHAT: collected_chat,
+        MESSAGES: collected_messages,
+        GEMINI: collected_gemini,
+        RESPONSES: collected_response,
+    }
+    echo = collect[client](stream_of(client, events))
     read = FORMATS[client].read_request(echoed(client, encoded(echo)), is_streamed=False)
     assert read.messages[1].parts == answer.parts
 
@@ -260,6 +284,15 @@ def collected_gemini(stream: bytes) -> dict[str, Any]:
     """Collect every part of every chunk, as Google's SDK does for a chat."""
     parts = [part for event in events_in(stream) for part in event["candidates"][0]["content"]["parts"]]
     return {"candidates": [{"content": {"role": "model", "parts": parts}}]}
+
+
+def collected_response(stream: bytes) -> dict[str, Any]:
+    """Collect the items as they end, which the last event says again."""
+    events = events_in(stream)
+    assert [event["sequence_number"] for event in events] == [*range(len(events))]
+    items = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert events[-1]["response"]["output"] == items
+    return {"output": items}
 
 
 @pytest.mark.parametrize(("client", "vendor"), PAIRS)
@@ -319,11 +352,13 @@ def test_nesting_without_end_is_refused() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     for client, vendor in PAIRS:
         translation = Translation(client=client, vendor=vendor)
-        for name in (b"messages", b"contents", b"tools", b"generationConfig", b"thinking"):
+        for name in (b"messages", b"contents", b"tools", b"generationConfig", b"thinking", b"input"):
             with pytest.raises(RequestInvalid):
                 translation.request(b'{"%s":%s}' % (name, deep), DESTINATION)
         with pytest.raises(AnswerUntranslatable):
-            translation.answer(b'{"choices":%s,"content":%s,"candidates":%s}' % (deep, deep, deep), CIRCUMSTANCES)
+            translation.answer(
+                b'{"choices":%s,"content":%s,"candidates":%s,"output":%s}' % (deep, deep, deep, deep), CIRCUMSTANCES
+            )
         stream = translation.stream(CIRCUMSTANCES, StreamShape(wants_usage=True, framing=Framing.ARRAY))
         assert b"nest" in stream.feed(deep) or stream.close() == b""
         assert b"error" in translation.error(500, deep)

@@ -41,6 +41,8 @@ _OTHERS: Final = (
     "/v1/moderations",
     "/v1/files",
     "/v1/batches",
+    "/v1/images/",
+    "/v1/audio/",
 )
 """Of APIs of their own, whatever header the key comes in."""
 _STREAM: Final = ":streamGenerateContent"

@@ -24,6 +24,8 @@ async def asker_of(gateway: Gateway, exchange: Exchange) -> tuple[Asker, bytes]:
     """Return who sends this, and the whole body. Raises BursarError or ClientGone."""
     policy, snapshot, at = await gateway.identify(exchange)
     limits = gateway.vendors.limits
-    body = await exchange.body(limits=limits, watchdog=gateway.vendors.watchdog, now=time.monotonic())
+    body = await exchange.body(
+        limits=limits, largest=limits.body_bytes, watchdog=gateway.vendors.watchdog, now=time.monotonic()
+    )
     tags = read_tags(exchange.headers.get(b"x-bursar-tags"), policy=policy, limits=limits)
     return Asker(policy=policy, snapshot=snapshot, at=at, tags=tags), body

@@ -3,6 +3,7 @@
 import time
 from typing import NamedTuple
 
+from governance.connections.secrets import secrets_of
 from governance.core.errors import NotFound, ProviderUnavailable
 from governance.gateway.app import Gateway
 from governance.gateway.errors import ReplyUnusable
@@ -123,7 +124,7 @@ async def pass_on(gateway: Gateway, exchange: Exchange, vendor: Vendor, upstream
 
 async def _relay(gateway: Gateway, exchange: Exchange, vendor: Vendor, reply: Reply, patience: Patience) -> None:
     limits = gateway.vendors.limits
-    await exchange.start(200, passed_headers(reply.headers, credential=vendor.settings.credential))
+    await exchange.start(200, passed_headers(reply.headers, secrets=secrets_of(vendor.settings.credential)))
     while chunk := await reply.next_chunk():
         patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
         await exchange.write(chunk, is_last=False)
@@ -133,7 +134,7 @@ async def _relay(gateway: Gateway, exchange: Exchange, vendor: Vendor, reply: Re
 
 
 async def _told(gateway: Gateway, vendor: Vendor, reply: Reply, patience: Patience) -> Told:
-    credential = vendor.settings.credential
+    secrets = secrets_of(vendor.settings.credential)
     limits = gateway.vendors.limits
     body = bytearray()
     while chunk := await reply.next_chunk():
@@ -141,5 +142,5 @@ async def _told(gateway: Gateway, vendor: Vendor, reply: Reply, patience: Patien
         body += chunk
         if len(body) > limits.reply_bytes:
             raise ReplyUnusable(f"The answer of {vendor.provider.title} is larger than {limits.reply_bytes} bytes.")
-    shown = masked(bytes(body), credential=credential) if reply.status >= 400 else bytes(body)
-    return Told(reply.status, passed_headers(reply.headers, credential=credential), shown)
+    shown = masked(bytes(body), secrets=secrets) if reply.status >= 400 else bytes(body)
+    return Told(reply.status, passed_headers(reply.headers, secrets=secrets), shown)

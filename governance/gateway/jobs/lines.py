@@ -25,7 +25,6 @@ from governance.metering.durable import DurableClaim, Line
 from governance.plugin.errors import RequestInvalid, RequestUnbounded
 from governance.plugin.jobs import JobKind, takes_jobs
 from governance.plugin.provider import Bound, GoverningFields, Wire
-from governance.plugin.splicing import Members
 from governance.policy.snapshot import DeploymentPolicy
 
 MOST_LINES: Final = 50_000
@@ -143,8 +142,7 @@ class Lines:
             raise BadRequest(f"The batch has more than {MOST_LINES} requests: send several batches.")
 
     async def _add(self, name: str, body: bytes) -> bytes:
-        members = Members(body)
-        fields = FORMATS[self._wire].read(members, self._exchange)
+        members, fields = FORMATS[self._wire].opened(body, self._exchange)
         if fields.stream:
             what = _TITLES[self._kind]
             raise RequestInvalid(f"It asks for a stream, and {what} have none: leave 'stream' out.", field="stream")
@@ -155,8 +153,7 @@ class Lines:
         if guards is not None:
             passed = await self._gateway.vendors.guards.request(members, guards, self._exchange)
             if passed is not body:
-                members = Members(passed)
-                fields = FORMATS[self._wire].read(members, self._exchange)
+                members, fields = FORMATS[self._wire].opened(passed, self._exchange)
         quoted = self._quoted(deployment, fields)
         self._keep(KeptLine(name, quoted.maximum, quoted.bound), quoted)
         return members.splice(body_edits(quoted, quoted.maximum))
@@ -164,7 +161,7 @@ class Lines:
     def _keep(self, line: KeptLine, quoted: Quote) -> None:
         self._names.add(line.name)
         self.kept.append(line)
-        self._reserved.append(quoted.worst_nano)
+        self._reserved.append(quoted.worst_nano if quoted.deployment.is_charged else 0)
         self.tokens += quoted.tokens(quoted.maximum)
         self._first = self._first or quoted
 

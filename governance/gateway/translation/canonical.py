@@ -5,7 +5,9 @@ messages of one role that follow each other are one message, a message that says
 left out, and texts that follow each other in an answer are one text.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -18,6 +20,7 @@ class Dialect(StrEnum):
     OPENAI_CHAT = "openai.chat"
     ANTHROPIC_MESSAGES = "anthropic.messages"
     GEMINI = "gemini.generate"
+    OPENAI_RESPONSES = "openai.responses"
 
 
 class Role(StrEnum):
@@ -154,6 +157,33 @@ class ReplyFormat(msgspec.Struct, frozen=True, kw_only=True):
     is_strict: bool = False
 
 
+Verbosity: TypeAlias = Literal["low", "medium", "high"]
+
+
+class ClientTool(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool of the client's that its vendor knows as a function of another name, or of another kind.
+
+    `is_text`: it takes a text, which the function has as its only argument.
+    """
+
+    name: str
+    namespace: str | None = None
+    is_text: bool = False
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a wire must know of the request to write its answers, as the Responses wire does.
+
+    `repeated` are fields of the request that stand again in the answer; `tools` are by the name that the vendor knows.
+    """
+
+    repeated: Mapping[str, msgspec.Raw] = {}
+    tools: Mapping[str, ClientTool] = {}
+
+
+NOTHING_ASKED = Asked()
+
+
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """A request. `system` are the instructions that stand before the first message, in their order."""
 
@@ -167,10 +197,12 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     maximum_output_tokens: int | None = None
     reply_format: ReplyFormat | None = None
     thinking: Thinking | None = None
+    verbosity: Verbosity | None = None
     user_id: str | None = None
     is_streamed: bool = False
     wants_usage: bool = True
     """Whether the client of a stream is shown usage: only the OpenAI chat wire leaves that open."""
+    asked: Asked = NOTHING_ASKED
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):

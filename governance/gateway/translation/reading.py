@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from governance.gateway.translation.canonical import ReplyFormat
+from governance.gateway.translation.canonical import ReplyFormat, Verbosity
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.splicing import Members, refuse_repeated
 
@@ -115,6 +115,17 @@ def refuse_description(asked: ReplyFormat | None) -> None:
     """Raise RequestInvalid when a reply format is described beside its schema, which only the chat wire can."""
     if asked is not None and asked.description is not None:
         raise unsayable("description", "write it into the schema", within="response_format")
+
+
+def unless_usual(asked: Verbosity | None) -> Verbosity | None:
+    """Return how long the answer is to be, or None where that is as long as usual, which asks for nothing."""
+    return None if asked == "medium" else asked
+
+
+def refuse_verbosity(asked: Verbosity | None) -> None:
+    """Raise RequestInvalid when the length of the answer is asked for, which only OpenAI's wires can."""
+    if asked is not None:
+        raise unsayable("verbosity", "ask for the length in the messages")
 
 
 def _invalid(message: str, field: str | None) -> RequestInvalid:

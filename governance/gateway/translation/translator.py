@@ -2,9 +2,11 @@
 
 import msgspec
 
-from governance.gateway.translation import chat, gemini, messages
+from governance.gateway.translation import chat, gemini, messages, responses
 from governance.gateway.translation.canonical import (
+    NOTHING_ASKED,
     AnswerEnded,
+    Asked,
     Conversation,
     Destination,
     Dialect,
@@ -23,6 +25,7 @@ _FORMATS: dict[Dialect, WireFormat] = {
     Dialect.OPENAI_CHAT: chat.FORMAT,
     Dialect.ANTHROPIC_MESSAGES: messages.FORMAT,
     Dialect.GEMINI: gemini.FORMAT,
+    Dialect.OPENAI_RESPONSES: responses.FORMAT,
 }
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _json = msgspec.json.Decoder()
@@ -36,11 +39,14 @@ _TOO_LARGE = Failure(
 
 
 class TranslatedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request in the vendor's wire. `wants_usage` is what the client asked of its stream, if `is_streamed`."""
+    """A request in the vendor's wire. `wants_usage` is what the client asked of its stream, if `is_streamed`, and
+    `asked` what the client's wire must know of it in the answer.
+    """
 
     body: bytes
     is_streamed: bool
     wants_usage: bool
+    asked: Asked = NOTHING_ASKED
 
 
 class StreamTranslation:
@@ -105,6 +111,7 @@ class Translation:
             body=self._vendor.write_request(conversation, destination),
             is_streamed=conversation.is_streamed,
             wants_usage=conversation.wants_usage,
+            asked=conversation.asked,
         )
 
     def answer(self, body: bytes, circumstances: Circumstances) -> bytes:

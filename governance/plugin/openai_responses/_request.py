@@ -10,6 +10,7 @@ import msgspec
 
 from governance.plugin import reading
 from governance.plugin.errors import RequestInvalid
+from governance.plugin.media import MediaRequest
 from governance.plugin.openai_responses._items import InputReading, read_input
 from governance.plugin.openai_responses._tools import paid_tools
 from governance.plugin.provider import GoverningFields
@@ -94,8 +95,11 @@ def _fields(body: bytes, values: dict[str, msgspec.Raw], *, maximum: int | None,
         + sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values),
         client_wants_usage=True,
         service_tier=reading.value(values, "service_tier", _string, "a string"),
-        remote_media=found.remote_media,
-        inline_media=found.inline_media,
+        remote_media=found.shown.remote,
+        inline_media=found.shown.inline,
+        images=len(found.shown.details),
+        media_bytes=found.shown.bytes,
+        media=MediaRequest(details=tuple(found.shown.details)) if found.shown.details else None,
         paid_tools=_paid(values, found.paid),
         asks_long_cache=any(_LONG_CACHE.search(values[name]) is not None for name in _CACHED if name in values),
     )

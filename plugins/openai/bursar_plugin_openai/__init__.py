@@ -1,10 +1,12 @@
-"""OpenAI itself: chat completions, Responses, embeddings and moderations.
+"""OpenAI itself: chat completions, Responses, embeddings, moderations, images and audio.
 
 Facts from OpenAI's API reference and its Python package 3.54.0 (types of requests, usage and service tiers), and from
 recorded replies. Options of a connection:
 
 - `organization`, `project`: whom OpenAI is to charge, where the key alone does not say.
 - `project_service_tier`: the tier that the project's settings give to requests which ask for `auto`, or for none.
+- `wires`: `responses` for models that OpenAI serves by Responses alone, as its -pro and -codex models: then other
+  wires' requests are translated into it, and not into chat.
 """
 
 from collections.abc import Callable
@@ -22,13 +24,16 @@ from governance.plugin import (
     Wire,
     hookimpl,
 )
+from governance.plugin.openai_audio import OpenAIAudioProvider
 from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
+from governance.plugin.openai_images import OpenAIImagesProvider
 from governance.plugin.openai_moderations import OpenAIModerationsProvider
 from governance.plugin.openai_responses import ResponsesConventions
 
 PROJECT_TIER: Final = "project_service_tier"
+WIRES: Final = "wires"
 SERVICE_TIERS: Final = {
     "auto": (),
     "default": (),
@@ -50,12 +55,24 @@ _WIRES: Final = frozenset(
         Wire.OPENAI_INPUT_TOKENS,
         Wire.OPENAI_EMBEDDINGS,
         Wire.OPENAI_MODERATIONS,
+        Wire.OPENAI_IMAGES,
+        Wire.OPENAI_IMAGE_EDITS,
+        Wire.OPENAI_SPEECH,
+        Wire.OPENAI_TRANSCRIPTIONS,
+        Wire.OPENAI_TRANSLATIONS,
     }
 )
+_RESPONSES_ALONE: Final = frozenset({Wire.OPENAI_RESPONSES, Wire.OPENAI_INPUT_TOKENS})
 _TIERED: Final = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 
 
-class OpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProvider):
+class OpenAI(
+    OpenAIJobsProvider,
+    OpenAIEmbeddingsProvider,
+    OpenAIModerationsProvider,
+    OpenAIImagesProvider,
+    OpenAIAudioProvider,
+):
     """The bases with what is OpenAI's own: whom it charges, and its service tiers."""
 
     wires = _WIRES
@@ -82,6 +99,10 @@ class OpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProv
         )
         return msgspec.structs.replace(upstream, headers=(*upstream.headers, *own))
 
+    def wires_of(self, *, connection: ConnectionSettings) -> frozenset[Wire]:
+        """Leave chat out where the models of this connection do not speak it."""
+        return _RESPONSES_ALONE if WIRES in connection.options else self.wires
+
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound it as the bases do, at the tier that the project's settings give where the request leaves it to them.
         Raises RequestUnbounded.
@@ -94,7 +115,7 @@ class OpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProv
 
 
 def _check_options(connection: ConnectionSettings) -> None:
-    known = (*_HEADERS, PROJECT_TIER)
+    known = (*_HEADERS, PROJECT_TIER, WIRES)
     for option, text in connection.options.items():
         if option not in known:
             raise ConnectionInvalid(
@@ -104,6 +125,10 @@ def _check_options(connection: ConnectionSettings) -> None:
             raise ConnectionInvalid(
                 f"Option {option!r} of connection {connection.name!r} must be as OpenAI spells it, without spaces."
             )
+    if connection.options.get(WIRES, "responses") != "responses":
+        raise ConnectionInvalid(
+            f"Option {WIRES!r} of connection {connection.name!r} must be responses: leave it out for all wires."
+        )
     tier = connection.options.get(PROJECT_TIER, "default")
     if tier not in _PROJECT_TIERS:
         raise ConnectionInvalid(

@@ -15,6 +15,7 @@ from governance.plugin import (
 from governance.plugin.openai_chat import Members, read_chat_request
 from governance.plugin.openai_embeddings import embeddings_fields
 from governance.plugin.openai_responses import read_responses_request
+from governance.plugin.provider import wires_of
 from governance.plugin.testing import PROVIDER_CHECKS, ProviderCheck, Subject
 
 PROVIDER = OpenAI()
@@ -55,6 +56,11 @@ def test_every_wire_has_its_path_and_names_whom_to_charge(wire: Wire, path: str)
     assert "openai-project" not in dict(PROVIDER.upstream(wire=wire, connection=connection()).headers)
 
 
+def test_a_connection_of_models_that_know_responses_alone_speaks_nothing_else() -> None:
+    assert wires_of(PROVIDER, connection(wires="responses")) == {Wire.OPENAI_RESPONSES, Wire.OPENAI_INPUT_TOKENS}
+    assert wires_of(PROVIDER, connection()) == PROVIDER.wires
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -62,6 +68,7 @@ def test_every_wire_has_its_path_and_names_whom_to_charge(wire: Wire, path: str)
         ({"organization": "org 1"}, "without spaces"),
         ({"project": ""}, "without spaces"),
         ({"project": "proj\r\nx-evil: 1"}, "without spaces"),
+        ({"wires": "chat"}, "must be responses"),
         ({"project_service_tier": "scale"}, "must be default or flex or priority or ultrafast"),
     ],
 )

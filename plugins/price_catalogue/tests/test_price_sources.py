@@ -67,3 +67,18 @@ def test_trap_16_anthropics_inference_in_the_us_costs_a_tenth_more_for_every_tok
     assert prices["us", TokenClass.WEB_SEARCH] == prices["standard", TokenClass.WEB_SEARCH] == 10_000
     assert prices["fast+us", TokenClass.OUTPUT] == prices["fast", TokenClass.OUTPUT] * Decimal("1.1")
     assert {tier for tier, _ in prices} == {"standard", "batch", "fast", "us", "fast+us"}
+
+
+def test_trap_16_a_place_in_a_models_name_at_bedrock_multiplies_its_prices() -> None:
+    prices = {
+        (price.model.split(".")[0], price.token_class): price.usd_per_million
+        for price in HandKept().read(providers=["bedrock"]).prices
+        if price.model.endswith(".claude-sonnet-5")
+    }
+    assert {place: prices[place, TokenClass.INPUT] for place, _ in prices} == {
+        "global": 2,
+        **dict.fromkeys(["us", "eu", "jp", "au", "apac"], Decimal("2.2")),
+        "us-gov": Decimal("2.4"),
+    }
+    assert prices["eu", TokenClass.CACHE_WRITE_LONG] == Decimal("4.4")
+    assert prices["us-gov", TokenClass.OUTPUT] == 12

@@ -9,6 +9,7 @@ from governance.gateway.translation import Destination, Dialect, TranslatedReque
 from governance.plugin.errors import RequestInvalid
 
 CHAT, MESSAGES, GEMINI = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC_MESSAGES, Dialect.GEMINI
+RESPONSES = Dialect.OPENAI_RESPONSES
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 HELLO = {"role": "user", "content": "Hello"}
 SAID = {"role": "user", "parts": [{"text": "Hello"}]}
@@ -16,6 +17,7 @@ BASE: dict[Dialect, dict[str, Any]] = {
     CHAT: {"model": "alias", "messages": [HELLO]},
     MESSAGES: {"model": "alias", "max_tokens": 50, "messages": [HELLO]},
     GEMINI: {"contents": [SAID]},
+    RESPONSES: {"model": "alias", "input": "Hello"},
 }
 
 

@@ -39,6 +39,10 @@ def read_failure(status: int, body: Any) -> Failure:
 
 def write_failure(failure: Failure) -> bytes:
     """Return the body of an error reply."""
+    return msgspec.json.encode({"error": error_of(failure)})
+
+
+def error_of(failure: Failure) -> dict[str, str | None]:
+    """Return the fields of an error."""
     kind = _TYPES.get(failure.status, "server_error" if failure.status >= 500 else "invalid_request_error")
-    error = {"message": failure.message, "type": kind, "param": None, "code": failure.code}
-    return msgspec.json.encode({"error": error})
+    return {"message": failure.message, "type": kind, "param": None, "code": failure.code}

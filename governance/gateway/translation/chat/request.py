@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from governance.gateway.translation.canonical import Verbosity
 from governance.gateway.translation.reading import NULL, Fields, Refused
 
 _FALSE = frozenset({b"false"})
@@ -31,6 +32,7 @@ FIELDS = Fields(
             "reasoning_effort",
             "user",
             "safety_identifier",
+            "verbosity",
         }
     ),
     left_out={
@@ -48,7 +50,6 @@ FIELDS = Fields(
         "service_tier": Refused(
             "tiers differ from vendor to vendor; leave it out", frozenset({b'"auto"', b'"default"'})
         ),
-        "verbosity": Refused("ask for the length in the messages", frozenset({b'"medium"'})),
         "modalities": Refused("only text is translated", frozenset({b'["text"]'})),
         "audio": Refused("only text is translated"),
         "prediction": Refused("leave it out; the answer is the same, only slower"),
@@ -272,3 +273,4 @@ class Request(msgspec.Struct):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    verbosity: Verbosity | None = None

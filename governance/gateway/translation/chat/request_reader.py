@@ -27,7 +27,7 @@ from governance.gateway.translation.canonical import (
 from governance.gateway.translation.chat import request as wire
 from governance.gateway.translation.chat.thoughts import proof_of_call, thoughts_of
 from governance.gateway.translation.images import image_of_url
-from governance.gateway.translation.reading import decoded, given
+from governance.gateway.translation.reading import decoded, given, unless_usual
 from governance.gateway.translation.tool_calls import name_of_call
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.splicing import Members
@@ -61,6 +61,7 @@ def read_request(body: bytes, *, is_streamed: bool = False) -> Conversation:
         maximum_output_tokens=min(caps) if caps else None,
         reply_format=_reply_format(asked.response_format),
         thinking=Thinking(effort=Effort(asked.reasoning_effort)) if asked.reasoning_effort else None,
+        verbosity=unless_usual(asked.verbosity),
         user_id=asked.safety_identifier or asked.user,
         is_streamed=bool(asked.stream),
         wants_usage=asked.stream_options is not None and asked.stream_options.include_usage is True,

@@ -51,6 +51,7 @@ def write_request(conversation: Conversation, destination: Destination) -> bytes
         "parallel_tool_calls": conversation.allows_parallel_calls if conversation.tools else None,
         "response_format": _reply_format(conversation.reply_format),
         "reasoning_effort": conversation.thinking.effort if conversation.thinking else None,
+        "verbosity": conversation.verbosity,
         "user": _user(conversation.user_id),
     }
     if conversation.is_streamed:

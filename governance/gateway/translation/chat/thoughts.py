@@ -11,7 +11,11 @@ from itertools import pairwise
 from governance.gateway.translation.canonical import Dialect, Part, Reasoning, ToolCall
 from governance.gateway.translation.chat.request import ExtraContent, ReasoningDetail
 
-_FORMATS = {Dialect.ANTHROPIC_MESSAGES: "anthropic-claude-v1", Dialect.GEMINI: "google-gemini-v1"}
+_FORMATS = {
+    Dialect.ANTHROPIC_MESSAGES: "anthropic-claude-v1",
+    Dialect.GEMINI: "google-gemini-v1",
+    Dialect.OPENAI_RESPONSES: "openai-responses-v1",
+}
 _ORIGINS = {written: origin for origin, written in _FORMATS.items()}
 
 

@@ -23,7 +23,7 @@ from governance.gateway.translation.canonical import (
     ToolResult,
 )
 from governance.gateway.translation.gemini import proofs
-from governance.gateway.translation.reading import is_object, refuse_description, unsayable
+from governance.gateway.translation.reading import is_object, refuse_description, refuse_verbosity, unsayable
 
 _LEVELS = {
     Effort.MINIMAL: "MINIMAL",
@@ -64,6 +64,7 @@ def _refuse(conversation: Conversation) -> None:
             "messages", "an instruction in the middle of a conversation is not offered; put it at the beginning"
         )
     refuse_description(conversation.reply_format)
+    refuse_verbosity(conversation.verbosity)
 
 
 def _generation_config(conversation: Conversation) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from governance.gateway.translation.canonical import (
     ToolMode,
     ToolResult,
 )
-from governance.gateway.translation.reading import is_object, refuse_description, unsayable
+from governance.gateway.translation.reading import is_object, refuse_description, refuse_verbosity, unsayable
 from governance.plugin.errors import RequestInvalid
 
 _NO_ARGUMENTS = msgspec.Raw(b'{"type":"object","properties":{}}')
@@ -72,6 +72,7 @@ def _refuse(conversation: Conversation) -> None:
     if conversation.reply_format is not None and conversation.reply_format.schema is None:
         raise unsayable("response_format", "JSON without a schema is not offered; send a json_schema")
     refuse_description(conversation.reply_format)
+    refuse_verbosity(conversation.verbosity)
     choice = conversation.tool_choice
     if choice is not None and choice.names and (choice.mode != ToolMode.REQUIRED or len(choice.names) > 1):
         raise unsayable("tool_choice", "a choice among some of the tools is not offered; send only those tools")
