@@ -251,8 +251,10 @@ async def test_guards_and_allow_lists_hold_for_every_request_of_a_batch(
         await sdk(served, narrow).messages.batches.create(requests=requests("a"))
     world.execute("UPDATE policy_guardrule SET replies = 'block' WHERE id = %s", rule)
     await served.catch_up(world)
-    with pytest.raises(anthropic.BadRequestError, match="are not served to you"):
-        await claude.messages.batches.create(requests=requests("a"))
+    batches.end(made.id, ("a", succeeded()))
+    for ask in (claude.messages.batches.create(requests=requests("a")), claude.messages.batches.results(made.id)):
+        with pytest.raises(anthropic.BadRequestError, match="are not served to you"):
+            await ask
     assert len(batches.batches) == 1
 
 
