@@ -42,7 +42,7 @@ app.conf.beat_schedule = {
         "schedule": crontab(hour=2, minute=20),
     },
     "compare-vendor-costs": {
-        "task": "governance.ledger.tasks.compare_vendor_costs",
+        "task": "governance.alerts.tasks.compare_vendor_costs",
         "schedule": crontab(minute=25),
     },
     # Hourly, because months end at another hour in every zone; only an ended month without statements costs work.

@@ -11,6 +11,8 @@ from governance.plugin.errors import RequestInvalid
 
 MAX_PARTS: Final = 256
 """No API takes more parts; every one costs time."""
+MAX_TEXT_BYTES: Final = 1024 * 1024
+"""Of a part that is no file: texts are read, and looked at by guards; files are not."""
 
 _CONTENT_TYPE: Final = re.compile(
     rb'multipart/form-data *; *boundary=(?:"([0-9A-Za-z\'()+_,./:=? -]{1,70})"|([0-9A-Za-z\'()+_,./:=?-]{1,70}))', re.I
@@ -141,8 +143,8 @@ def _located(body: bytes, boundary: bytes) -> tuple[Part, ...]:
 def _part(head: bytes, start: int, end: int) -> Part:
     found: tuple[str, bool] | None = None
     for line in head.removesuffix(b"\r\n").split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        header, value = name.lower(), value.strip()
+        spelt, _, value = line.partition(b":")
+        header, value = spelt.lower(), value.strip()
         if header == b"content-disposition" and found is None:
             match = _DISPOSITION.fullmatch(value)
             if match is None:
@@ -151,10 +153,16 @@ def _part(head: bytes, start: int, end: int) -> Part:
         elif header == b"content-transfer-encoding" and value.lower() in _PLAIN_ENCODINGS:
             continue
         elif header not in _PASSIVE:
-            raise _broken(f"has a part with the header {name[:64].decode('ascii', 'replace')!r} that is not read here")
+            raise _broken(f"has a part with the header {spelt[:64].decode('ascii', 'replace')!r} that is not read here")
     if found is None:
         raise _broken("has a part without a name")
-    return Part(found[0], start, end, found[1])
+    name, is_file = found
+    if not is_file and end - start > MAX_TEXT_BYTES:
+        raise RequestInvalid(
+            f"The field {name!r} is larger than {MAX_TEXT_BYTES} bytes: send less, or a file with a file name.",
+            field=name,
+        )
+    return Part(name, start, end, is_file)
 
 
 def _broken(how: str) -> RequestInvalid:

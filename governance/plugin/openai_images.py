@@ -34,6 +34,7 @@ _HARMLESS: Final = frozenset(
     {
         "aspect_ratio",
         "background",
+        "complexity",
         "input_fidelity",
         "model",
         "moderation",

@@ -158,7 +158,10 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     units: dict[TokenClass, int] = {}
 
     def __post_init__(self) -> None:
-        for count in (self.input_tokens, self.choices, self.output_tokens, *self.calls.values(), *self.units.values()):
+        counts: tuple[int, ...] = (self.input_tokens, self.choices, self.output_tokens)
+        if self.calls or self.units:
+            counts += (*self.calls.values(), *self.units.values())
+        for count in counts:
             if type(count) is not int or count < 0:
                 raise RequestUnbounded(f"The provider's plugin bounds this request by {count!r}, which is no count.")
 

@@ -83,7 +83,9 @@ class MediaUnits(msgspec.Struct, frozen=True, kw_only=True):
     audio_seconds: int = 0
 
     def __post_init__(self) -> None:
-        _refuse_no_counts(self, astuple(self))
+        for count in astuple(self):
+            if type(count) is not int or not 0 <= count <= MAX_COUNT:
+                raise _no_count(self, count)
 
     def counts(self) -> dict[TokenClass, int]:
         """Return the counts by class."""
@@ -118,7 +120,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     media: MediaUnits | None = None
 
     def __post_init__(self) -> None:
-        _refuse_no_counts(self, astuple(self)[:-1])
+        for count in astuple(self)[:-1]:
+            if type(count) is not int or not 0 <= count <= MAX_COUNT:
+                raise _no_count(self, count)
 
     def counts(self) -> dict[TokenClass, int]:
         """Return the disjoint counts. Where details exceed their total (seen at OpenRouter), the details win."""
@@ -175,10 +179,8 @@ def usage_of(counts: Mapping[TokenClass, int]) -> Usage:
     )
 
 
-def _refuse_no_counts(counted: msgspec.Struct, counts: tuple[object, ...]) -> None:
-    for count in counts:
-        if type(count) is not int or not 0 <= count <= MAX_COUNT:
-            raise UsageUnreadable(f"The vendor reported a count of {count!r}, which is not one: {asdict(counted)}.")
+def _no_count(counted: msgspec.Struct, count: object) -> UsageUnreadable:
+    return UsageUnreadable(f"The vendor reported a count of {count!r}, which is not one: {asdict(counted)}.")
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):

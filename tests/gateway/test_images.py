@@ -183,7 +183,7 @@ async def test_what_the_vendor_does_not_say_stays_held(
     [
         ({"output_format": "gif"}, "output_format gif"),
         ({"output_format": "svg", "svg": {"model": "tiny"}}, "svg"),
-        ({"complexity": "high"}, "complexity"),
+        ({"frame_count": 4}, "frame_count"),
         ({"prompt_rewriter": True}, "prompt_rewriter"),
         ({"resolution": "2k"}, "resolution 2k"),
         ({"n": 11}, "'n'"),

@@ -3,7 +3,7 @@
 import pytest
 
 from governance.plugin.errors import RequestInvalid
-from governance.plugin.forms import MAX_PARTS, Form
+from governance.plugin.forms import MAX_PARTS, MAX_TEXT_BYTES, Form
 
 TYPE = b"multipart/form-data; boundary=b"
 FILE = bytes(range(256)) + b"\r\n--not the boundary\r\n"
@@ -80,6 +80,13 @@ def test_a_text_stands_once_in_utf_8_and_is_no_file() -> None:
             sent.text(name)
     with pytest.raises(RequestInvalid, match="must be a file"):
         sent.files("a")
+
+
+def test_a_text_is_no_larger_than_texts_are() -> None:
+    size = MAX_TEXT_BYTES + 1
+    assert form(part(b"a", bytes(size), more=b'; filename="a"')).files("a")[0].end > size
+    with pytest.raises(RequestInvalid, match="larger than"):
+        form(part(b"a", bytes(size)))
 
 
 def test_a_form_of_too_many_parts_is_refused() -> None:

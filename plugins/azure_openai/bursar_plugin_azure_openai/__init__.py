@@ -61,12 +61,7 @@ _SIGNS = ErrorSigns(
 """Azure's API management answers 403 where a quota is used up and 429 where a rate is."""
 
 
-class AzureOpenAI(
-    OpenAIJobsProvider,
-    OpenAIEmbeddingsProvider,
-    OpenAIImagesProvider,
-    OpenAIAudioProvider,
-):
+class AzureOpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIImagesProvider, OpenAIAudioProvider):
     """The base with a resource's URL, Azure's header for keys, and what its deployments' processing costs."""
 
     wires = _WIRES

@@ -8,6 +8,7 @@ from bursar_plugin_price_catalogue.genai import GenaiPrices
 from bursar_plugin_price_catalogue.handkept import HandKept
 
 from governance.plugin import PriceSource, TokenClass
+from governance.plugin.media import is_bound_name
 
 VENDORS = {"openai", "anthropic", "gemini", "qwen", "glm", "deepseek", "xai"}
 SOURCES: list[PriceSource] = [GenaiPrices(), HandKept()]
@@ -27,6 +28,13 @@ def test_every_priced_model_is_in_the_catalogue_and_no_price_is_negative(source:
     models = {(model.provider, model.name) for model in catalogue.models}
     assert {(price.provider, price.model) for price in catalogue.prices} <= models
     assert min(price.usd_per_million for price in catalogue.prices) >= 0
+
+
+def test_what_media_count_as_at_most_has_a_name_that_plugins_ask_for_and_a_place_where_it_was_read() -> None:
+    bounded = [model for model in HandKept().read(providers=()).models if model.bounds]
+    assert all(is_bound_name(name) and bound > 0 for model in bounded for name, bound in model.bounds.items())
+    assert all(model.origin for model in bounded)
+    assert {model.provider for model in bounded} == {"openai", "gemini"}
 
 
 def test_together_they_know_the_models_of_every_vendor() -> None:
