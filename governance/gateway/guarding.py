@@ -156,12 +156,11 @@ def refuse_stream(policy: GuardPolicy) -> None:
         )
 
 
-def refuse_jobs(policy: GuardPolicy) -> None:
-    """Refuse a job whose answers guards would have to look at: they are fetched from the vendor as one long file.
-
-    Raises RequestInvalid.
+def refuse_jobs(policy: GuardPolicy | None) -> None:
+    """Refuse a job, and results of one, where guards would have to look at the answers: they are fetched from the
+    vendor as one long file. Raises RequestInvalid.
     """
-    for applied in policy.replies:
+    for applied in policy.replies if policy is not None else ():
         raise RequestInvalid(
             f"Batches and background replies are not served to you, because {applied.level} has replies looked at "
             f"(guard {applied.guard}): send the requests one by one, as single calls."

@@ -53,13 +53,20 @@ def quote(
     """Price the worst case of this request. Raises RequestUnpriced, NoPrice or BadRequest: no bound, no call."""
     card = deployment.model.rates.card_at(at)
     if fields.media is not None:
-        media = msgspec.structs.replace(fields.media, bounds=deployment.model.bounds)
-        fields = msgspec.structs.replace(fields, media=media)
+        fields = with_media_bounds(fields, deployment)
     try:
         bound = deployment.provider.bound(wire=wire, connection=deployment.connection, fields=fields)
     except RequestUnbounded as error:
         raise RequestUnpriced(str(error)) from error
     return quote_of(bound, wire=wire, deployment=deployment, fields=fields, default_maximum=default_maximum, card=card)
+
+
+def with_media_bounds(fields: GoverningFields, deployment: DeploymentPolicy) -> GoverningFields:
+    """Return the fields with what the catalogue says media count as at this model."""
+    if fields.media is None:
+        return fields
+    media = msgspec.structs.replace(fields.media, bounds=deployment.model.bounds)
+    return msgspec.structs.replace(fields, media=media)
 
 
 def quote_of(

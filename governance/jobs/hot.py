@@ -54,7 +54,7 @@ _TAKE = """
 """
 _WHOLE = """
     SELECT j.id, j.kind, j.team_id, j.connection_id, j.state, j.vendor_id, j.status, j.shown, j.created_at,
-           d.admitted_at, d.model_id, d.wire
+           d.admitted_at, d.model_id, d.wire, d.reserved_nano
       FROM jobs_job j JOIN metering_durablereservation d ON d.id = j.id
      WHERE j.id = %s
 """
@@ -77,11 +77,12 @@ class JobRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenJob(JobRow, frozen=True, kw_only=True):
-    """One job, with what settling it needs."""
+    """One job, with what settling it needs. Where nothing was reserved, it runs at an account that is not charged."""
 
     admitted_at: datetime
     model_id: int
     wire: str
+    reserved_nano: int
 
 
 class Jobs:
@@ -204,4 +205,4 @@ async def end_job(connection: Connection, job: OpenJob, *, rest: Outcome) -> int
     return held
 
 
-_WHOLE_FIELDS = (*JobRow.__struct_fields__, "admitted_at", "model_id", "wire")
+_WHOLE_FIELDS = (*JobRow.__struct_fields__, "admitted_at", "model_id", "wire", "reserved_nano")

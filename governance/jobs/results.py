@@ -13,6 +13,7 @@ from governance.metering.attempt import Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.jobs import JobKind, JobProvider, LineEnd, LineReading
 from governance.plugin.provider import ConnectionSettings, Wire
+from governance.plugin.usage import TokenClass
 
 LONGEST_LINE_BYTES: Final = 64 * 1024 * 1024
 """As long as a whole reply may be. What is longer is passed over: its money stays held."""
@@ -57,7 +58,10 @@ class LineReader:
         kind, wire = JobKind(self._job.kind), Wire(self._job.wire)
         try:
             reading = self._provider.read_line(kind=kind, wire=wire, connection=self._settings, line=line)
-            return reading.name, self._outcome(reading)
+            outcome = self._outcome(reading)
+            if not self._job.reserved_nano and not (outcome.rated and not outcome.rated.charge_nano):
+                outcome = outcomes.uncharged(outcome, because=TokenClass.OWN_ACCOUNT)
+            return reading.name, outcome
         except UsageUnreadable as error:
             log.warning("result_unreadable", job_id=str(self._job.id), reason=error.reason)
         except Exception:

@@ -28,9 +28,14 @@ from governance.metering.texts import batch_text, line_text, outcome_text
 WAITS_SECONDS: Final = (0.05, 0.1, 0.2, 0.4, 0.8)
 """How long a claim waits for what lies idle in leases, each time anew, before it is refused as held."""
 _HELD_RETRY_SECONDS: Final = 30
+# Lines travel as one text: an array of tens of thousands takes a driver half a second to write, and the loop waits.
 _HOLD = """
-    SELECT outcome, account_id, limit_nano, settled_nano, held_nano, resets_at, at
-      FROM metering_hold_durably(%s::json, %s::bigint[], %s::uuid[], %s::text[], %s::bigint[])
+    WITH line AS (
+        SELECT array_agg((l->>1)::uuid) AS attempts, array_agg(l->>0) AS names, array_agg((l->>2)::bigint) AS amounts
+          FROM json_array_elements(%s::json) AS l
+    )
+    SELECT h.outcome, h.account_id, h.limit_nano, h.settled_nano, h.held_nano, h.resets_at, h.at
+      FROM line, metering_hold_durably(%s::json, %s::bigint[], line.attempts, line.names, line.amounts) AS h
 """
 
 log = structlog.get_logger("metering")
@@ -75,8 +80,8 @@ class DurableBooks:
         """Hold the money on every budget of the path, all or none, and write what belongs to it in the same
         transaction (`beside`); return the instant of admission.
 
-        Raises BudgetExceeded, BudgetHeld or GovernanceUnavailable; then nothing is held, or the books know that nothing
-        was sent: who tries again claims under another id.
+        Raises BudgetExceeded, BudgetHeld or GovernanceUnavailable; then nothing may be sent, and nothing is held. Only
+        where the answer of the database itself was lost it may be: as for a job whose vendor never answered.
         """
         try:
             for seconds in (*WAITS_SECONDS, None):
@@ -135,13 +140,7 @@ async def hold(connection: Connection, durable: DurableClaim, accounts: Sequence
     }
     cursor = await connection.execute(
         _HOLD,
-        (
-            msgspec.json.encode(described).decode(),
-            list(accounts),
-            [line.attempt_id for line in lines],
-            [line.name for line in lines],
-            [line.reserved_nano for line in lines],
-        ),
+        (msgspec.json.encode(lines).decode(), msgspec.json.encode(described).decode(), list(accounts)),
     )
     row = await cursor.fetchone()
     if row is None:

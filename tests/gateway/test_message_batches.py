@@ -251,6 +251,26 @@ async def test_guards_and_allow_lists_hold_for_every_request_of_a_batch(
         await sdk(served, narrow).messages.batches.create(requests=requests("a"))
     world.execute("UPDATE policy_guardrule SET replies = 'block' WHERE id = %s", rule)
     await served.catch_up(world)
-    with pytest.raises(anthropic.BadRequestError, match="are not served to you"):
-        await claude.messages.batches.create(requests=requests("a"))
+    batches.end(made.id, ("a", succeeded()))
+    for ask in (claude.messages.batches.create(requests=requests("a")), claude.messages.batches.results(made.id)):
+        with pytest.raises(anthropic.BadRequestError, match="are not served to you"):
+            await ask
     assert len(batches.batches) == 1
+
+
+async def test_a_batch_at_an_account_of_the_teams_own_that_is_not_charged_holds_and_costs_nothing(
+    world: World, batches: MessageBatches, claude: anthropic.AsyncAnthropic, served: Served, worker_url: str
+) -> None:
+    world.execute(
+        "UPDATE connections_connection SET team_id = %s, is_charged = false WHERE id = %s", world.team, world.connection
+    )
+    world.add_budget(1)
+    await served.catch_up(world)
+    made = await claude.messages.batches.create(requests=requests("a", "b", "c"))
+    batches.end(made.id, ("a", succeeded()), ("b", succeeded(input_tokens=-1)), ("c", ERRED))
+    assert await look(world, worker_url) == 1
+    records = {row["outcome"]: row for row in world.records()}
+    assert records.keys() == {"completed", "usage_unreadable", "errored"}
+    assert [row["charge_nano"] for row in records.values()] == [0, 0, 0]
+    assert records["completed"]["classes"][-1] == "own_account"
+    assert (world.attempts(), world.rows("SELECT id FROM budgets_account")) == ([], [])

@@ -8,6 +8,7 @@ from governance.core.errors import BadRequest, Conflict
 from governance.gateway.app import Gateway, Route
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, NOTHING_PASSED
+from governance.gateway.guarding import refuse_jobs
 from governance.gateway.jobs.asker import asker_of
 from governance.gateway.jobs.asking import Told, Vendor, ask, ask_about, find, pass_on
 from governance.gateway.jobs.beginning import Beginning
@@ -101,6 +102,7 @@ async def delete(gateway: Gateway, exchange: Exchange) -> None:
 async def results(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/messages/batches/{id}/results: the vendor's lines, as they come."""
     policy, snapshot, _ = await gateway.identify(exchange)
+    refuse_jobs(policy.guards)
     job, vendor = await find(gateway, policy, snapshot, kind=_KIND, vendor_id=exchange.named)
     upstream = vendor.provider.results_upstream(
         kind=_KIND, connection=vendor.settings, job_id=job.vendor_id, results="results"

@@ -9,6 +9,7 @@ from governance.core.errors import BadRequest, Conflict
 from governance.gateway.app import Gateway, Route
 from governance.gateway.dialects import RESPONSES
 from governance.gateway.exchange import Exchange
+from governance.gateway.guarding import refuse_jobs
 from governance.gateway.jobs.asker import Asker
 from governance.gateway.jobs.asking import ask, ask_about, find
 from governance.gateway.jobs.beginning import Beginning
@@ -65,6 +66,7 @@ async def delete(gateway: Gateway, exchange: Exchange) -> None:
 
 async def _about(gateway: Gateway, exchange: Exchange, action: JobAction, *, query: str = "") -> None:
     policy, snapshot, _ = await gateway.identify(exchange)
+    refuse_jobs(policy.guards)
     job, vendor = await find(gateway, policy, snapshot, kind=_KIND, vendor_id=exchange.named, hint=_HINT)
     upstream = vendor.provider.job_upstream(kind=_KIND, action=action, connection=vendor.settings, job_id=job.vendor_id)
     await exchange.respond(*await ask_about(gateway, exchange, job, vendor, _queried(upstream, query)))

@@ -46,7 +46,7 @@ class Beginning:
 
         Raises BudgetExceeded, BudgetHeld or another BursarError.
         """
-        claim, vendor = lines.claim(), lines.vendor
+        claim, vendor = await lines.claim(), lines.vendor
         if not policy.rate_limits:
             return await self._send(claim, vendor, upstream, body)
         async with rated(self._gateway, self._exchange, policy=policy, quotes=[lines.first], tokens=lines.tokens):

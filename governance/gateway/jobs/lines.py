@@ -18,7 +18,7 @@ from governance.gateway.formats import FORMATS
 from governance.gateway.guarding import refuse_jobs
 from governance.gateway.jobs.asker import Asker
 from governance.gateway.jobs.asking import Vendor
-from governance.gateway.pricing import Quote, body_edits, claim, quote_of
+from governance.gateway.pricing import Quote, body_edits, claim, quote_of, with_media_bounds
 from governance.gateway.resolve import resolve
 from governance.jobs.files import KeptLine
 from governance.metering.durable import DurableClaim, Line
@@ -34,8 +34,9 @@ _TITLES: Final = {
     JobKind.OPENAI_BATCH: "batches",
     JobKind.OPENAI_BACKGROUND: "background replies",
 }
-_LINES_AT_ONCE: Final = 20
+_LINES_AT_ONCE: Final = 10
 """So many are read before other requests have their turn."""
+_NAMED_AT_ONCE: Final = 1_000
 
 
 class Lines:
@@ -58,8 +59,7 @@ class Lines:
         """What bounds the cost of each line."""
         self.tokens = 0
         """How many tokens all lines together can use at most."""
-        if asker.policy.guards is not None:
-            refuse_jobs(asker.policy.guards)
+        refuse_jobs(asker.policy.guards)
 
     @property
     def first(self) -> Quote:
@@ -104,9 +104,7 @@ class Lines:
 
         Raises BadRequest when the model runs elsewhere now, or BursarError when it may not be called any more.
         """
-        deployment = self._resolved(model)
-        if deployment.id != deployment_id:
-            raise BadRequest(f"The model {model!r} runs elsewhere since the file was sent: send the file again.")
+        deployment = self._resolved(model, deployment_id=deployment_id)
         for number, line in enumerate(kept):
             if number % _LINES_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -115,7 +113,7 @@ class Lines:
             )
             self._keep(line, self._priced(deployment, fields, line.bound))
 
-    def claim(self) -> DurableClaim:
+    async def claim(self) -> DurableClaim:
         """Return the wish to reserve what all lines can cost. Raises BadRequest for more than a budget can hold."""
         make, at = self._gateway.identifiers, time.time_ns() // 1_000_000
         total = sum(self._reserved)
@@ -128,10 +126,12 @@ class Lines:
             attempt_id=make(at),
             request_id=self._exchange.request_id,
         )
-        return DurableClaim(
-            claim=msgspec.structs.replace(one, want_nano=total, least_nano=total),
-            lines=[Line(line.name, make(at), nano) for line, nano in zip(self.kept, self._reserved, strict=True)],
-        )
+        lines = []
+        for number, (line, nano) in enumerate(zip(self.kept, self._reserved, strict=True)):
+            if number % _NAMED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            lines.append(Line(line.name, make(at), nano))
+        return DurableClaim(claim=msgspec.structs.replace(one, want_nano=total, least_nano=total), lines=lines)
 
     def _check_name(self, name: str) -> None:
         if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
@@ -161,12 +161,12 @@ class Lines:
     def _keep(self, line: KeptLine, quoted: Quote) -> None:
         self._names.add(line.name)
         self.kept.append(line)
-        self._reserved.append(quoted.worst_nano)
+        self._reserved.append(quoted.worst_nano if quoted.deployment.is_charged else 0)
         self.tokens += quoted.tokens(quoted.maximum)
         self._first = self._first or quoted
 
-    def _resolved(self, model: str) -> DeploymentPolicy:
-        """Return where this model runs in jobs. Raises what `resolve` does, or BadRequest."""
+    def _resolved(self, model: str, *, deployment_id: int | None = None) -> DeploymentPolicy:
+        """Return where this model runs in jobs, or there alone. Raises what `resolve` does, or BadRequest."""
         if self._deployment is not None:
             if model != self._model:
                 raise BadRequest(
@@ -178,11 +178,15 @@ class Lines:
         _, deployments = resolve(name=model, wire=self._wire, policy=asker.policy, snapshot=asker.snapshot, at=asker.at)
         for deployment in deployments:
             provider = deployment.provider
+            if deployment_id not in (None, deployment.id):
+                continue
             if self._wire in deployment.upstreams and takes_jobs(provider) and self._kind in provider.job_kinds:
                 self._model = self._exchange.facts.alias = model
                 self._vendor = Vendor(provider, deployment.connection)
                 self._deployment = deployment
                 return deployment
+        if deployment_id is not None:
+            raise BadRequest(f"The model {model!r} runs elsewhere since the file was sent: send the file again.")
         raise BadRequest(
             f"The model {model!r} is not served in {_TITLES[self._kind]} here: send its requests one by one, as single "
             "calls, or name another model."
@@ -190,6 +194,7 @@ class Lines:
 
     def _quoted(self, deployment: DeploymentPolicy, fields: GoverningFields) -> Quote:
         provider, settings = self.vendor
+        fields = with_media_bounds(fields, deployment)
         try:
             bound = provider.line_bound(kind=self._kind, wire=self._wire, connection=settings, fields=fields)
         except RequestUnbounded as error:

@@ -14,6 +14,7 @@ from governance.core.errors import BadRequest, Conflict, NotFound
 from governance.gateway.app import Gateway, Route
 from governance.gateway.errors import ReplyUnusable
 from governance.gateway.exchange import JSON, Exchange
+from governance.gateway.guarding import refuse_jobs
 from governance.gateway.jobs.asker import Asker, asker_of
 from governance.gateway.jobs.asking import Vendor, ask, pass_on, vendor_at
 from governance.gateway.jobs.lines import Lines
@@ -142,6 +143,8 @@ async def found_file(
 
 async def _about(gateway: Gateway, exchange: Exchange, action: FileAction) -> tuple[FileRow, Vendor, Upstream]:
     policy, snapshot, _ = await gateway.identify(exchange)
+    if action is FileAction.CONTENT:
+        refuse_jobs(policy.guards)
     file, vendor = await found_file(gateway, policy, snapshot, exchange.named)
     provider, settings = _files_at(vendor)
     return file, vendor, provider.file_upstream(action=action, connection=settings, file_id=file.vendor_id)
