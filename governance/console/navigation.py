@@ -32,7 +32,12 @@ _SECTIONS = (
     ("Spend", (("Requests", "requests", "requests"), ("Statements", "statements", "statements"))),
     (
         "Governance",
-        (("Budgets", "budgets", "budgets"), ("Rate limits", "rate_limits", "limits"), ("Keys", "keys", "keys")),
+        (
+            ("Budgets", "budgets", "budgets"),
+            ("Rate limits", "rate_limits", "limits"),
+            ("Keys", "keys", "keys"),
+            ("Teams", "teams", "teams"),
+        ),
     ),
     ("Catalogue", (("Models & prices", "models", "models"),)),
 )
