@@ -39,7 +39,7 @@ _SECTIONS = (
             ("Teams", "teams", "teams"),
         ),
     ),
-    ("Catalogue", (("Models & prices", "models", "models"),)),
+    ("Catalogue", (("Models & prices", "models", "models"), ("Connections", "connections", "connections"))),
 )
 
 
@@ -49,6 +49,8 @@ def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
     if viewer is None:
         return []
     hidden = set() if viewer.sees_all else {"statements"}
+    if not viewer.access.may_see_settings(viewer.organisation.pk):
+        hidden.add("connections")
     return [
         Section(title=title, links=[_link(*row, path) for row in rows if row[1] not in hidden])
         for title, rows in _SECTIONS

@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from governance.console.views import budgets, increases, keys, limits, models, overview, requests, statements, teams
+from governance.console.views import (
+    budgets,
+    connections,
+    increases,
+    keys,
+    limits,
+    models,
+    overview,
+    requests,
+    statements,
+    teams,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.show, name="overview"),
@@ -42,6 +53,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys/<int:key_id>/revoke/", keys.revoke, name="key_revoke"),
     path("models/", models.index, name="models"),
     path("models/<int:model_id>/", models.show, name="model"),
+    path("connections/", connections.index, name="connections"),
+    path("connections/new/", connections.create, name="connection_create"),
     path("statements/", statements.index, name="statements"),
     path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
     path("account/", include("allauth.urls")),

@@ -37,6 +37,8 @@ def every_page(company: Company) -> dict[str, str]:
         "key-revoke": f"/keys/{first.pk}/revoke/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
+        "connections": "/connections/",
+        "connection-new": "/connections/new/",
         "statements": "/statements/",
         "not-found": "/budgets/999999/",
         "mfa": "/account/2fa/",

@@ -51,6 +51,8 @@ MATRIX = {
     "key_revoke": OF_SEARCH_OWNERS,
     "models": OF_ALL,
     "model": OF_ALL,
+    "connections": OF_ADMINS | {"auditor": 200},
+    "connection_create": OF_ADMINS,
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
@@ -92,6 +94,8 @@ def _address(name: str, company: Company) -> str:
         "key_revoke": f"/keys/{key.pk}/revoke/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
+        "connections": "/connections/",
+        "connection_create": "/connections/new/",
         "statements": "/statements/",
         "statement_download": f"/statements/{company.statement_id}/download/",
     }
