@@ -189,3 +189,16 @@ def test_a_developer_sees_the_teams_budget_and_no_other(company: Company, log_in
     assert f"/budgets/{company.budgets['Search'].pk}/" in text
     for name in ("Whole company", "Assistant", "Lab key"):
         assert f"/budgets/{company.budgets[name].pk}/" not in text
+
+
+def test_thresholds_change_with_the_limit_and_stay_where_nobody_asks_for_them(company: Company, log_in: LogIn) -> None:
+    client, budget = log_in("finance"), company.budgets["Search"]
+    page = f"/budgets/{budget.pk}/limit/"
+    client.post(page, {"limit": "700", "thresholds": "70, 90 committed", "reason": "earlier"})
+    assert [str(each) for each in budget.thresholds.all()] == ["70 %", "90 % committed"]
+    assert 'value="70, 90 committed"' in client.get(page).content.decode()
+    client.post(page, {"limit": "800"})
+    assert budget.thresholds.count() == 2
+    assert "is no threshold" in client.post(page, {"limit": "800", "thresholds": "soon"}).content.decode()
+    client.post(page, {"limit": "800", "thresholds": ""})
+    assert not budget.thresholds.exists()

@@ -15,6 +15,7 @@ from governance.core.money import EXACT, exact_sum
 from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
 from governance.metering.queries import suspended_attempt
 from governance.plugin.usage import TAKEN_OFF
+from governance.prompts.queries import stored_prompt
 
 CLASS_WORDS = {
     "input": "Input tokens",
@@ -98,6 +99,16 @@ class Explanation:
     def first(self) -> Revision:
         """The revision that the gateway booked."""
         return self.revisions[0]
+
+    @property
+    def request(self) -> Record | None:
+        """The record that says whose it is and which request it answered; None where nothing is booked."""
+        return self.revisions[0].record if self.revisions else None
+
+    @property
+    def has_prompt(self) -> bool:
+        """Whether what was asked and answered is stored."""
+        return self.request is not None and stored_prompt(request_id=self.request.request_id) is not None
 
     @property
     def charge_nano(self) -> int:
