@@ -41,11 +41,17 @@ class Members:
         """Return the body with these fields set: in place where they stand, else after the last one. A field that is to
         be `msgspec.UNSET` is taken out.
         """
-        spans, gone = self._spans, [name for name, value in edits.items() if value is msgspec.UNSET]
-        if gone:
-            edits = {name: value for name, value in edits.items() if value is not msgspec.UNSET}
-        changes = [(*spans[name], _encode(value)) for name, value in edits.items() if name in spans]
-        added = [(name, value) for name, value in edits.items() if name not in spans]
+        spans = self._spans
+        changes: list[tuple[int, int, bytes]] = []
+        added: list[bytes] = []
+        gone: list[str] = []
+        for name, value in edits.items():
+            if value is msgspec.UNSET:
+                gone.append(name)
+            elif name in spans:
+                changes.append((*spans[name], _encode(value)))
+            else:
+                added.append(_encode(name) + b":" + _encode(value))
         is_any_left = bool(spans)
         if gone:
             changes += self._cuts(gone)
@@ -59,8 +65,7 @@ class Members:
             position = end
         if added:
             end = self._end_of_last()
-            fields = b",".join([_encode(name) + b":" + _encode(value) for name, value in added])
-            pieces += (self.body[position:end], b"," if is_any_left else b"", fields)
+            pieces += (self.body[position:end], b"," if is_any_left else b"", b",".join(added))
             position = end
         pieces.append(self.body[position:])
         return b"".join(pieces)
@@ -83,7 +88,8 @@ class Members:
 
     def _end_of_last(self) -> int:
         if self._spans:
-            return max(end for _, end in self._spans.values())
+            # They are in the order in which they stand.
+            return next(reversed(self._spans.values()))[1]
         match = _EMPTY.match(self.body)
         return match.end() if match else 0
 
