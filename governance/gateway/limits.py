@@ -50,4 +50,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unknown_key_seconds: float = 2
     policy_poll_seconds: float = 5
     flush_seconds: float = 1
+    lease_idle_seconds: float = 5
     backlog: int = 4096

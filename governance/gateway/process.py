@@ -148,6 +148,7 @@ def _leased_books(environment: Environment, pool: Pool, url: str, limits: Limits
         folder=locks,
         monotonic=time.monotonic,
         flush_seconds=limits.flush_seconds,
+        idle_seconds=limits.lease_idle_seconds,
     )
 
 

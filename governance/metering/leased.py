@@ -43,7 +43,7 @@ class LeasedBooks:
     """See `governance.metering.hot.Books`. `listen` opens a connection of its own, on which recalls are heard.
 
     `rates` are the process's books of rate limits, which share its epoch. What is booked reaches the database within
-    `flush_seconds`, or earlier when it is much.
+    `flush_seconds`, or earlier when it is much; a lease that pays for nothing goes back after `idle_seconds`.
     """
 
     def __init__(
@@ -55,9 +55,10 @@ class LeasedBooks:
         folder: Path,
         monotonic: Callable[[], float],
         flush_seconds: float = FLUSH_SECONDS,
+        idle_seconds: float = leases.IDLE_SECONDS,
     ) -> None:
         self._flush_seconds = flush_seconds
-        self._session = Session(pool=pool, host=host, folder=folder, monotonic=monotonic)
+        self._session = Session(pool=pool, host=host, folder=folder, monotonic=monotonic, idle_seconds=idle_seconds)
         self._teller = Teller(self._session, hurry=self._hurry)
         self.rates = RateBooks(self._session)
         self._listen = listen

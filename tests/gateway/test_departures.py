@@ -279,7 +279,9 @@ async def test_a_stream_that_is_read_on_is_settled_at_what_the_vendor_reports_wh
 class TestBounds:
     @pytest.fixture
     def limits(self) -> Limits:
-        return Limits(after_disconnect_seconds=0.3, after_disconnect_bytes=1000, watch_seconds=0.05)
+        return Limits(
+            after_disconnect_seconds=0.3, after_disconnect_bytes=1000, watch_seconds=0.05, lease_idle_seconds=0.3
+        )
 
     async def test_the_rest_of_an_answer_is_waited_for_only_so_long(
         self, served: Served, world: World, vendor: Vendor, key: str

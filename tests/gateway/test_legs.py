@@ -342,7 +342,14 @@ async def test_the_stock_sdk_raises_its_own_error_when_nobody_answers(
 class TestBreakers:
     @pytest.fixture
     def limits(self) -> Limits:
-        return Limits(retries=0, breaker_open_seconds=1, watch_seconds=0.05, database_seconds=20)
+        return Limits(
+            lease_idle_seconds=0.3,
+            retries=0,
+            breaker_open_seconds=1,
+            watch_seconds=0.05,
+            database_seconds=20,
+            lease_idle_seconds=0.3,
+        )
 
     async def test_a_deployment_that_keeps_failing_is_left_alone_until_a_probe_succeeds(
         self, served: Served, world: World, vendor: Vendor, other: Vendor, key: str
@@ -383,6 +390,7 @@ class TestSlowVendors:
     @pytest.fixture
     def limits(self) -> Limits:
         return Limits(
+            lease_idle_seconds=0.3,
             connect_seconds=0.5,
             first_byte_seconds=0.5,
             idle_seconds=0.5,
