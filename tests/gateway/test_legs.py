@@ -343,7 +343,6 @@ class TestBreakers:
     @pytest.fixture
     def limits(self) -> Limits:
         return Limits(
-            lease_idle_seconds=0.3,
             retries=0,
             breaker_open_seconds=1,
             watch_seconds=0.05,
