@@ -41,7 +41,7 @@ def bodies(draw: st.DrawFn) -> tuple[bytes, dict[str, Any]]:
 
 
 @given(body=bodies(), edits=objects)
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_the_spliced_body_means_the_body_with_the_edits(
     body: tuple[bytes, dict[str, Any]], edits: dict[str, Any]
 ) -> None:
@@ -50,7 +50,7 @@ def test_the_spliced_body_means_the_body_with_the_edits(
 
 
 @given(before=objects, old=values, after=objects, value=values, space=blanks)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_bytes_outside_an_edit_stay_as_they_are(
     before: dict[str, Any], old: object, after: dict[str, Any], value: object, space: str
 ) -> None:
@@ -146,7 +146,7 @@ def test_a_field_is_taken_out_with_one_comma(body: bytes, edits: dict[str, objec
 
 
 @given(body=bodies(), data=st.data(), edits=objects)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_what_is_left_is_what_a_dictionary_would_have(
     body: tuple[bytes, dict[str, Any]], data: st.DataObject, edits: dict[str, Any]
 ) -> None:
