@@ -118,7 +118,6 @@ class Attempt:
         if quote.deployment.model.retires_on is not None:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self._guards: Sequence[AppliedGuard] = ()
-        self._cost_usd = ""
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, *, guards: Sequence[AppliedGuard] = ()) -> None:
@@ -163,7 +162,6 @@ class Attempt:
         facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
         facts.charge_nano = outcome.rated.charge_nano if outcome.rated else None
-        facts.cost_usd = self._cost_usd or (usd_text(outcome.rated.charge_nano) if outcome.rated else "")
         self._vendors.books.book(self._hold, outcome)
 
     async def _forward(self, body: bytes) -> None:
@@ -276,8 +274,8 @@ class Attempt:
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
-            self._cost_usd = usd_text(self.outcome.rated.charge_nano if self._quote.deployment.is_charged else 0)
-            self._headers.append((b"x-bursar-cost-usd", self._cost_usd.encode()))
+            cost = usd_text(self.outcome.rated.charge_nano if self._quote.deployment.is_charged else 0)
+            self._headers.append((b"x-bursar-cost-usd", cost.encode()))
         if self._departure.has_happened:
             raise ClientGone
         if failure is None and self._rendition.shown is not None:

@@ -71,7 +71,6 @@ class Facts:
     is_logged = True
     usage: Usage | None = None
     charge_nano: int | None = None
-    cost_usd = ""
     findings: Mapping[tuple[str, str, str], int] = {}
     """How much guards found: by guard, kind and what became of it."""
     failed_guard = ""

@@ -101,10 +101,8 @@ class Numbers(msgspec.Struct):
         """Count what a vendor reported."""
         self.add("bursar_tokens\tinput", usage.input_tokens)
         self.add("bursar_tokens\toutput", usage.output_tokens)
-        if usage.cache_read_input_tokens:
-            self.add("bursar_tokens\tcache_read", usage.cache_read_input_tokens)
-        if usage.reasoning_output_tokens:
-            self.add("bursar_tokens\treasoning", usage.reasoning_output_tokens)
+        self.add("bursar_tokens\tcache_read", usage.cache_read_input_tokens)
+        self.add("bursar_tokens\treasoning", usage.reasoning_output_tokens)
 
 
 class Metrics:

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from governance.core.ids import uuid_text
 from governance.gateway.allowance import Allowed
 from governance.gateway.app import Gateway
 from governance.gateway.exchange import ClientGone, Exchange, Headers
@@ -120,9 +121,9 @@ class Remembered:
             *answer.headers,
             (CACHE_HEADER, b"hit"),
             (b"age", b"%d" % (time.monotonic() - answer.kept_at)),
-            (b"x-bursar-attempt-id", str(claim.attempt_id).encode()),
+            (b"x-bursar-attempt-id", uuid_text(claim.attempt_id)),
             (b"x-bursar-cost-usd", b"0.00"),
-            *([(id_header, str(exchange.request_id).encode())] if id_header else []),
+            *([(id_header, uuid_text(exchange.request_id))] if id_header else []),
         ]
 
     async def _respond(self, answer: KeptAnswer, headers: Headers) -> None:

@@ -8,6 +8,7 @@ import httpx
 import openai
 import pytest
 
+from governance.gateway.logs import RequestLog
 from tests.gateway.test_guards import Words
 from tests.gateway.vendor import DONE, Vendor, VendorCall, chat_event, chat_reply, in_turn, refusing
 from tests.gateway.world import Served, World, eventually, question
@@ -46,8 +47,16 @@ async def test_the_same_request_is_answered_from_memory_at_no_cost_and_booked_wi
     await caching(served, world)
     person = world.insert("teams_user", **PERSON)
     other_id, other_key = world.add_key(user_id=person, default_tags='{"app": "b"}')
+    lines: list[bytes] = []
+    served.gateway._log = RequestLog(write=lines.append, is_on=True)
     first, again = await ask(served, key), await ask(served, other_key)
     assert (state(first), state(again), len(vendor.calls)) == ("miss", "hit", 1)
+    served.gateway._log.flush()
+    told = [json.loads(line) for line in b"".join(lines).splitlines()]
+    assert [(line["cost_usd"], line["outcome"]) for line in told] == [
+        ("0.000015", "settled:completed"),
+        ("0.00", "settled:cache_hit"),
+    ]
     assert again.content == first.content and again.headers["content-type"] == first.headers["content-type"]
     assert (again.headers["x-bursar-model"], again.headers["x-bursar-cost-usd"]) == ("tiny", "0.00")
     assert int(again.headers["age"]) >= 0
@@ -60,8 +69,8 @@ async def test_the_same_request_is_answered_from_memory_at_no_cost_and_booked_wi
         {"app": "b"},
     )
     assert (kept["charge_nano"], kept["cost_nano"], kept["account_ids"], kept["reserved_nano"]) == (0, 0, [], 0)
-    lines = dict(zip(kept["classes"], kept["costs_nano"], strict=True))
-    assert (lines.pop("from_cache"), sum(lines.values())) == (Decimal(-15_000), asked["cost_nano"])
+    costs = dict(zip(kept["classes"], kept["costs_nano"], strict=True))
+    assert (costs.pop("from_cache"), sum(costs.values())) == (Decimal(-15_000), asked["cost_nano"])
     assert world.account(budget)["settled_nano"] == 15_000
 
 

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from governance.core.errors import GovernanceUnavailable, ProviderTimedOut, ProviderUnavailable
+from governance.core.ids import uuid_text
 from governance.core.money import usd_text
 from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway
@@ -70,7 +71,7 @@ class Beginning:
                 await jobs.drop(job_id, reason="vendor_error")
             return told
         await self._note(durable, vendor, told)
-        told.headers.append((b"x-bursar-attempt-id", str(job_id).encode()))
+        told.headers.append((b"x-bursar-attempt-id", uuid_text(job_id)))
         told.headers.append((b"x-bursar-model", header_value(durable.claim.attribution.alias)))
         told.headers.append((b"x-bursar-reserved-usd", usd_text(durable.claim.want_nano).encode()))
         return told
