@@ -1,9 +1,11 @@
-"""Bodies of the type multipart/form-data (RFC 7578): where each part stands, without copying the files in them.
+"""Bodies of the type multipart/form-data (RFC 7578): where each part stands, without copying the files in them; and
+forms written anew, where a file in one was changed.
 
 Read strictly: servers disagree about what is doubtful in such a form, so what is doubtful is refused.
 """
 
 import re
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -21,17 +23,25 @@ _HEAD: Final = re.compile(rb"((?:[A-Za-z0-9-]{1,64}:[^\r\n]{0,1024}\r\n){1,8})\r
 _DISPOSITION: Final = re.compile(
     rb'form-data; name="([A-Za-z0-9_]{1,64}(?:\[[A-Za-z0-9_]{0,64}\])?)"(; filename=.*)?', re.I
 )
+_FILE_NAME: Final = re.compile(rb'; filename="((?:[^"\\]|\\.){0,255})"', re.I)
 _PLAIN_ENCODINGS: Final = frozenset({b"7bit", b"8bit", b"binary"})
 _PASSIVE: Final = frozenset({b"content-type", b"content-length"})
 
 
 class Part(NamedTuple):
-    """One part: its content stands in the body from `start` up to `end`."""
+    """One part: its content stands in the body from `start` up to `end`. `file_name` is None where it is no file, and
+    empty where it has a name that is not read.
+    """
 
     name: str
     start: int
     end: int
-    is_file: bool
+    file_name: str | None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, whose content nobody reads as text."""
+        return self.file_name is not None
 
 
 class Form:
@@ -141,7 +151,7 @@ def _located(body: bytes, boundary: bytes) -> tuple[Part, ...]:
 
 
 def _part(head: bytes, start: int, end: int) -> Part:
-    found: tuple[str, bool] | None = None
+    found: tuple[str, str | None] | None = None
     for line in head.removesuffix(b"\r\n").split(b"\r\n"):
         spelt, _, value = line.partition(b":")
         header, value = spelt.lower(), value.strip()
@@ -149,20 +159,47 @@ def _part(head: bytes, start: int, end: int) -> Part:
             match = _DISPOSITION.fullmatch(value)
             if match is None:
                 raise _broken("has a part whose name cannot be read")
-            found = (match[1].decode(), match[2] is not None)
+            found = (match[1].decode(), None if match[2] is None else _file_name(match[2]))
         elif header == b"content-transfer-encoding" and value.lower() in _PLAIN_ENCODINGS:
             continue
         elif header not in _PASSIVE:
             raise _broken(f"has a part with the header {spelt[:64].decode('ascii', 'replace')!r} that is not read here")
     if found is None:
         raise _broken("has a part without a name")
-    name, is_file = found
-    if not is_file and end - start > MAX_TEXT_BYTES:
+    name, file_name = found
+    if file_name is None and end - start > MAX_TEXT_BYTES:
         raise RequestInvalid(
             f"The field {name!r} is larger than {MAX_TEXT_BYTES} bytes: send less, or a file with a file name.",
             field=name,
         )
-    return Part(name, start, end, is_file)
+    return Part(name, start, end, file_name)
+
+
+def _file_name(parameters: bytes) -> str:
+    match = _FILE_NAME.match(parameters)
+    return "" if match is None else match[1].decode("utf-8", "replace")
+
+
+class NewFile(NamedTuple):
+    """A file to be sent."""
+
+    name: str
+    file_name: str
+    content_type: str
+    content: bytes
+
+
+def written(texts: Mapping[str, str], file: NewFile) -> tuple[str, bytes]:
+    """Return the content type and the body of a form of these texts and this file, under a boundary of its own."""
+    boundary = uuid.uuid4().hex
+    safe = "".join([each if each.isascii() and (each.isalnum() or each in "._- ") else "_" for each in file.file_name])
+    heads = [(f'name="{name}"', text.encode()) for name, text in texts.items()]
+    heads.append((f'name="{file.name}"; filename="{safe}"\r\nContent-Type: {file.content_type}', file.content))
+    pieces = [
+        b"--%b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (boundary.encode(), head.encode(), content)
+        for head, content in heads
+    ]
+    return f"multipart/form-data; boundary={boundary}", b"".join(pieces) + f"--{boundary}--\r\n".encode()
 
 
 def _broken(how: str) -> RequestInvalid:

@@ -18,6 +18,7 @@ import msgspec
 from governance.plugin import form_reading, reading
 from governance.plugin.audio import longest_seconds
 from governance.plugin.errors import RequestInvalid, RequestUnbounded, UsageUnreadable
+from governance.plugin.final_usage import FinalUsageMeter
 from governance.plugin.forms import Form
 from governance.plugin.media import (
     AUDIO_INPUT_TOKENS,
@@ -197,40 +198,11 @@ def _of_seconds(seconds: int) -> Usage:
     return Usage(input_tokens=0, output_tokens=0, media=MediaUnits(audio_seconds=seconds))
 
 
-class AudioStreamMeter:
-    """Reads usage from the event that ends a stream. Bare audio has no events, and reports nothing."""
-
-    __slots__ = ("_report",)
-
-    def __init__(self) -> None:
-        self._report: UsageReport | None = None
-
-    def feed(self, data: bytes) -> bool:
-        """Take the data of one event, or a piece of audio. The client gets every one."""
-        if data.startswith(b"{") and b'"usage"' in data:
-            try:
-                event = _event.decode(data)
-                if event.type in _DONE and bytes(event.usage) != b"null":
-                    self._report = _report(bytes(event.usage), is_speech=event.type == _SPEECH_DONE)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UsageUnreadable):
-                self._report = None
-        return True
-
-    def report(self) -> UsageReport | None:
-        """Return the vendor's usage, or None while it has not been seen or could not be believed."""
-        return self._report
-
-    def running(self) -> Usage | None:
-        """Return None: nothing is told before the end."""
+def _event_usage(data: bytes) -> UsageReport | None:
+    event = _event.decode(data)
+    if event.type not in _DONE or bytes(event.usage) == b"null":
         return None
-
-    def seen_output_bytes(self) -> int:
-        """Return 0: what a piece of audio costs cannot be told from its bytes."""
-        return 0
-
-    def seen_output_events(self) -> int:
-        """Return 0, see `seen_output_bytes`."""
-        return 0
+    return _report(bytes(event.usage), is_speech=event.type == _SPEECH_DONE)
 
 
 class OpenAIAudioProvider(OpenAIChatProvider):
@@ -294,7 +266,7 @@ class OpenAIAudioProvider(OpenAIChatProvider):
     def stream_meter(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> StreamMeter:
         """Return a meter that waits for the event which ends the stream."""
         if wire in _WIRES:
-            return AudioStreamMeter()
+            return FinalUsageMeter(_event_usage)
         return super().stream_meter(wire=wire, connection=connection, fields=fields)
 
     def _spoken(self, media: MediaRequest) -> Bound:

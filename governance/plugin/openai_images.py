@@ -8,16 +8,16 @@ made; each partial image adds 100) and "Images and vision".
 """
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from governance.plugin import form_reading, reading
 from governance.plugin.errors import RequestInvalid, UsageUnreadable
+from governance.plugin.final_usage import FinalUsageMeter
 from governance.plugin.forms import Form
 from governance.plugin.media import IMAGE_OUTPUT_TOKENS, MediaRequest, bound_for
-from governance.plugin.openai_chat import OpenAIChatProvider
+from governance.plugin.openai_chat import OpenAIChatProvider, usd_of_ticks
 from governance.plugin.provider import Bound, ConnectionSettings, GoverningFields, StreamMeter, Wire
 from governance.plugin.splicing import Members
 from governance.plugin.usage import MediaUnits, TokenClass, Usage, UsageReport
@@ -59,7 +59,6 @@ _LEFT_TO_THE_VENDOR: Final = frozenset({"auto", "standard"})
 _WIRES: Final = frozenset({Wire.OPENAI_IMAGES, Wire.OPENAI_IMAGE_EDITS})
 _COMPLETED: Final = frozenset({"image_generation.completed", "image_edit.completed"})
 _NULL: Final = msgspec.Raw(b"null")
-_XAI_TICKS_PER_USD_EXPONENT: Final = -10
 
 
 class _Details(msgspec.Struct):
@@ -225,43 +224,15 @@ def _report(usage: bytes, *, images: int, model: str | None = None) -> UsageRepo
 
 def _usd(ticks: int | None) -> str | None:
     """Return xAI's own account of the cost in USD."""
-    return None if ticks is None or ticks < 0 else f"{Decimal(ticks).scaleb(_XAI_TICKS_PER_USD_EXPONENT):f}"
+    return None if ticks is None or ticks < 0 else f"{usd_of_ticks(ticks):f}"
 
 
-class ImagesStreamMeter:
-    """Reads usage from the event that completes the image; those before it hold sketches of it."""
-
-    __slots__ = ("_report",)
-
-    def __init__(self) -> None:
-        self._report: UsageReport | None = None
-
-    def feed(self, data: bytes) -> bool:
-        """Take the data of one event. The client sees every one."""
-        if b'"usage"' in data:
-            try:
-                event = _event.decode(data)
-                if event.type in _COMPLETED and bytes(event.usage) != b"null":
-                    self._report = _report(bytes(event.usage), images=1)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, UsageUnreadable):
-                self._report = None
-        return True
-
-    def report(self) -> UsageReport | None:
-        """Return the vendor's usage, or None while it has not been seen or could not be believed."""
-        return self._report
-
-    def running(self) -> Usage | None:
-        """Return None: nothing is told before the end."""
+def _event_usage(data: bytes) -> UsageReport | None:
+    """Return what the event that completes the image reports; those before it hold sketches of it."""
+    event = _event.decode(data)
+    if event.type not in _COMPLETED or bytes(event.usage) == b"null":
         return None
-
-    def seen_output_bytes(self) -> int:
-        """Return 0: what a sketch cost cannot be told from its bytes."""
-        return 0
-
-    def seen_output_events(self) -> int:
-        """Return 0, see `seen_output_bytes`."""
-        return 0
+    return _report(bytes(event.usage), images=1)
 
 
 class OpenAIImagesProvider(OpenAIChatProvider):
@@ -316,7 +287,7 @@ class OpenAIImagesProvider(OpenAIChatProvider):
     def stream_meter(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> StreamMeter:
         """Return a meter that waits for the event which completes the image."""
         if wire in _WIRES:
-            return ImagesStreamMeter()
+            return FinalUsageMeter(_event_usage)
         return super().stream_meter(wire=wire, connection=connection, fields=fields)
 
 

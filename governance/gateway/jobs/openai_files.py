@@ -4,7 +4,6 @@ Every line is read and priced when the file is sent, so that a bad one is refuse
 itself is kept nowhere but there.
 """
 
-import uuid
 from typing import Final
 
 import msgspec
@@ -19,10 +18,10 @@ from governance.gateway.jobs.asker import Asker, asker_of
 from governance.gateway.jobs.asking import Vendor, ask, pass_on, vendor_at
 from governance.gateway.jobs.lines import Lines
 from governance.gateway.jobs.listing import asked_of, limit_of
-from governance.gateway.jobs.multipart import Part, read_form, write_form
 from governance.jobs.files import FileRow
 from governance.jobs.hot import shown_text
 from governance.plugin.errors import RequestInvalid, UsageUnreadable
+from governance.plugin.forms import Form, NewFile, Part, written
 from governance.plugin.jobs import FileAction, FileProvider, JobKind, takes_files
 from governance.plugin.provider import ConnectionSettings, Upstream, Wire
 from governance.plugin.splicing import Members
@@ -34,7 +33,7 @@ ENDPOINTS: Final = {
     "/v1/responses": Wire.OPENAI_RESPONSES,
     "/v1/embeddings": Wire.OPENAI_EMBEDDINGS,
 }
-_FIELDS: Final = ("purpose", "file", "expires_after[anchor]", "expires_after[seconds]")
+_TEXTS: Final = ("purpose", "expires_after[anchor]", "expires_after[seconds]")
 _LINE_FIELDS: Final = {"custom_id", "method", "url", "body"}
 _MOST_LISTED: Final = 10_000
 
@@ -44,19 +43,15 @@ _text = msgspec.json.Decoder(str)
 async def create(gateway: Gateway, exchange: Exchange) -> None:
     """POST /v1/files: read and price every line, and send the file on with the vendor's name of the model."""
     asker, body = await asker_of(gateway, exchange)
-    form = read_form(exchange.headers.get(b"content-type", b""), body)
+    form = Form(body, content_type=exchange.headers.get(b"content-type", b""))
     sent = _file_of(form)
-    lines, content = await _read(gateway, exchange, asker, sent.value)
+    lines, content = await _read(gateway, exchange, asker, body[sent.start : sent.end])
     vendor = lines.vendor
     provider, settings = _files_at(vendor)
-    boundary = uuid.uuid4().hex
-    upstream = _typed(
-        provider.file_upstream(action=FileAction.CREATE, connection=settings),
-        f"multipart/form-data; boundary={boundary}",
-    )
-    parts = [form[name] for name in _FIELDS if name in form and name != "file"]
-    written = write_form([*parts, Part("file", content, sent.file_name or "batch.jsonl")], boundary=boundary)
-    told = await ask(gateway, exchange, vendor, upstream, body=written)
+    texts = {name: text for name in _TEXTS if (text := form.text(name)) is not None}
+    content_type, anew = written(texts, NewFile("file", sent.file_name or "batch.jsonl", "application/jsonl", content))
+    upstream = _typed(provider.file_upstream(action=FileAction.CREATE, connection=settings), content_type)
+    told = await ask(gateway, exchange, vendor, upstream, body=anew)
     if told.status == 200:
         quote = lines.first
         row = FileRow(
@@ -153,7 +148,7 @@ async def _about(gateway: Gateway, exchange: Exchange, action: FileAction) -> tu
 async def _read(gateway: Gateway, exchange: Exchange, asker: Asker, text: bytes) -> tuple[Lines, bytes]:
     """Read the lines of a file; return them, and the file as the vendor gets it."""
     lines: Lines | None = None
-    written = []
+    kept = []
     url = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -166,10 +161,10 @@ async def _read(gateway: Gateway, exchange: Exchange, asker: Asker, text: bytes)
             raise BadRequest(f"Line {number} is for {asked_url} and the first one for {url}: send a file for each.")
         body = bytes(members.values["body"])
         sent = await lines.add(name, body)
-        written.append(line if sent == body else members.splice({"body": msgspec.Raw(sent)}))
+        kept.append(line if sent == body else members.splice({"body": msgspec.Raw(sent)}))
     if lines is None:
         raise BadRequest("The file holds no requests: send one on each line.")
-    return lines, b"\n".join(written) + b"\n"
+    return lines, b"\n".join(kept) + b"\n"
 
 
 def _line(line: bytes, number: int) -> tuple[Members, str, str]:
@@ -188,17 +183,18 @@ def _line(line: bytes, number: int) -> tuple[Members, str, str]:
     return members, name, url
 
 
-def _file_of(form: dict[str, Part]) -> Part:
-    unknown = next((name for name in form if name not in _FIELDS), None)
+def _file_of(form: Form) -> Part:
+    unknown = next((name for name in form.names if name not in (*_TEXTS, "file")), None)
     if unknown is not None:
         raise BadRequest(f"The field {unknown[:64]!r} is not known here: remove it.")
-    if "purpose" not in form or form["purpose"].value != b"batch":
+    if form.text("purpose") != "batch":
         raise BadRequest(
             "Only files with the purpose 'batch' are taken, because nothing bounds what others cost later."
         )
-    if "file" not in form:
-        raise BadRequest("The form has no field 'file': send the lines of the batch in it.")
-    return form["file"]
+    files = form.files("file")
+    if len(files) != 1:
+        raise BadRequest("The form must have one field 'file': send the lines of the batch in it.")
+    return files[0]
 
 
 def _files_at(vendor: Vendor) -> tuple[FileProvider, ConnectionSettings]:

@@ -5,7 +5,7 @@ from governance.plugin.openai_chat._images import ShownMedia
 from governance.plugin.openai_chat._meter import ChatStreamMeter
 from governance.plugin.openai_chat._provider import ChatConventions, OpenAIChatProvider, StreamUsage, base_url
 from governance.plugin.openai_chat._request import chat_fields, read_chat_request
-from governance.plugin.openai_chat._usage import read_chat_reply, read_chat_usage
+from governance.plugin.openai_chat._usage import read_chat_reply, read_chat_usage, usd_of_ticks
 from governance.plugin.splicing import Members, splice
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "read_chat_request",
     "read_chat_usage",
     "splice",
+    "usd_of_ticks",
 ]

@@ -169,10 +169,15 @@ def _output(reported: _Usage, input_tokens: int, reasoning: int, includes_reason
     return counted + hidden, hidden if visible is not None else 0
 
 
+def usd_of_ticks(ticks: int) -> Decimal:
+    """Return the USD of xAI's own account of a cost."""
+    return Decimal(ticks).scaleb(_XAI_TICKS_PER_USD_EXPONENT)
+
+
 def _vendor_cost(reported: _Usage) -> str | None:
     cost = reported.cost
     if reported.cost_in_usd_ticks is not None:
-        cost = Decimal(reported.cost_in_usd_ticks).scaleb(_XAI_TICKS_PER_USD_EXPONENT)
+        cost = usd_of_ticks(reported.cost_in_usd_ticks)
     if cost is None or not cost.is_finite() or cost < 0:
         return None
     behind = _cost_behind(reported)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from governance.plugin.errors import UsageUnreadable
+from governance.plugin.openai_chat import usd_of_ticks
 from governance.plugin.usage import LONGEST_TOKEN_BYTES, Usage, UsageReport
 
 SHOWN: Final = re.compile(rb'"(?:text|arguments|refusal|input)"\s*:\s*"((?:[^"\\]++|\\.)*+)"')
@@ -17,7 +18,6 @@ SHOWN: Final = re.compile(rb'"(?:text|arguments|refusal|input)"\s*:\s*"((?:[^"\\
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NULL: Final = msgspec.Raw(b"null")
-_XAI_TICKS_PER_USD_EXPONENT: Final = -10
 _TIERS: Final = {"default": "standard", "auto": None, "fast": "priority"}
 
 
@@ -175,7 +175,7 @@ def _searches_shown(output: msgspec.Raw) -> int:
 def _vendor_cost(reported: _Usage) -> str | None:
     cost = reported.cost
     if reported.cost_in_usd_ticks is not None:
-        cost = Decimal(reported.cost_in_usd_ticks).scaleb(_XAI_TICKS_PER_USD_EXPONENT)
+        cost = usd_of_ticks(reported.cost_in_usd_ticks)
     if cost is None or not cost.is_finite() or cost < 0:
         return None
     return f"{cost:f}"
