@@ -195,7 +195,7 @@ async def test_lines_that_nobody_can_prove_stay_held(
     ]
 
 
-async def test_a_task_killed_half_way_and_run_twice_at_once_settles_each_line_once(
+async def test_a_look_cut_off_half_way_and_two_at_once_settle_each_line_once(
     world: World,
     batches: MessageBatches,
     claude: anthropic.AsyncAnthropic,
@@ -209,9 +209,10 @@ async def test_a_task_killed_half_way_and_run_twice_at_once_settles_each_line_on
     whole = batches.results[made.id]
     monkeypatch.setattr(looking, "LINES_AT_ONCE", 5)
     batches.cut = len(whole) // 2
-    killed = asyncio.create_task(look(world, worker_url))
+    first = asyncio.create_task(look(world, worker_url))
     settled = await eventually(lambda: world.account(budget)["settled_nano"] or None)
-    killed.cancel()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
     assert settled < 25 * LINE_COST
     batches.cut = None
     ended = await asyncio.gather(look(world, worker_url), look(world, worker_url))
