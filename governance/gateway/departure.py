@@ -16,7 +16,7 @@ class Departure:
     vendor. Where the provider cancels, the wait ends at once, whatever it is for.
     """
 
-    __slots__ = ("_after", "_exchange", "_has_reply", "_limits", "_patience", "_read_bytes", "has_happened")
+    __slots__ = ("_after", "_exchange", "_has_reply", "_limits", "_patience", "_read_bytes", "has_happened", "reason")
 
     _patience: Patience
 
@@ -27,6 +27,8 @@ class Departure:
         self._has_reply = False
         self._read_bytes = 0
         self.has_happened = False
+        self.reason = "client_gone"
+        """Why nobody waits for the rest of the answer, once that has happened."""
 
     def watch(self, patience: Patience) -> None:
         """Watch from now on, and give up this patience when it is time. Raises ClientGone if it has happened before."""
@@ -49,6 +51,11 @@ class Departure:
             return True
         self._read_bytes += size
         return self._read_bytes <= self._limits.after_disconnect_bytes
+
+    def withhold(self) -> None:
+        """The client gets no more of the answer, so that it is as if it had gone."""
+        self.reason = "withheld"
+        self._notice()
 
     def _notice(self) -> None:
         self.has_happened = True

@@ -10,7 +10,6 @@ from governance.gateway.app import Gateway, Route
 from governance.gateway.dialects import RESPONSES, dialect_of
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
-from governance.gateway.guarding import refuse_stream
 from governance.gateway.legs import Call, Legs
 from governance.gateway.metrics import CONTENT_TYPE
 from governance.gateway.rendition import Renditions
@@ -41,8 +40,6 @@ class Governed:
         alias, deployments = resolve(name=fields.model, wire=self._form.wire, policy=policy, snapshot=snapshot, at=at)
         facts.alias = fields.model
         if policy.guards is not None:
-            if fields.stream:
-                refuse_stream(policy.guards)
             passed = await gateway.vendors.guards.request(renditions.members, policy.guards, exchange)
             if passed is not body:
                 renditions = Renditions(
