@@ -2,7 +2,8 @@
 
 BadRequest
 ├── NotifierUnknown        notifier_unknown        400    no installed plugin offers that channel
-└── DestinationRefused     destination_refused     400    the channel cannot deliver there, or is not set up
+├── DestinationRefused     destination_refused     400    the channel cannot deliver there, or is not set up
+└── ThresholdRefused       threshold_refused       400    the alarm's threshold is out of bounds
 Conflict
 └── RecipientExists        recipient_exists        409
 NotFound
@@ -22,6 +23,12 @@ class DestinationRefused(BadRequest):
     """The channel cannot deliver to that destination, or lacks a setting."""
 
     code = "destination_refused"
+
+
+class ThresholdRefused(BadRequest):
+    """The threshold from which on an alarm goes off is out of bounds."""
+
+    code = "threshold_refused"
 
 
 class RecipientExists(Conflict):

@@ -1,6 +1,7 @@
 """The words of an alert: pure, with exact amounts."""
 
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -57,6 +58,48 @@ def make_notice(passed: Passed) -> Notice:
             "limit_usd": limit,
             "period_starts_at": passed.starts_at.isoformat(),
             "period_ends_at": passed.ends_at.isoformat(),
+        },
+    )
+
+
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a vendor says that a day's calls to a model cost, beside what the books say; exact nano-USD."""
+
+    drift_id: int
+    organisation: str
+    connection: str
+    model: str
+    calls: int
+    apart: int
+    cost_nano: Decimal
+    vendor_cost_nano: Decimal
+    furthest: str
+    noticed_at: datetime
+
+
+def make_drift_notice(apart: Apart) -> Notice:
+    """Return the notice that costs go apart. Its key is the same at every delivery."""
+    ours, theirs = usd_text(apart.cost_nano), usd_text(apart.vendor_cost_nano)
+    which = "more" if apart.vendor_cost_nano > apart.cost_nano else "less"
+    return Notice(
+        key=f"bursar-drift-{apart.drift_id}",
+        subject=f"{apart.model} costs {which} than its price says, by its vendor's own word",
+        text=(
+            f"The vendor reported {theirs} USD for {apart.calls} calls to {apart.model} through {apart.connection} in "
+            f"the day until {apart.noticed_at:%Y-%m-%d %H:%M} UTC; the books say {ours} USD. {apart.apart} of the "
+            f"calls are apart, {apart.furthest} most of all. Mostly a price is wrong: correct it, and let `bursar "
+            "ledger rerate` book the difference. `bursar ledger compare` shows every model."
+        ),
+        facts={
+            "organisation": apart.organisation,
+            "connection": apart.connection,
+            "model": apart.model,
+            "calls": str(apart.calls),
+            "calls_apart": str(apart.apart),
+            "cost_usd": ours,
+            "vendor_cost_usd": theirs,
+            "furthest_attempt": apart.furthest,
+            "noticed_at": apart.noticed_at.isoformat(),
         },
     )
 

@@ -44,8 +44,43 @@ class Crossing(models.Model):
         return f"{self.threshold} of {self.account}"
 
 
+class DriftAlarm(models.Model):
+    """From which difference on an organisation is told that a vendor's cost and Bursar's own go apart; 0: never."""
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.CASCADE, primary_key=True)
+    permille = models.PositiveSmallIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.permille} per mille"
+
+
+class Drift(models.Model):
+    """A model through a connection whose vendor says it costs something else. One row and one telling a day (UTC)."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="drifts")
+    connection = models.TextField()
+    model = models.TextField()
+    day = models.DateField()
+    calls = models.BigIntegerField()
+    apart = models.BigIntegerField()
+    cost_nano = models.DecimalField(max_digits=60, decimal_places=18)
+    vendor_cost_nano = models.DecimalField(max_digits=60, decimal_places=18)
+    furthest = models.UUIDField(help_text="The attempt that differs most.")
+    noticed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "connection", "model", "day"], name="a_drift_is_noticed_once_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} through {self.connection}"
+
+
 class Delivery(models.Model):
-    """The telling of one recipient of one crossing, tried until it succeeds or `MAX_ATTEMPTS` failed.
+    """The telling of one recipient of one crossing or drift, tried until it succeeds or `MAX_ATTEMPTS` failed.
 
     An attempt is counted and the next one set before the channel is asked, so that two deliverers never take the same
     one and a killed one is tried again. `last_error` says why the last attempt failed.
@@ -58,7 +93,8 @@ class Delivery(models.Model):
         WAITING = "waiting"
         GIVEN_UP = "given up"
 
-    crossing = models.ForeignKey(Crossing, on_delete=models.CASCADE, related_name="deliveries")
+    crossing = models.ForeignKey(Crossing, on_delete=models.CASCADE, null=True, related_name="deliveries")
+    drift = models.ForeignKey(Drift, on_delete=models.CASCADE, null=True, related_name="deliveries")
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="deliveries")
     delivered_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
@@ -67,7 +103,12 @@ class Delivery(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["crossing", "recipient"], name="a_recipient_is_told_once_per_crossing")
+            models.UniqueConstraint(fields=["crossing", "recipient"], name="a_recipient_is_told_once_per_crossing"),
+            models.UniqueConstraint(fields=["drift", "recipient"], name="a_recipient_is_told_once_per_drift"),
+            models.CheckConstraint(
+                condition=models.Q(crossing__isnull=True) ^ models.Q(drift__isnull=True),
+                name="a_delivery_tells_of_one_thing",
+            ),
         ]
         indexes = [
             models.Index(
@@ -76,7 +117,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.crossing} to {self.recipient}"
+        return f"{self.crossing or self.drift} to {self.recipient}"
 
     @property
     def state(self) -> State:

@@ -8,9 +8,9 @@ import structlog
 from django.db import IntegrityError, connection, transaction
 
 from governance.alerts.errors import DestinationRefused, NotifierUnknown, RecipientExists, RecipientNotFound
-from governance.alerts.message import make_notice, make_test_notice
+from governance.alerts.message import make_drift_notice, make_notice, make_test_notice
 from governance.alerts.models import Delivery, Recipient
-from governance.alerts.queries import passed_threshold, recipients_of
+from governance.alerts.queries import costs_apart, passed_threshold, recipients_of
 from governance.audit.operations import Actor, record
 from governance.plugin.errors import DestinationInvalid, PluginError, SettingInvalid
 from governance.plugin.notifier import Notice, Notifier
@@ -159,12 +159,18 @@ def _claim(at: datetime) -> Delivery | None:
 
 
 def _deliver(delivery: Delivery, notifiers: Mapping[str, Notifier], at: datetime) -> int:
-    notice = make_notice(passed_threshold(crossing_id=delivery.crossing_id))
+    notice = _notice_of(delivery)
     reason = _tell(delivery.recipient, notice, notifiers)
     if reason:
         Delivery.objects.filter(pk=delivery.pk).update(last_error=reason[:_ERROR_LENGTH])
         return 0
     return Delivery.objects.filter(pk=delivery.pk, delivered_at__isnull=True).update(delivered_at=at, last_error="")
+
+
+def _notice_of(delivery: Delivery) -> Notice:
+    if delivery.crossing_id is not None:
+        return make_notice(passed_threshold(crossing_id=delivery.crossing_id))
+    return make_drift_notice(costs_apart(drift_id=delivery.drift_id or 0))
 
 
 def _tell(recipient: Recipient, notice: Notice, notifiers: Mapping[str, Notifier]) -> str:

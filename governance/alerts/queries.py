@@ -5,8 +5,8 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 
 from governance.alerts.forecast import Pace, runs_out_at
-from governance.alerts.message import Passed
-from governance.alerts.models import Crossing, Delivery, Recipient
+from governance.alerts.message import Apart, Passed
+from governance.alerts.models import Crossing, Delivery, Drift, Recipient
 from governance.budgets.models import Budget
 from governance.budgets.queries import Standing
 from governance.budgets.thresholds import Measure
@@ -47,7 +47,7 @@ def deliveries_of(*, organisation: Organisation) -> QuerySet[Delivery]:
     """Return who was to be told of what in an organisation, and what became of it, newest first."""
     return (
         Delivery.objects.filter(recipient__organisation=organisation)
-        .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}")
+        .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}", "drift")
         .order_by("-id")
     )
 
@@ -77,6 +77,29 @@ def passed_threshold(*, crossing_id: int) -> Passed:
         starts_at=crossing.account.starts_at,
         ends_at=crossing.account.ends_at,
         zone=budget.zone,
+    )
+
+
+def drifts_of(*, organisation: Organisation) -> QuerySet[Drift]:
+    """Return where vendors' costs went apart from the books, newest first, with their deliveries."""
+    deliveries = Prefetch("deliveries", Delivery.objects.select_related("recipient").order_by("id"))
+    return Drift.objects.filter(organisation=organisation).prefetch_related(deliveries).order_by("-noticed_at", "-id")
+
+
+def costs_apart(*, drift_id: int) -> Apart:
+    """Return what a notice of this drift says."""
+    drift = Drift.objects.select_related("organisation").get(pk=drift_id)
+    return Apart(
+        drift_id=drift_id,
+        organisation=drift.organisation.name,
+        connection=drift.connection,
+        model=drift.model,
+        calls=drift.calls,
+        apart=drift.apart,
+        cost_nano=drift.cost_nano,
+        vendor_cost_nano=drift.vendor_cost_nano,
+        furthest=str(drift.furthest),
+        noticed_at=drift.noticed_at,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from celery import shared_task
 from django.conf import settings
 
+from governance.alerts.drift import notice_drifts
 from governance.alerts.operations import deliver_due, notice_crossings
 from governance.core.clock import utc_now
 from governance.core.plugins import load_plugins
@@ -16,6 +17,12 @@ from governance.plugin.notifier import Notifier
 def watch_budgets() -> None:
     """Notice thresholds that were passed. Delivered twice or late, it records each crossing once."""
     notice_crossings(at=utc_now())
+
+
+@shared_task(ignore_result=True, expires=3600)  # type: ignore[untyped-decorator]
+def compare_vendor_costs() -> None:
+    """Notice models whose calls of the last day cost what the vendor does not say they cost; once a day each."""
+    notice_drifts(at=utc_now())
 
 
 @shared_task(ignore_result=True, expires=55)  # type: ignore[untyped-decorator]

@@ -1,6 +1,6 @@
 """Budgets as the request path sees them: plain structs, SQL through psycopg, no Django."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from psycopg import AsyncConnection
@@ -32,15 +32,11 @@ class BudgetPolicy(msgspec.Struct, frozen=True, kw_only=True):
     is_hard: bool
     narrowing: Narrowing | None = None
     member: Member | None = None
+    account_key: tuple[int, Member | None] = (0, None)
+    """What an open account is remembered by: budgets with members have several in each period. Made, never given."""
 
-    @property
-    def account_key(self) -> tuple[int, Member | None]:
-        """What an open account is remembered by: budgets with members have several in each period."""
-        return self.id, self.member
-
-    def applies_to(self, *, alias: str, provider: str, tags: Mapping[str, str]) -> bool:
-        """Return whether a call to this alias, at this provider and with these tags, is paid from this budget."""
-        return self.narrowing is None or self.narrowing.covers(alias=alias, provider=provider, tags=tags)
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "account_key", (self.id, self.member))
 
 
 _COLUMNS = """

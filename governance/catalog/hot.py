@@ -21,6 +21,7 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None
     retires_on: date | None
     successor: str
+    bounds: dict[str, int]
 
 
 class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,16 +37,17 @@ class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None
     weight: int | None
     routing: str
+    leaves_own: bool
 
 
 _MODELS = """
-    SELECT m.id, m.provider, m.name, m.max_output_tokens, m.retires_on, m.successor
+    SELECT m.id, m.provider, m.name, m.max_output_tokens, m.retires_on, m.successor, m.bounds
       FROM catalog_languagemodel m
      WHERE EXISTS (SELECT FROM catalog_deployment d WHERE d.model_id = m.id AND d.is_enabled)
 """
 _TARGETS = """
     SELECT a.organisation_id, a.name, a.created_at, d.id, d.model_id, d.connection_id, d.upstream_name, d.region,
-           t.weight, a.routing
+           t.weight, a.routing, a.leaves_own
       FROM catalog_modelalias a
       LEFT JOIN (catalog_aliastarget t JOIN catalog_deployment d ON d.id = t.deployment_id AND d.is_enabled)
              ON t.alias_id = a.id

@@ -1,9 +1,11 @@
 """Importing a dated catalogue: its models, and its prices line by line. Importing it again changes nothing."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import msgspec
 from django.db import transaction
@@ -12,6 +14,7 @@ from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.catalog.amounts import is_suspicious_step, nano_per_unit, usd_per_million
 from governance.catalog.books import book_for
+from governance.catalog.currencies import in_usd
 from governance.catalog.errors import CatalogueRefused, PriceRefused
 from governance.catalog.hours import HoursInvalid, hours_in_words, text_of
 from governance.catalog.merging import merge_models
@@ -62,16 +65,26 @@ class Change(NamedTuple):
     plan: Plan
 
 
+_NO_RATES: Final[Mapping[str, Decimal]] = MappingProxyType({})
+
+
 @transaction.atomic
 def import_catalogue(
-    *, actor: Actor, at: datetime, catalogue: PriceCatalogue, is_confirmed: bool = False
+    *,
+    actor: Actor,
+    at: datetime,
+    catalogue: PriceCatalogue,
+    is_confirmed: bool = False,
+    rates: Mapping[str, Decimal] = _NO_RATES,
 ) -> ImportResult:
     """Bring the source's book and the models up to the catalogue.
 
     A changed price closes its row and opens another, at the date the source gives or now, whichever is later; what was
     in force stays as it was. A model with a price out of the sane range keeps all it had; so does one with a price that
-    may be a mix-up of units, unless `is_confirmed`. Raises CatalogueRefused.
+    may be a mix-up of units, unless `is_confirmed`. `rates` say what a unit of another currency is in USD: prices in it
+    are taken over at that rate, and a changed rate is a changed price. Raises CatalogueRefused.
     """
+    catalogue = in_usd(catalogue, rates=rates)
     book = book_for(source=catalogue.source)
     lines, refused = _wanted_lines(catalogue.prices)
     models = merge_models(catalogue=catalogue, rank=book.rank)

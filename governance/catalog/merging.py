@@ -5,7 +5,7 @@ import msgspec
 from governance.catalog.models import LanguageModel, PriceBook
 from governance.plugin.prices import ModelFact, PriceCatalogue
 
-_FACTS = ("context_tokens", "max_output_tokens", "released_on", "retires_on", "successor")
+_FACTS = ("context_tokens", "max_output_tokens", "released_on", "retires_on", "successor", "bounds")
 _BATCH = 2_000
 
 
@@ -49,6 +49,7 @@ def _row(fact: ModelFact, *, source: str) -> LanguageModel:
         released_on=fact.released_on,
         retires_on=fact.retires_on,
         successor=fact.successor or "",
+        bounds=fact.bounds,
         source=source,
     )
 

@@ -18,7 +18,9 @@ class DateTimeRange(models.Func):
 
 
 class LanguageModel(models.Model):
-    """One model of one vendor. Limits in tokens; dates in UTC."""
+    """One model of one vendor. Limits in tokens; dates in UTC. `bounds` are the most that media can count as with it,
+    by the names in `governance.plugin.media`.
+    """
 
     provider = models.TextField()
     name = models.TextField(help_text="The vendor's own id.")
@@ -28,6 +30,7 @@ class LanguageModel(models.Model):
     released_on = models.DateField(null=True)
     retires_on = models.DateField(null=True)
     successor = models.TextField(default="", blank=True)
+    bounds = models.JSONField(default=dict, db_default={}, blank=True)
     source = models.TextField(default="manual")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -61,11 +64,16 @@ class Deployment(models.Model):
 
 
 class ModelAlias(models.Model):
-    """The name clients use. Its targets are tried in order of `position`, or as the strategy named `routing` says."""
+    """The name clients use. Its targets are tried in order of `position`, or as the strategy named `routing` says.
+
+    A team or unit that has an own account among them is served through that alone, unless `leaves_own`: then the shared
+    ones follow.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="aliases")
     name = models.TextField()
     routing = models.TextField(default=FIXED_ORDER, db_default=FIXED_ORDER)
+    leaves_own = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

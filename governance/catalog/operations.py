@@ -21,8 +21,9 @@ from governance.catalog.rating import STANDARD
 from governance.catalog.timeline import Segment, plan
 from governance.connections import queries as connections
 from governance.core.windows import END
+from governance.plugin.media import BOUND_NAMES, LARGEST_BOUND, is_bound_name
 from governance.plugin.routing import FIXED_ORDER
-from governance.plugin.usage import MAX_COUNT, TokenClass
+from governance.plugin.usage import MAX_COUNT, UNIT_CLASSES, TokenClass
 from governance.teams import queries as teams
 from governance.teams.names import clean_name
 from governance.teams.taken import refusing_taken
@@ -31,13 +32,16 @@ MAX_WEIGHT: Final = 1000
 
 
 class NewModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that no source knows. Limits in tokens; None where unknown."""
+    """A model that no source knows. Limits in tokens; None where unknown. `bounds` by the names in
+    `governance.plugin.media`.
+    """
 
     provider: str
     name: str
     title: str = ""
     context_tokens: int | None = None
     max_output_tokens: int | None = None
+    bounds: dict[str, int] = {}
 
 
 @transaction.atomic
@@ -50,6 +54,7 @@ def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
         title=clean_name(new.title, what="model's title") if new.title else name,
         context_tokens=_limit(new.context_tokens, None),
         max_output_tokens=_limit(new.max_output_tokens, None),
+        bounds=_bounds(new.bounds),
         source=MANUAL,
     )
     with refusing_taken(ModelTaken(f"The catalogue has {model} already: set its prices, or use it as it is.")):
@@ -62,17 +67,25 @@ def add_model(*, actor: Actor, new: NewModel) -> LanguageModel:
 
 @transaction.atomic
 def change_limits(
-    *, actor: Actor, model_id: int, context_tokens: int | None = None, max_output_tokens: int | None = None
+    *,
+    actor: Actor,
+    model_id: int,
+    context_tokens: int | None = None,
+    max_output_tokens: int | None = None,
+    bounds: Mapping[str, int] | None = None,
 ) -> LanguageModel:
-    """Say how much a model reads and writes at most; None leaves a limit as it is. Raises LimitRefused."""
+    """Say how much a model reads and writes at most; None leaves a limit as it is, and so does a bound that is not
+    named. Raises LimitRefused.
+    """
     model = queries.model(model_id=model_id)
     before = _limits(model)
     model.context_tokens = _limit(context_tokens, model.context_tokens)
     model.max_output_tokens = _limit(max_output_tokens, model.max_output_tokens)
+    model.bounds = {**model.bounds, **_bounds(bounds or {})}
     if _limits(model) == before:
         return model
     model.source = MANUAL
-    model.save(update_fields=["context_tokens", "max_output_tokens", "source"])
+    model.save(update_fields=["context_tokens", "max_output_tokens", "bounds", "source"])
     audit.record(
         actor=actor, action="model.limits_changed", subject=f"model:{model.id}", before=before, after=_limits(model)
     )
@@ -250,6 +263,24 @@ def change_routing(
     return alias
 
 
+@transaction.atomic
+def change_leaving_own(*, actor: Actor, alias_id: int, leaves_own: bool) -> ModelAlias:
+    """Say whether shared connections follow where an own account of the caller's fails. Raises AliasNotFound."""
+    alias = queries.alias(alias_id=alias_id, is_locked=True)
+    if alias.leaves_own == leaves_own:
+        return alias
+    alias.leaves_own = leaves_own
+    alias.save(update_fields=["leaves_own"])
+    audit.record(
+        actor=actor,
+        action="alias.own_accounts_changed",
+        subject=f"alias:{alias.id}",
+        before={"leaves_own": not leaves_own},
+        after={"leaves_own": leaves_own},
+    )
+    return alias
+
+
 def _routing(routing: str, weights: Mapping[int, int]) -> dict[str, object]:
     return {"routing": routing, "weights": {str(deployment_id): weight for deployment_id, weight in weights.items()}}
 
@@ -291,7 +322,8 @@ def _refuse_alias_name(name: str) -> None:
 
 
 def _refuse_incomplete(model: LanguageModel, prices: Mapping[TokenClass, Decimal]) -> None:
-    if TokenClass.INPUT not in prices or TokenClass.OUTPUT not in prices:
+    is_by_the_piece = not UNIT_CLASSES.isdisjoint(prices)
+    if not is_by_the_piece and (TokenClass.INPUT not in prices or TokenClass.OUTPUT not in prices):
         raise PriceRefused(f"Give {model} a price for input and for output: without one of them it cannot be called.")
 
 
@@ -347,4 +379,20 @@ def _limit(wanted: int | None, present: int | None) -> int | None:
 
 
 def _limits(model: LanguageModel) -> dict[str, object]:
-    return {"context_tokens": model.context_tokens, "max_output_tokens": model.max_output_tokens}
+    limits: dict[str, object] = {
+        "context_tokens": model.context_tokens,
+        "max_output_tokens": model.max_output_tokens,
+    }
+    return limits | {"bounds": model.bounds} if model.bounds else limits
+
+
+def _bounds(wanted: Mapping[str, int]) -> dict[str, int]:
+    for name, bound in wanted.items():
+        if not is_bound_name(name):
+            raise LimitRefused(
+                f"{name[:64]!r} is no bound: use {', '.join(BOUND_NAMES)}, with particulars after dots where it has "
+                "any, such as image_output_tokens.1024x1024.high."
+            )
+        if not 0 < bound <= LARGEST_BOUND:
+            raise LimitRefused(f"{bound} is no bound for {name}: give a whole number from 1 to {LARGEST_BOUND}.")
+    return dict(wanted)

@@ -4,7 +4,6 @@ Inside, money is an integer of 1/scale nano-USD, where the scale is a power of t
 an integer: sums and products are exact, and fast enough for the request path.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -16,12 +15,13 @@ from governance.core.errors import BursarError, RequestUnpriced
 from governance.core.money import EXACT
 from governance.core.windows import END
 from governance.plugin.provider import Bound
-from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, Usage
+from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, UNIT_CLASSES, TokenClass, Usage
 
 RATING_RULE = 1
 """The version of the rules in this file, kept on every usage record."""
 
 STANDARD = "standard"
+_STANDARD_ONLY = (STANDARD,)
 
 _QUARTERS_AHEAD = 2
 """An attempt lasts half an hour at most (the gateway's `total_seconds`): into the second quarter after its own."""
@@ -34,6 +34,8 @@ _SAME_PRICE = {TokenClass.CACHE_READ: TokenClass.INPUT, TokenClass.REASONING: To
 """A vendor that lists no price for these bills them as the class they belong to."""
 
 _REQUEST = TokenClass.REQUEST
+_UNPRICED = frozenset({_REQUEST, *UNIT_CLASSES})
+"""What is counted of every call of its kind, and billed only where a vendor has a price for it."""
 
 _ASSUMED_PRICE = {
     TokenClass.CACHE_READ_EXPLICIT: TokenClass.CACHE_READ,
@@ -81,12 +83,13 @@ class Step(msgspec.Struct, frozen=True):
     """The rates that apply to the whole request when its input is at least `from_input_tokens`.
 
     `dearest` has the dearest amount among the prices of input or output tokens, with and without media: one per
-    (classes, has_media), where there is any.
+    (classes, has_media), where there is any. `units` are the classes beside tokens that have a price.
     """
 
     from_input_tokens: int
     rates: Mapping[TokenClass, Rate]
     dearest: Mapping[tuple[frozenset[TokenClass], bool], int]
+    units: frozenset[TokenClass]
 
 
 class RatedLine(msgspec.Struct, frozen=True):
@@ -141,6 +144,7 @@ class RateCard:
         self.valid_to = min((edge for edge in changes if edge > at), default=END)
         self._digits = max((_digits(line.nano_per_unit) for line in current), default=0)
         self.scale = 10**self._digits
+        self._unit = Decimal(1).scaleb(-self._digits, EXACT)
         self._tiers = _tiers_of(deciding(current, at=at), self._digits)
         self._ahead = [self._tiers]
         if any(line.hours for line in current):
@@ -160,11 +164,14 @@ class RateCard:
         Raises RequestUnpriced when a reachable tier or a paid call has no price.
         """
         fixed = per_output = 0
-        for tiers, tier in itertools.product(self._ahead, bound.service_tiers or (STANDARD,)):
-            for step in _reachable(tiers, tier, bound.input_tokens):
-                fixed = max(fixed, _fixed(step, bound))
-                if bound.choices:
-                    per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
+        for tiers in self._ahead:
+            for tier in bound.service_tiers or _STANDARD_ONLY:
+                for step in _steps_of(tiers, tier):
+                    if step.from_input_tokens > bound.input_tokens:
+                        break
+                    fixed = max(fixed, _fixed(step, bound))
+                    if bound.choices:
+                        per_output = max(per_output, _dearest(step, OUTPUT_CLASSES, bound) * bound.choices)
         return WorstCase(fixed=fixed, per_output_token=per_output, scale=self.scale)
 
     def rate(self, usage: Usage, *, service_tier: str = STANDARD) -> Rated:
@@ -180,21 +187,26 @@ class RateCard:
 
     def _rate_at(self, step: Step, counts: Mapping[TokenClass, int], *, is_assumed: bool) -> Rated:
         total = 0
-        lines = []
+        lines: list[RatedLine] = []
+        is_without_price = False
         for token_class, quantity in counts.items():
             if not quantity:
                 continue
             rate = step.rates.get(token_class)
-            if rate is None and token_class is _REQUEST:
-                continue
+            if rate is None:
+                is_without_price = is_without_price or token_class is not _REQUEST
+                if token_class in _UNPRICED:
+                    continue
             amount = quantity * rate.amount if rate else 0
             is_assumed = is_assumed or rate is None or rate.is_assumed
             total += amount
-            cost = Decimal(amount).scaleb(-self._digits, EXACT)
+            cost = EXACT.multiply(amount, self._unit)
             lines.append(RatedLine(token_class, quantity, rate.price_id if rate else None, cost))
+        if is_without_price and (step.units or not UNIT_CLASSES.isdisjoint(counts)):
+            _refuse_unpriced(lines)
         return Rated(
             lines=tuple(lines),
-            cost_nano=Decimal(total).scaleb(-self._digits, EXACT),
+            cost_nano=EXACT.multiply(total, self._unit),
             charge_nano=-(-total // self.scale),
             is_assumed=is_assumed,
         )
@@ -217,6 +229,12 @@ class RateTable:
         return card
 
 
+def _refuse_unpriced(lines: list[RatedLine]) -> None:
+    """Raise NoPrice where media are reported in one unit and priced in another: nothing proves that they were free."""
+    if all(line.price_id is None for line in lines):
+        raise NoPrice("The model has no price for anything that was used: add it with `bursar models add`.")
+
+
 def is_listed_price(token_class: TokenClass, *, listed_for: TokenClass) -> bool:
     """Return whether a price listed for that class is what this one is billed at, not one assumed for it."""
     return listed_for in (token_class, _SAME_PRICE.get(token_class))
@@ -227,13 +245,14 @@ def _tiers_of(lines: list[PriceLine], digits: int) -> dict[str, tuple[Step, ...]
     return {tier: _steps([line for line in lines if line.service_tier == tier], digits) for tier in tiers}
 
 
-def _reachable(tiers: Mapping[str, tuple[Step, ...]], tier: str, input_tokens: int) -> list[Step]:
+def _steps_of(tiers: Mapping[str, tuple[Step, ...]], tier: str) -> tuple[Step, ...]:
+    """Return the steps of a tier, ascending by where they begin."""
     steps = tiers.get(tier)
     if not steps:
         raise RequestUnpriced(
             f"The model has no price for the service tier {tier!r}: ask for another tier, or add its prices."
         )
-    return [step for step in steps if step.from_input_tokens <= input_tokens]
+    return steps
 
 
 def _digits(price: Decimal) -> int:
@@ -252,7 +271,7 @@ def _steps(lines: list[PriceLine], digits: int) -> tuple[Step, ...]:
             if line.from_input_tokens <= start:
                 rates[line.token_class] = Rate(int(line.nano_per_unit.scaleb(digits, EXACT)), line.id, is_assumed=False)
         rates = _with_neighbours(rates)
-        steps.append(Step(start, rates, _dearest_of(rates)))
+        steps.append(Step(start, rates, _dearest_of(rates), UNIT_CLASSES & rates.keys()))
     return tuple(steps)
 
 
@@ -294,10 +313,21 @@ def _dearest(step: Step, classes: frozenset[TokenClass], bound: Bound) -> int:
 
 
 def _fixed(step: Step, bound: Bound) -> int:
-    fixed = bound.input_tokens * _dearest(step, INPUT_CLASSES, bound)
+    fixed = 0
+    if step.units:
+        fixed += _units(step, bound)
+    if not step.units or (INPUT_CLASSES, False) in step.dearest:
+        fixed += bound.input_tokens * _dearest(step, INPUT_CLASSES, bound)
+        if bound.output_tokens:
+            fixed += bound.output_tokens * _dearest(step, OUTPUT_CLASSES, bound)
     if TokenClass.REQUEST in step.rates:
         fixed += step.rates[TokenClass.REQUEST].amount
     for token_class in bound.priced:
+        if token_class in UNIT_CLASSES and token_class not in step.rates:
+            raise RequestUnpriced(
+                f"The model has no price by {token_class}, and the catalogue has no bound for the tokens that this "
+                "request can use of it: whoever administers Bursar can add one with `bursar models add --bound`."
+            )
         if token_class not in step.rates or step.rates[token_class].is_assumed:
             raise RequestUnpriced(f"The model has no price for {token_class}: ask for less, or add its price.")
     for token_class, calls in bound.calls.items():
@@ -305,3 +335,14 @@ def _fixed(step: Step, bound: Bound) -> int:
             raise RequestUnpriced(f"The model has no price for {token_class}: leave that tool out, or add its price.")
         fixed += calls * step.rates[token_class].amount
     return fixed
+
+
+def _units(step: Step, bound: Bound) -> int:
+    """Return what can come of the prices beside tokens. Each must be bounded: the vendor bills it."""
+    for token_class in step.units:
+        if token_class not in bound.units:
+            raise RequestUnpriced(
+                f"The model is priced by {token_class}, and nothing bounds how many this request can use: call it as "
+                "its vendor means it to be called."
+            )
+    return sum(bound.units[token_class] * step.rates[token_class].amount for token_class in step.units)

@@ -16,7 +16,7 @@ from governance.ledger import operations as ledger
 from governance.ledger.detached import Day, last_close, open_months_of
 from governance.ledger.errors import DayRefused
 from governance.ledger.partitions import partitions
-from governance.metering.queries import count_suspense_of, unrecovered_epochs_of
+from governance.metering.queries import count_durable_of, count_suspense_of, unrecovered_epochs_of
 
 
 class DayToDetach(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +75,8 @@ def _obstacle(day: date, today: date) -> str | None:
         return f"Records of {day} are booked in months that are still open ({', '.join(months)}): close them first."
     if attempts := count_suspense_of(day=day):
         return f"Calls of {day} are in suspense ({attempts}): resolve them first, `bursar suspense list` shows them."
+    if jobs := count_durable_of(day=day):
+        return f"Batches or background replies that began on {day} are not over ({jobs}): wait until they are."
     if epochs := unrecovered_epochs_of(day=day):
         return (
             f"A gateway process that worked on {day} was not recovered (epoch {epochs[0]}), and its journal may hold "

@@ -46,6 +46,11 @@ _WORDS = {
     TokenClass.OUTPUT_IMAGE: ("Image output tokens", "token"),
     TokenClass.REQUEST: ("Request fees", "request"),
     TokenClass.WEB_SEARCH: ("Web searches", "search"),
+    TokenClass.IMAGE: ("Images made", "image"),
+    TokenClass.CHARACTER: ("Characters spoken", "character"),
+    TokenClass.AUDIO_SECOND: ("Seconds of audio written down", "second"),
+    TokenClass.OWN_ACCOUNT: ("Not charged: paid through an own account at the vendor", "call"),
+    TokenClass.FROM_CACHE: ("Not charged: answered from the response cache", "call"),
 }
 _ORDER = {str(token_class): position for position, token_class in enumerate(_WORDS)}
 _ROUNDING = "Rounding: each call is charged in whole nano-USD, rounded up"

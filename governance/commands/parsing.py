@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from governance.core.errors import BadRequest
 
@@ -46,3 +47,11 @@ def value_of(variable: str | None, *, variables: Mapping[str, str]) -> str:
     if not value:
         raise BadRequest(f"The environment variable {variable} is empty or not set: put the secret there.")
     return value
+
+
+def file_content(path: str) -> bytes:
+    """Return what is in the file. Raises BadRequest."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be read ({error.strerror}): name a file that is there.") from error

@@ -28,16 +28,21 @@ app.conf.beat_schedule = {
     "sign-of-life": {"task": "governance.config.tasks.sign_of_life", "schedule": 30.0},
     "watch-budgets": {"task": "governance.alerts.tasks.watch_budgets", "schedule": 60.0},
     "deliver-alerts": {"task": "governance.alerts.tasks.deliver_alerts", "schedule": 60.0},
+    "look-at-jobs": {"task": "governance.jobs.tasks.look_at_jobs", "schedule": 15.0},
     "make-coming-partitions": {
         "task": "governance.ledger.tasks.make_coming_partitions",
         "schedule": crontab(hour=0, minute=40),
+    },
+    "keep-prompts-in-order": {
+        "task": "governance.prompts.tasks.keep_prompts_in_order",
+        "schedule": crontab(hour=0, minute=50),
     },
     "prove-ledger-nightly": {
         "task": "governance.chargeback.tasks.prove_ledger_nightly",
         "schedule": crontab(hour=2, minute=20),
     },
     "compare-vendor-costs": {
-        "task": "governance.ledger.tasks.compare_vendor_costs",
+        "task": "governance.alerts.tasks.compare_vendor_costs",
         "schedule": crontab(minute=25),
     },
     # Hourly, because months end at another hour in every zone; only an ended month without statements costs work.

@@ -15,14 +15,17 @@ class ConnectionRow(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     options: dict[str, str]
     region: str
+    unit_id: int | None
+    team_id: int | None
+    is_charged: bool
     sealing_key: str | None
     nonce: bytes | None
     ciphertext: bytes | None
 
 
 _ENABLED = """
-    SELECT c.id, c.organisation_id, c.name, c.provider, c.base_url, c.options, c.region,
-           s.sealing_key, s.nonce, s.ciphertext
+    SELECT c.id, c.organisation_id, c.name, c.provider, c.base_url, c.options, c.region, c.unit_id, c.team_id,
+           c.is_charged, s.sealing_key, s.nonce, s.ciphertext
       FROM connections_connection c
       LEFT JOIN connections_sealedcredential s ON s.connection_id = c.id
      WHERE c.is_enabled

@@ -22,9 +22,17 @@ from governance.teams.taken import refusing_taken
 _UNREAD = "credential-not-read-for-this-check"
 
 
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose own account a connection is: a unit's or a team's. `is_charged`: its use is booked on them all the same."""
+
+    unit_id: int | None = None
+    team_id: int | None = None
+    is_charged: bool = True
+
+
 class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
     """A connection to be made. An empty `base_url` takes the provider's own; `credential` may be empty where the
-    provider needs none.
+    provider needs none. Without an `owner` it is everybody's.
     """
 
     organisation_id: int
@@ -34,6 +42,7 @@ class NewConnection(msgspec.Struct, frozen=True, kw_only=True):
     credential: str = ""
     region: str = ""
     options: Mapping[str, str] = {}
+    owner: Owner | None = None
 
     def __repr__(self) -> str:
         return f"NewConnection(name={self.name!r}, provider={self.provider!r})"
@@ -50,7 +59,7 @@ def add(
 ) -> Connection:
     """Make a connection and seal its credential.
 
-    Raises ProviderUnknown, ConnectionRefused, ConnectionNameTaken, NameRefused, OrganisationNotFound.
+    Raises ProviderUnknown, ConnectionRefused, ConnectionNameTaken, NameRefused, and the rooms' NotFound errors.
     """
     organisation = teams.organisation(organisation_id=new.organisation_id)
     provider = provider_named(new.provider, providers=providers)
@@ -66,6 +75,8 @@ def add(
         options=dict(new.options),
         region=clean_region(new.region) if new.region else "",
     )
+    if new.owner is not None:
+        _give(connection, new.owner)
     check_settings(provider, _settings(connection, credential=credential))
     with refusing_taken(ConnectionNameTaken(f"{organisation} has a connection {name!r} already: choose another name.")):
         connection.save(force_insert=True)
@@ -147,6 +158,29 @@ def place(*, actor: Actor, connection_id: int, region: str) -> Connection:
 
 
 @transaction.atomic
+def change_charging(*, actor: Actor, connection_id: int, is_charged: bool) -> Connection:
+    """Say whether what an own account's owner uses through it is booked on them. What was booked stays as it is.
+
+    Raises ConnectionNotFound, ConnectionRefused.
+    """
+    connection = queries.connection(connection_id=connection_id, is_locked=True)
+    if connection.unit_id is None and connection.team_id is None:
+        raise ConnectionRefused(f"The connection {connection} is everybody's, so what is used through it is charged.")
+    if connection.is_charged == is_charged:
+        return connection
+    connection.is_charged = is_charged
+    connection.save(update_fields=["is_charged"])
+    audit.record(
+        actor=actor,
+        action="connection.charging_changed",
+        subject=f"connection:{connection.id}",
+        before={"is_charged": not is_charged},
+        after={"is_charged": is_charged},
+    )
+    return connection
+
+
+@transaction.atomic
 def change_use(*, actor: Actor, connection_id: int, is_enabled: bool, reason: str = "") -> Connection:
     """Take the connection out of use, or back in. Raises ConnectionNotFound."""
     connection = queries.connection(connection_id=connection_id, is_locked=True)
@@ -213,6 +247,18 @@ def _settings(connection: Connection, *, credential: str) -> ConnectionSettings:
     )
 
 
+def _give(connection: Connection, owner: Owner) -> None:
+    """Make the connection the own account of a unit or team of its organisation."""
+    unit = teams.unit(unit_id=owner.unit_id) if owner.unit_id is not None else None
+    team = teams.team(team_id=owner.team_id) if owner.team_id is not None else None
+    if (unit is None) == (team is None):
+        raise ConnectionRefused("An own account belongs to one unit or to one team.")
+    found = unit or team
+    if found is None or found.organisation_id != connection.organisation_id:
+        raise ConnectionRefused(f"The connection and its owner {found} must belong to one organisation.")
+    connection.unit, connection.team, connection.is_charged = unit, team, owner.is_charged
+
+
 def _facts(connection: Connection) -> dict[str, object]:
     return {
         "name": connection.name,
@@ -220,4 +266,7 @@ def _facts(connection: Connection) -> dict[str, object]:
         "base_url": connection.base_url,
         "options": dict(connection.options),
         "region": connection.region,
+        "unit_id": connection.unit_id,
+        "team_id": connection.team_id,
+        "is_charged": connection.is_charged,
     }

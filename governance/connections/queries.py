@@ -30,6 +30,7 @@ def connections_of(*, organisation_id: int) -> QuerySet[Connection]:
     sealed = Exists(SealedCredential.objects.filter(connection_id=OuterRef("pk")))
     return (
         Connection.objects.filter(organisation_id=organisation_id)
+        .select_related("unit", "team")
         .annotate(has_credential=ExpressionWrapper(sealed, output_field=BooleanField()))
         .order_by("name")
     )

@@ -32,9 +32,14 @@ _SECTIONS = (
     ("Spend", (("Requests", "requests", "requests"), ("Statements", "statements", "statements"))),
     (
         "Governance",
-        (("Budgets", "budgets", "budgets"), ("Rate limits", "rate_limits", "limits"), ("Keys", "keys", "keys")),
+        (
+            ("Budgets", "budgets", "budgets"),
+            ("Rate limits", "rate_limits", "limits"),
+            ("Keys", "keys", "keys"),
+            ("Teams", "teams", "teams"),
+        ),
     ),
-    ("Catalogue", (("Models & prices", "models", "models"),)),
+    ("Catalogue", (("Models & prices", "models", "models"), ("Connections", "connections", "connections"))),
 )
 
 
@@ -44,6 +49,8 @@ def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
     if viewer is None:
         return []
     hidden = set() if viewer.sees_all else {"statements"}
+    if not viewer.access.may_see_settings(viewer.organisation.pk):
+        hidden.add("connections")
     return [
         Section(title=title, links=[_link(*row, path) for row in rows if row[1] not in hidden])
         for title, rows in _SECTIONS

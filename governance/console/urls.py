@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from governance.console.views import budgets, increases, keys, limits, models, overview, requests, statements
+from governance.console.views import (
+    budgets,
+    connections,
+    increases,
+    keys,
+    limits,
+    models,
+    overview,
+    requests,
+    statements,
+    teams,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.show, name="overview"),
@@ -10,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("requests/", requests.index, name="requests"),
     path("requests/<uuid:attempt_id>/", requests.show, name="request"),
     path("requests/<uuid:attempt_id>/settle/", requests.settle, name="request_settle"),
+    path("requests/<uuid:attempt_id>/prompt/", requests.prompt, name="request_prompt"),
     path("budgets/", budgets.index, name="budgets"),
     path("budgets/new/", budgets.create, name="budget_create"),
     path("budgets/<int:budget_id>/", budgets.show, name="budget"),
@@ -28,6 +40,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("limits/new/", limits.create, name="rate_limit_create"),
     path("limits/<int:limit_id>/amount/", limits.change_amount, name="rate_limit_amount"),
     path("limits/<int:limit_id>/retire/", limits.retire, name="rate_limit_retire"),
+    path("teams/", teams.index, name="teams"),
+    path("teams/<int:team_id>/", teams.show, name="team"),
+    path("teams/<int:team_id>/regions/", teams.change, {"what": "regions"}, name="team_regions"),
+    path("teams/<int:team_id>/guard/", teams.change, {"what": "guard"}, name="team_guard"),
+    path("teams/<int:team_id>/cache/", teams.change, {"what": "cache"}, name="team_cache"),
+    path("teams/<int:team_id>/prompts/", teams.change, {"what": "prompts"}, name="team_prompts"),
     path("keys/", keys.index, name="keys"),
     path("keys/new/", keys.issue, name="key_issue"),
     path("keys/<int:key_id>/", keys.show, name="key"),
@@ -35,6 +53,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys/<int:key_id>/revoke/", keys.revoke, name="key_revoke"),
     path("models/", models.index, name="models"),
     path("models/<int:model_id>/", models.show, name="model"),
+    path("connections/", connections.index, name="connections"),
+    path("connections/new/", connections.create, name="connection_create"),
     path("statements/", statements.index, name="statements"),
     path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
     path("account/", include("allauth.urls")),

@@ -61,6 +61,10 @@ class Viewer:
         """Whether the key can be rotated and revoked."""
         return self.access.may_change_key(organisation_id=key.organisation_id, team_id=key.team_id, user_id=key.user_id)
 
+    def may_read_prompts(self, team_id: int) -> bool:
+        """Whether what is stored of this team's requests can be read."""
+        return self.access.may_read_prompts(organisation_id=self.organisation.pk, team_id=team_id)
+
     def may_issue_for(self, team: Team) -> bool:
         """Whether a key of any person, or of none, can be issued in the team."""
         return self.access.may_manage_team(organisation_id=team.organisation_id, team_id=team.pk)

@@ -24,14 +24,17 @@ class Allowed(msgspec.Struct, frozen=True):
         if self.tokens is None or self.tokens >= quote.tokens(quote.maximum) or not quote.bound.choices:
             return quote
         maximum = (self.tokens - quote.bound.input_tokens) // quote.bound.choices
-        return msgspec.structs.replace(quote, maximum=maximum, is_written=True, is_lowered=True)
+        return msgspec.structs.replace(
+            quote, maximum=maximum, worst_nano=quote.worst.nano(maximum), is_written=True, is_lowered=True
+        )
 
 
 @contextlib.asynccontextmanager
 async def rated(
-    gateway: Gateway, exchange: Exchange, *, policy: KeyPolicy, quotes: Sequence[Quote]
+    gateway: Gateway, exchange: Exchange, *, policy: KeyPolicy, quotes: Sequence[Quote], tokens: int | None = None
 ) -> AsyncIterator[Allowed]:
-    """Admit a request that may be answered as any of these quotes; tokens are reserved for the dearest.
+    """Admit a request that may be answered as any of these quotes; tokens are reserved for the dearest, or this many
+    where they are the lines of a job.
 
     Raises RateLimited, RequestBeyondRateLimit or GovernanceUnavailable.
     """
@@ -43,8 +46,8 @@ async def rated(
         return
     claim = RateClaim(
         limits=limits,
-        want_tokens=max(quote.tokens(quote.maximum) for quote in quotes),
-        least_tokens=max(quote.tokens(quote.least_maximum) for quote in quotes),
+        want_tokens=max(quote.tokens(quote.maximum) for quote in quotes) if tokens is None else tokens,
+        least_tokens=max(quote.tokens(quote.least_maximum) for quote in quotes) if tokens is None else tokens,
     )
     rates = gateway.vendors.rates
     try:

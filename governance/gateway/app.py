@@ -26,19 +26,22 @@ from governance.policy.snapshot import KeyPolicy, PolicySnapshot
 _log = structlog.get_logger("bursar.gateway")
 
 _ANY = "{id}"
+_ANTHROPICS = b"anthropic-version"
 
 Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included.
-    Probes are not logged.
+    """One route. `{id}` in a path, which may stand before a closing word, is a name of any letters, slashes included
+    unless `is_one_word`. Probes are not logged. `is_openais`: another API has other things under the same path.
     """
 
     path: str
     method: str
     handler: Handler
     is_logged: bool = True
+    is_one_word: bool = False
+    is_openais: bool = False
 
 
 class _NamedRoute(NamedTuple):
@@ -96,6 +99,10 @@ class Gateway:
             route = self._route(exchange)
             exchange.facts.route = route.path
             exchange.facts.is_logged = route.is_logged
+            if route.is_openais and _ANTHROPICS in exchange.headers:
+                raise RouteUnknown(
+                    f"{route.path} is OpenAI's here: Bursar does not serve what Anthropic's API has there."
+                )
             await route.handler(self, exchange)
         except RequestInvalid as error:
             await self._refuse(exchange, BadRequest(str(error)), field=error.field)
@@ -115,13 +122,17 @@ class Gateway:
         methods = {route.method for route in self._routes if route.path == path}
         for prefix, suffix, route in self._named:
             if len(path) > len(prefix) + len(suffix) and path.startswith(prefix) and path.endswith(suffix):
+                named = path[len(prefix) : len(path) - len(suffix)]
+                if route.is_one_word and "/" in named:
+                    continue
                 if route.method == method:
-                    exchange.named = path[len(prefix) : len(path) - len(suffix)]
+                    exchange.named = named
                     return route
                 methods.add(route.method)
+        told = remedy(path)
         if methods:
-            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only.")
-        if (told := remedy(path)) is not None:
+            raise MethodNotAllowed(f"This route takes {' or '.join(sorted(methods))} only. {told or ''}".rstrip())
+        if told is not None:
             raise RouteUnknown(told)
         known = ", ".join(f"{route.method} {route.path}" for route in self._routes)
         raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
@@ -143,22 +154,19 @@ class Gateway:
     def _record(self, exchange: Exchange) -> None:
         facts, numbers = exchange.facts, self.metrics.numbers
         ended_at = time.perf_counter()
-        numbers.count("bursar_requests", facts.route, str(facts.status))
+        numbers.add(f"bursar_requests\t{facts.route}\t{facts.status}")
         if facts.code:
             numbers.count("bursar_refusals", facts.code)
         if facts.outcome:
             numbers.count_attempt(facts.outcome)
         if facts.usage is not None:
-            numbers.count("bursar_tokens", "input", by=facts.usage.input_tokens)
-            numbers.count("bursar_tokens", "output", by=facts.usage.output_tokens)
-            numbers.count("bursar_tokens", "cache_read", by=facts.usage.cache_read_input_tokens)
-            numbers.count("bursar_tokens", "reasoning", by=facts.usage.reasoning_output_tokens)
+            numbers.count_tokens(facts.usage)
         for what, count in facts.findings.items():
             numbers.count("bursar_guard_findings", *what, by=count)
         if facts.failed_guard:
             numbers.count("bursar_guard_failures", facts.failed_guard)
         if facts.charge_nano is not None:
-            numbers.count("bursar_cost_nano_usd", by=facts.charge_nano)
+            numbers.add("bursar_cost_nano_usd", facts.charge_nano)
         if facts.sent_at is not None and facts.attempts == 1:
             self._record_times(exchange, ended_at)
         if facts.is_logged:

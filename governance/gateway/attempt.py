@@ -8,19 +8,21 @@ import msgspec
 import structlog
 
 from governance.core.errors import BursarError, ProviderTimedOut, ProviderUnavailable
+from governance.core.ids import uuid_text
 from governance.core.money import usd_text
-from governance.gateway import outcomes
 from governance.gateway.backoff import retry_after
 from governance.gateway.breaker import Breakers
 from governance.gateway.departure import Departure
 from governance.gateway.errors import GuardFailed, GuardRefused, ReplyUnusable
-from governance.gateway.estimate import most_unreported
+from governance.gateway.estimate import unreported
 from governance.gateway.exchange import ClientGone, Exchange, Headers
 from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldReply
-from governance.gateway.formats import EVENT_STREAM, FORMATS, Splitter
+from governance.gateway.formats import EVENT_STREAM, FORMATS
 from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
+from governance.gateway.own_shapes import as_events, in_wire, reframing, signature_of
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
+from governance.gateway.prompt_writer import PromptWriter
 from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
     ReplyTooLarge,
@@ -33,24 +35,27 @@ from governance.gateway.replies import (
     timed_out,
     vendor_failure,
 )
+from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source, Unmetered
 from governance.gateway.stream_guarding import Looking, StreamGuard
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
-from governance.gateway.transport import NothingSent, Reply, Transport, TransportFailed
+from governance.gateway.transport import AnswerLost, NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
+from governance.jobs.hot import Jobs
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.metering.hot import Books
 from governance.metering.rate_books import RateBooks
-from governance.plugin.errors import UsageUnreadable
+from governance.plugin.errors import StreamBroken, UsageUnreadable
+from governance.plugin.pieces import PieceSplitter
 from governance.plugin.provider import Billing, Bound, ErrorReading, StreamMeter
-from governance.plugin.sse import EventSplitter
-from governance.plugin.usage import UsageReport
+from governance.plugin.sse import EventSplitter, Splitter
+from governance.plugin.usage import TokenClass
 from governance.policy.guards import AppliedGuard
 
-_LOST = "answer_lost"
 _UNREAD = ErrorReading(billing=Billing.UNKNOWN, is_retryable=False, may_work_elsewhere=False)
 
 _log = structlog.get_logger("bursar.gateway")
@@ -61,6 +66,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
 
     books: Books
     rates: RateBooks
+    jobs: Jobs
     transport: Transport
     watchdog: Watchdog
     limits: Limits
@@ -69,6 +75,8 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     retries: RetryBudget
     router: Router
     guards: Guards
+    cache: ResponseCache
+    prompts: PromptWriter
     chance: Callable[[], float]
 
 
@@ -102,17 +110,18 @@ class Attempt:
         )
         self._ends_at = ends_at
         self._headers: Headers = [
-            (b"x-bursar-attempt-id", str(hold.attempt_id).encode()),
+            (b"x-bursar-attempt-id", uuid_text(hold.attempt_id)),
             (b"x-bursar-model", header_value(quote.deployment.model.name)),
         ]
         if rendition.id_header:
-            self._headers.append((rendition.id_header, str(exchange.request_id).encode()))
+            self._headers.append((rendition.id_header, uuid_text(exchange.request_id)))
         if number > 1:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
         if quote.deployment.model.retires_on is not None:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self._guards: Sequence[AppliedGuard] = ()
         self._withheld: AttemptFailed | None = None
+        self._cost_usd = ""
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, *, guards: Sequence[AppliedGuard] = ()) -> None:
@@ -153,10 +162,13 @@ class Attempt:
             first_byte_milliseconds=None if first is None else _milliseconds(first - sent_at),
             total_milliseconds=_milliseconds(time.perf_counter() - sent_at),
         )
+        if not self._quote.deployment.is_charged:
+            outcome = outcomes.uncharged(outcome, because=TokenClass.OWN_ACCOUNT)
         facts.outcome = f"{outcome.ending}:{outcome.reason}"
         facts.was_sent = facts.was_sent or outcome.ending is not Ending.RELEASED
         facts.usage = outcome.usage
         facts.charge_nano = outcome.rated.charge_nano if outcome.rated else None
+        facts.cost_usd = self._cost_usd or (usd_text(outcome.rated.charge_nano) if outcome.rated else "")
         self._vendors.books.book(self._hold, outcome)
 
     async def _forward(self, body: bytes) -> None:
@@ -174,6 +186,8 @@ class Attempt:
             elif error.is_timeout:
                 self._note_lost("vendor_timed_out")
             raise self._lost(vendor_failure(error, provider=self._title)) from error
+        except StreamBroken as error:
+            raise self._lost(vendor_failure(AnswerLost(str(error)), provider=self._title)) from error
         except Overdue as overdue:
             self._note_lost("client_gone" if self._departure.has_happened else "vendor_timed_out")
             if overdue.waiting is Waiting.CLIENT:
@@ -191,7 +205,7 @@ class Attempt:
         is_timeout = isinstance(told, ProviderTimedOut)
         is_unsent = self.outcome is outcomes.UNSENT
         return AttemptFailed(
-            "unreachable" if is_unsent else "timed_out" if is_timeout else _LOST,
+            "unreachable" if is_unsent else "timed_out" if is_timeout else outcomes.LOST.reason,
             told=told,
             is_retryable=not is_timeout,
             may_work_elsewhere=True,
@@ -203,24 +217,22 @@ class Attempt:
 
     def _note_lost(self, reason: str) -> None:
         """Say why the answer was lost, if it was."""
-        if self.outcome.reason == _LOST:
+        if self.outcome.reason == outcomes.LOST.reason:
             self.outcome = outcomes.suspense(reason, http_status=self.outcome.http_status)
 
     async def _exchange_with_vendor(self, body: bytes, patience: Patience) -> None:
-        facts = self._exchange.facts
-        facts.sent_at = time.perf_counter()
-        self.outcome = outcomes.suspense(_LOST)
-        deployment = self._quote.deployment
-        reply = await self._vendors.transport.send(
-            upstream=self._rendition.passed.addressed(
-                deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
-            ),
-            body=body,
+        facts, deployment = self._exchange.facts, self._quote.deployment
+        upstream = self._rendition.passed.addressed(
+            deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
         )
+        signature = signature_of(deployment, upstream, body) if upstream.is_signed else ()
+        facts.sent_at = time.perf_counter()
+        self.outcome = outcomes.LOST
+        reply = await self._vendors.transport.send(upstream=upstream, body=body, signature=signature)
         try:
             facts.first_byte_at = time.perf_counter()
-            self.outcome = outcomes.suspense(_LOST, http_status=reply.status)
-            self._headers += passed_headers(reply.headers, credential=deployment.connection.credential)
+            self.outcome = outcomes.lost(reply.status)
+            self._headers += passed_headers(reply.headers, secrets=deployment.secrets)
             self._departure.reply_began()
             split = self._splitter(reply)
             if self._rendition.shown is not None:
@@ -238,10 +250,15 @@ class Attempt:
         if not self._quote.fields.stream or reply.status != 200:
             return None
         kind = content_type(reply)
-        if self._rendition.shown is not None:
-            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES) if kind == EVENT_STREAM else None
+        if self._rendition.shown is not None and kind == EVENT_STREAM:
+            return EventSplitter(max_event_bytes=MAX_EVENT_BYTES)
         make = FORMATS[self._quote.wire].splitters.get(kind)
-        return None if make is None else make()
+        if make is not None and self._rendition.shown is None:
+            return make()
+        splitter = reframing(self._quote, kind)
+        if splitter is not None:
+            self._headers = as_events(self._headers)
+        return splitter
 
     async def _whole(self, reply: Reply, patience: Patience) -> None:
         limits = self._vendors.limits
@@ -264,8 +281,8 @@ class Attempt:
         else:
             self.outcome = self._completed(reply.status, body)
         if self.outcome.rated is not None:
-            cost = usd_text(self.outcome.rated.charge_nano)
-            self._headers.append((b"x-bursar-cost-usd", cost.encode()))
+            self._cost_usd = usd_text(self.outcome.rated.charge_nano if self._quote.deployment.is_charged else 0)
+            self._headers.append((b"x-bursar-cost-usd", self._cost_usd.encode()))
         if self._departure.has_happened:
             raise ClientGone
         if failure is None and self._rendition.shown is not None:
@@ -305,6 +322,7 @@ class Attempt:
         return passed
 
     async def _stream(self, reply: Reply, splitter: Splitter, patience: Patience) -> None:
+        self._exchange.is_whole = isinstance(splitter, PieceSplitter)
         shown = self._rendition.shown
         relay = Relay(
             exchange=self._exchange,
@@ -363,13 +381,7 @@ class Attempt:
         except Exception:  # noqa: BLE001 - a plugin's own fault costs this attempt its proof, not the client its answer
             _log.exception("plugin_failed", provider=deployment.provider.name, doing="read_reply")
             return outcomes.suspense("usage_unreadable", http_status=status)
-        usage = most_unreported(self._quote)
-        if usage is None:
-            return outcomes.suspense("usage_missing", http_status=status)
-        settled = outcomes.settled(
-            UsageReport(usage=usage, raw=b""), self._quote.card, reason=reason, http_status=status
-        )
-        return msgspec.structs.replace(settled, is_estimated=True)
+        return unreported(self._quote, reason=reason, http_status=status)
 
     def _failed(self, reply: Reply, body: bytes) -> AttemptFailed:
         """The vendor answered with an error: what it costs, and whether another attempt is worth it."""
@@ -382,7 +394,7 @@ class Attempt:
         else:
             self.outcome = outcomes.suspense("vendor_error", http_status=reply.status)
         is_small = len(body) <= LARGEST_HELD_BYTES
-        shown = masked(body, credential=deployment.connection.credential)
+        shown = masked(in_wire(self._quote, reply.status, body), secrets=deployment.secrets)
         if self._rendition.shown is not None:
             shown = self._rendition.shown.error(reply.status, shown)
         may_be_retried = (b"x-should-retry", b"false") not in self._headers

@@ -233,11 +233,10 @@ class HttpConnection(asyncio.Protocol):
         head = self._head(status, headers, is_last=exchange.is_last)
         if exchange.method == "HEAD":
             body = b""
-        if len(body) <= _LARGEST_COPY:
-            await self._send(exchange, head + body)
-        else:
-            await self._send(exchange, head)
-            await self._send(exchange, body)
+        for data in (head + body,) if len(body) <= _LARGEST_COPY else (head, body):
+            if self._writable is not None:
+                await self._writing()
+            self._write(exchange, data)
         self._complete(exchange)
 
     def watch(self, on_lost: Callable[[], None]) -> bool:
@@ -326,8 +325,16 @@ class HttpConnection(asyncio.Protocol):
         return b"%b%b\r\n" % (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, lines)
 
     async def _send(self, exchange: Exchange, data: bytes) -> None:
+        if self._writable is not None:
+            await self._writing()
+        self._write(exchange, data)
+
+    async def _writing(self) -> None:
+        """Return when the client takes more."""
         while self._writable is not None:
             await asyncio.shield(self._writable)
+
+    def _write(self, exchange: Exchange, data: bytes) -> None:
         if self._current is not exchange:
             raise RuntimeError("An exchange was answered out of its turn.")
         if data and not self._is_lost:

@@ -183,3 +183,5 @@ _PLACES: Final[Mapping[Wire, _Places]] = MappingProxyType(
         Wire.GEMINI_GENERATE: _Places(_gemini, _gemini_ends),
     }
 )
+GUARDED_STREAMS: Final = frozenset(_PLACES)
+"""The wires whose streams guards can look at."""

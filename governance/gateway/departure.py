@@ -16,7 +16,17 @@ class Departure:
     vendor. Where the provider cancels, the wait ends at once, whatever it is for.
     """
 
-    __slots__ = ("_after", "_exchange", "_has_reply", "_limits", "_patience", "_read_bytes", "has_happened", "reason")
+    __slots__ = (
+        "_after",
+        "_exchange",
+        "_has_reply",
+        "_is_watching",
+        "_limits",
+        "_patience",
+        "_read_bytes",
+        "has_happened",
+        "reason",
+    )
 
     _patience: Patience
 
@@ -25,6 +35,7 @@ class Departure:
         self._after = after
         self._limits = limits
         self._has_reply = False
+        self._is_watching = False
         self._read_bytes = 0
         self.has_happened = False
         self.reason = "client_gone"
@@ -34,10 +45,13 @@ class Departure:
         """Watch from now on, and give up this patience when it is time. Raises ClientGone if it has happened before."""
         self._patience = patience
         self._exchange.watch(self._notice)
+        self._is_watching = True
 
     def unwatch(self) -> None:
         """What the client does from now on is of no interest."""
-        self._exchange.unwatch(self._notice)
+        if self._is_watching:
+            self._is_watching = False
+            self._exchange.unwatch(self._notice)
 
     def reply_began(self) -> None:
         """The vendor's reply has begun."""

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 import structlog
 
-from governance.gateway import outcomes
 from governance.gateway.pricing import Quote, granted_maximum
+from governance.metering import outcomes
 from governance.metering.attempt import Ending, Hold, Outcome
 from governance.plugin.provider import StreamMeter
 from governance.plugin.usage import Usage, UsageReport
@@ -42,13 +42,24 @@ def estimated(*, meter: StreamMeter, quote: Quote, hold: Hold, reason: str, http
         most_output_tokens=granted_maximum(quote, hold) * quote.fields.choices,
     )
     outcome = outcomes.settled(UsageReport(usage=usage, raw=b""), quote.card, reason=reason, http_status=http_status)
-    if outcome.rated is None or not 0 < outcome.rated.charge_nano < hold.granted_nano:
+    is_held = quote.deployment.is_charged
+    if outcome.rated is None or (is_held and not 0 < outcome.rated.charge_nano < hold.granted_nano):
         return unknown
     return msgspec.structs.replace(outcome, ending=Ending.ESTIMATED, is_estimated=True)
 
 
-def most_unreported(quote: Quote) -> Usage | None:
-    """Return the most that a reply without a report can have used, where its wire has none (`SilentProvider`)."""
+def unreported(quote: Quote, *, reason: str, http_status: int) -> Outcome:
+    """Return the outcome of a whole reply without a report: the most that it can have used, marked as an estimate,
+    where its wire has none (`SilentProvider`); else nobody knows.
+    """
+    usage = _most_unreported(quote)
+    if usage is None:
+        return outcomes.suspense("usage_missing", http_status=http_status)
+    settled = outcomes.settled(UsageReport(usage=usage, raw=b""), quote.card, reason=reason, http_status=http_status)
+    return msgspec.structs.replace(settled, is_estimated=True)
+
+
+def _most_unreported(quote: Quote) -> Usage | None:
     deployment = quote.deployment
     ask: Callable[..., Usage | None] | None = getattr(deployment.provider, "unreported", None)
     if ask is None:

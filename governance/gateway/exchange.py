@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
 from governance.core.errors import BadRequest, RequestTooLarge
+from governance.core.ids import uuid_text
 from governance.gateway.errors import EncodingUnsupported, RequestTimedOut
 from governance.gateway.limits import Limits
+from governance.gateway.recording import Recording
 from governance.gateway.watchdog import Overdue, Waiting, Watchdog
 from governance.plugin.usage import Usage
 
@@ -69,6 +71,7 @@ class Facts:
     is_logged = True
     usage: Usage | None = None
     charge_nano: int | None = None
+    cost_usd = ""
     findings: Mapping[tuple[str, str, str], int] = {}
     """How much guards found: by guard, kind and what became of it."""
     failed_guard = ""
@@ -81,7 +84,8 @@ class Exchange:
     """Hands out the request within limits and writes the response once.
 
     `task` is the one that answers it. `has_chunks`: the client understands an answer in chunks; `is_last`: its
-    connection ends with this answer. `is_whole`: the answer goes out in one piece; `is_answered`: it was written.
+    connection ends with this answer. `is_whole`: the answer goes out in one piece, or is of a kind that has no place
+    for an error, such as audio; `is_answered`: it was written.
     """
 
     __slots__ = (
@@ -105,6 +109,7 @@ class Exchange:
         "named",
         "path",
         "query",
+        "recording",
         "request_id",
         "task",
     )
@@ -142,34 +147,36 @@ class Exchange:
         self.is_answered = False
         self.is_last = False
         self.is_whole = False
+        self.recording: Recording | None = None
+        """Keeps what goes out, where somebody wants that."""
         self.limit_headers: Headers = []
         """What rate limits leave this client. They stand in for the vendor's, which are about Bursar's own account."""
 
-    async def body(self, *, limits: Limits, watchdog: Watchdog, now: float) -> bytes:
-        """Return the whole body. Refused while it is read, before more of it is held than the limit."""
+    async def body(self, *, limits: Limits, largest: int, watchdog: Watchdog, now: float) -> bytes:
+        """Return the whole body. Refused while it is read, before more of it is held than `largest` bytes."""
         if self.headers.get(b"content-encoding", b"identity").lower() not in (b"", b"identity"):
             raise EncodingUnsupported("The request body is compressed: send it without a Content-Encoding.")
         declared = self.headers.get(b"content-length", b"")
-        if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.body_bytes):
-            raise _too_large(limits)
+        if declared.isdigit() and (len(declared) > 18 or int(declared) > largest):
+            raise _too_large(largest)
         if not self._is_received:
             try:
                 with watchdog.watch(self.task, ends_at=now + limits.body_seconds) as patience:
                     patience.waiting = Waiting.BODY
-                    await self._receive(limits)
+                    await self._receive(largest)
             except Overdue as overdue:
                 raise RequestTimedOut(
                     f"The request body did not arrive within {limits.body_seconds:g} seconds: send it faster."
                 ) from overdue
-        if self._received_bytes > limits.body_bytes:
-            raise _too_large(limits)
+        if self._received_bytes > largest:
+            raise _too_large(largest)
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)
 
-    async def _receive(self, limits: Limits) -> None:
-        self._largest_body = limits.body_bytes
+    async def _receive(self, largest: int) -> None:
+        self._largest_body = largest
         self._connection.read_on()
         is_over = self._is_received or self._is_gone or self._is_broken
-        if not is_over and self._received_bytes <= limits.body_bytes:
+        if not is_over and self._received_bytes <= largest:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
         if self._is_gone:
@@ -214,23 +221,41 @@ class Exchange:
         """Send status and headers, with the request's id."""
         self.has_started = True
         self.facts.status = status
-        headers.append((b"x-request-id", str(self.request_id).encode()))
+        headers.append((b"x-request-id", uuid_text(self.request_id)))
+        if self.recording is not None:
+            self.recording.begin(status, headers)
         await self._connection.begin_response(self, status, self._limited(headers))
 
     def write_at_once(self, body: bytes) -> bool:
         """Send a part of the body (never an empty one) if the connection takes more now; else nothing was sent."""
-        return self._connection.continue_at_once(self, body)
+        is_sent = self._connection.continue_at_once(self, body)
+        if self.recording is not None and is_sent:
+            self.recording.add(body)
+        return is_sent
 
     async def write(self, body: bytes, *, is_last: bool) -> None:
         """Send a part of the body; returns when the connection takes more."""
+        if self.recording is not None:
+            self.recording.add(body)
         await self._connection.continue_response(self, body, is_last=is_last)
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole response."""
         self.has_started = self.is_whole = True
         self.facts.status = status
-        headers.append((b"x-request-id", str(self.request_id).encode()))
+        headers.append((b"x-request-id", uuid_text(self.request_id)))
+        if self.recording is not None:
+            self.recording.begin(status, headers)
+            self.recording.add(body)
         await self._connection.respond(self, status, self._limited(headers), body)
+
+    def record(self, most: int) -> Recording:
+        """Keep what goes out from now on, at least so many bytes of it."""
+        if self.recording is None:
+            self.recording = Recording(most)
+        else:
+            self.recording.most = max(self.recording.most, most)
+        return self.recording
 
     def _limited(self, headers: Headers) -> Headers:
         if not self.limit_headers:
@@ -256,5 +281,5 @@ _UNASKED_BYTES = 64 * 1024
 """So much of a body is taken in before anybody wants it: most requests are complete before their key was looked at."""
 
 
-def _too_large(limits: Limits) -> RequestTooLarge:
-    return RequestTooLarge(f"The request body is larger than {limits.body_bytes} bytes: send less.")
+def _too_large(largest: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is larger than {largest} bytes: send less.")

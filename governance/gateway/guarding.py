@@ -16,6 +16,8 @@ import structlog
 from governance.gateway.errors import GuardFailed, GuardRefused
 from governance.gateway.exchange import Exchange, Facts
 from governance.gateway.texts import Piece, Text, byte_offsets, decoded, is_json, replaced, texts_of
+from governance.plugin.errors import RequestInvalid
+from governance.plugin.forms import Form
 from governance.plugin.guards import MAX_KIND_CHARACTERS, Finding, Guard
 from governance.plugin.splicing import Members
 from governance.policy.guards import AppliedGuard, GuardAction, GuardPolicy
@@ -57,20 +59,25 @@ class Guards:
         """Offer one more."""
         self._guards = {**self._guards, guard.name: guard}
 
-    async def request(self, members: Members, policy: GuardPolicy, exchange: Exchange) -> bytes:
-        """Return the request's body as it may go on: the same object where nothing is masked.
+    async def request(self, members: Members | Form, policy: GuardPolicy, exchange: Exchange) -> bytes:
+        """Return the request's body as it may go on: the same object where nothing is masked. Of a form its texts are
+        looked at, not its files.
 
         Raises GuardRefused or GuardFailed.
         """
         if not policy.requests:
             return members.body
-        outside = [span for name in _GOVERNING if (span := members.span(name)) is not None]
         body = members.body
-        found = await self._look(len(body), lambda: self._find(body, policy.requests, outside), exchange)
+        if isinstance(members, Form):
+            found = await self._look(len(body), lambda: self._find_in_form(members, policy.requests), exchange)
+        else:
+            outside = [span for name in _GOVERNING if (span := members.span(name)) is not None]
+            found = await self._look(len(body), lambda: self._find(body, policy.requests, outside), exchange)
         note(found, exchange.facts)
         told = "{by.level} does not let a request hold {kinds} (guard {by.guard}): take it out and send the rest."
         _refuse(found, told)
-        return replaced(body, [each.piece for each in found], is_json=True) if found else body
+        is_json = not isinstance(members, Form)
+        return replaced(body, [each.piece for each in found], is_json=is_json) if found else body
 
     async def reply(self, body: bytes, guards: Sequence[AppliedGuard], exchange: Exchange) -> bytes:
         """Return a reply's body as it may be passed on. Raises GuardRefused or GuardFailed."""
@@ -106,6 +113,15 @@ class Guards:
             return self._each(guards, lambda guard: _plain_pieces(guard, body))
         return self._each(guards, lambda guard: _pieces(guard, texts))
 
+    def _find_in_form(self, form: Form, guards: Sequence[AppliedGuard]) -> list[Found]:
+        found: list[Found] = []
+        for part in form.fields:
+            if part.name not in _GOVERNING:
+                text = form.body[part.start : part.end]
+                inside = self._each(guards, partial(_plain_pieces, body=text))
+                found += [Found(_moved(each.piece, by=part.start), each.by) for each in inside]
+        return found
+
     def _each(self, guards: Sequence[AppliedGuard], find: Callable[[Guard], list[Piece]]) -> list[Found]:
         found: list[Found] = []
         for applied in guards:
@@ -114,6 +130,46 @@ class Guards:
                 raise _GuardBroken(applied.guard, "no plugin offers it")
             found += [Found(piece, applied) for piece in find(guard)]
         return found
+
+
+def refuse_sound(policy: GuardPolicy) -> None:
+    """Refuse to have something spoken whose text guards would have to look at: they cannot listen.
+
+    Raises RequestInvalid.
+    """
+    for applied in policy.replies:
+        raise RequestInvalid(
+            f"Speech is not served to you, because {applied.level} has replies looked at (guard {applied.guard}), and "
+            "what is spoken cannot be: whoever administers Bursar can give you a key without that rule."
+        )
+
+
+def refuse_stream(policy: GuardPolicy) -> None:
+    """Refuse a stream of a wire whose events are not read for guards: what they seek may be cut in two by them.
+
+    Raises RequestInvalid.
+    """
+    for applied in policy.replies:
+        raise RequestInvalid(
+            f"Streams are not served to you, because {applied.level} has replies looked at as a whole (guard "
+            f"{applied.guard}): send the request without a stream.",
+            field="stream",
+        )
+
+
+def refuse_jobs(policy: GuardPolicy | None) -> None:
+    """Refuse a job, and results of one, where guards would have to look at the answers: they are fetched from the
+    vendor as one long file. Raises RequestInvalid.
+    """
+    for applied in policy.replies if policy is not None else ():
+        raise RequestInvalid(
+            f"Batches and background replies are not served to you, because {applied.level} has replies looked at "
+            f"(guard {applied.guard}): send the requests one by one, as single calls."
+        )
+
+
+def _moved(piece: Piece, *, by: int) -> Piece:
+    return Piece(piece.start + by, piece.end + by, piece.word)
 
 
 def refuse_reply(found: Sequence[Found]) -> None:

@@ -75,9 +75,8 @@ class Identifier:
 def _presented(headers: Mapping[bytes, bytes]) -> bytes:
     """Return the text of the key. Raises AuthenticationFailed when there is none, or more than one."""
     text = b""
-    for name in _HEADERS:
-        header = headers.get(name)
-        value = b"" if header is None else _value(name, header)
+    for name in [name for name in _HEADERS if name in headers]:
+        value = _value(name, headers[name])
         if value and text and value != text:
             raise AuthenticationFailed("Two headers carry different keys: send the virtual key in one of them.")
         text = value or text

@@ -22,7 +22,8 @@ from governance.connections.tokens import Tokens
 from governance.core.errors import GovernanceUnavailable
 from governance.gateway.limits import Limits
 from governance.plugin.provider import Provider
-from governance.policy.hot import CHANNEL, OpenCredential, load_key_policy, load_snapshot, load_version
+from governance.policy.hot import CHANNEL, load_key_policy, load_snapshot, load_version
+from governance.policy.opening import Opener
 from governance.policy.snapshot import KeyPolicy, PolicySnapshot
 
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[TupleRow]]
@@ -41,15 +42,17 @@ class Keeper:
         pool: Pool,
         listen: Callable[[], Awaitable[AsyncConnection[TupleRow]]],
         providers: Mapping[str, Provider],
-        open_credential: OpenCredential,
+        opener: Opener,
         tokens: Tokens,
         clock: Callable[[], datetime],
         limits: Limits,
     ) -> None:
+        self.on_change: Callable[[PolicySnapshot], None] | None = None
+        """Told of every snapshot, once it is in force."""
         self._pool = pool
         self._listen = listen
         self._providers = providers
-        self._open_credential = open_credential
+        self._opener = opener
         self._tokens = tokens
         self._clock = clock
         self._limits = limits
@@ -107,6 +110,8 @@ class Keeper:
         self._keys.forget_all()
         async with self._loads:
             self.snapshot = await self._compile()
+            if self.on_change is not None:
+                self.on_change(self.snapshot)
         self._keys.forget_all()
 
     async def _compile(self) -> PolicySnapshot:
@@ -114,7 +119,7 @@ class Keeper:
             return await load_snapshot(
                 connection,
                 providers=self._providers,
-                open_credential=self._open_credential,
+                opener=self._opener,
                 tokens=self._tokens,
                 at=self._clock(),
             )

@@ -24,7 +24,7 @@ from governance.gateway.exchange import ClientGone, Exchange
 from governance.gateway.failure import AttemptFailed
 from governance.gateway.pricing import Quote, claim, quote
 from governance.gateway.rendition import Renditions
-from governance.metering.attempt import Hold
+from governance.metering.attempt import Claim, Hold, Outcome
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.routing import FIXED_ORDER
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy
@@ -42,10 +42,19 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     deployments: list[DeploymentPolicy]
 
 
-class Legs:
-    """The attempts at one call: those made, and those that are left."""
+class Given(msgspec.Struct, frozen=True):
+    """The attempt that answered: what was claimed for it, and how it ended at list prices."""
 
-    __slots__ = ("_allowed", "_call", "_ends_at", "_exchange", "_gateway", "_left", "_retries", "_vendors")
+    claim: Claim
+    outcome: Outcome
+
+
+class Legs:
+    """The attempts at one call: those made, and those that are left. `given` is the one that answered, where its answer
+    is recorded.
+    """
+
+    __slots__ = ("_allowed", "_call", "_ends_at", "_exchange", "_gateway", "_left", "_retries", "_vendors", "given")
 
     def __init__(self, gateway: Gateway, exchange: Exchange, call: Call) -> None:
         self._gateway = gateway
@@ -56,6 +65,7 @@ class Legs:
         self._allowed: Allowed | None = None
         self._retries = 0
         self._ends_at = 0.0
+        self.given: Given | None = None
 
     def quotes(self, *, at: datetime) -> list[Quote]:
         """Return what may answer, priced at this instant. Raises what `quote` does where nothing may."""
@@ -81,11 +91,14 @@ class Legs:
         self._vendors.retries.count_request(now)
         if self._call.alias.routing != FIXED_ORDER and len(self._left) > 1:
             self._left = self._vendors.router.order(self._call.alias, self.quotes(at=at), at=now)
+            if self._call.alias.owners:
+                self._left.sort(key=lambda deployment: deployment.rank)
         deployment = self._vendors.breakers.first(self._left, at=now)
         quoted = self._quote(deployment, at=at)
-        hold = await self._reserve(quoted)
+        claimed = self._claim(quoted)
+        hold = await self._vendors.books.reserve(claimed)
         try:
-            await self._send(quoted, hold, number=1)
+            await self._send(quoted, hold, claimed, number=1)
         except AttemptFailed as failure:
             await self._go_on(deployment, failure)
 
@@ -103,7 +116,8 @@ class Legs:
                 break
             try:
                 quoted = self._quote(deployment, at=self._vendors.clock())
-                hold = await self._reserve(quoted)
+                claimed = self._claim(quoted)
+                hold = await self._vendors.books.reserve(claimed)
             except GovernanceUnavailable:
                 break
             except (BursarError, RequestInvalid) as refusal:
@@ -114,7 +128,7 @@ class Legs:
             self._note(failure, kind="fallback" if again is None else "retry")
             number += 1
             try:
-                await self._send(quoted, hold, number=number)
+                await self._send(quoted, hold, claimed, number=number)
             except AttemptFailed as newer:
                 failure = newer
             else:
@@ -164,18 +178,16 @@ class Legs:
         )
         return quoted if self._allowed is None else self._allowed.lowered(quoted)
 
-    async def _reserve(self, quoted: Quote) -> Hold:
-        return await self._vendors.books.reserve(
-            claim(
-                quote=quoted,
-                policy=self._call.policy,
-                tags=self._call.tags,
-                attempt_id=self._gateway.identifiers(time.time_ns() // 1_000_000),
-                request_id=self._exchange.request_id,
-            )
+    def _claim(self, quoted: Quote) -> Claim:
+        return claim(
+            quote=quoted,
+            policy=self._call.policy,
+            tags=self._call.tags,
+            attempt_id=self._gateway.identifiers(time.time_ns() // 1_000_000),
+            request_id=self._exchange.request_id,
         )
 
-    async def _send(self, quoted: Quote, hold: Hold, *, number: int) -> None:
+    async def _send(self, quoted: Quote, hold: Hold, claimed: Claim, *, number: int) -> None:
         """Make one attempt, and let its deployment's breaker know how it went."""
         facts, breakers, deployment = self._exchange.facts, self._vendors.breakers, quoted.deployment
         facts.attempt_id = hold.attempt_id
@@ -204,6 +216,8 @@ class Legs:
             raise
         finally:
             self._gateway.reservations -= 1
+        if self._exchange.recording is not None:
+            self.given = Given(claimed, attempt.outcome)
         now = time.monotonic()
         breakers.succeed(deployment, at=now)
         if self._call.alias.routing != FIXED_ORDER and facts.sent_at and facts.first_byte_at:

@@ -16,6 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     keep_alive_seconds: float = 75
     """So long a connection may wait for its next request."""
     body_bytes: int = 16 * 1024 * 1024
+    form_bytes: int = 32 * 1024 * 1024
+    """Of a body that is a form, with files in it: vendors take audio of 25 MiB."""
     body_seconds: float = 60
     reply_bytes: int = 64 * 1024 * 1024
     connect_seconds: float = 5
@@ -41,7 +43,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     database_seconds: float = 2
     """How long a request waits for its turn at the database before it is refused with 503."""
     cached_keys: int = 100_000
+    cache_bytes: int = 128 * 1024 * 1024
+    """Of answers that teams have kept, all teams together."""
+    prompt_bytes: int = 32 * 1024 * 1024
+    """Of requests and replies that wait to be stored."""
     unknown_key_seconds: float = 2
     policy_poll_seconds: float = 5
     flush_seconds: float = 1
+    lease_idle_seconds: float = 5
     backlog: int = 4096

@@ -11,7 +11,6 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from governance.core.money import usd_text
 from governance.gateway.exchange import Exchange
 
 
@@ -95,7 +94,7 @@ class RequestLog:
             outcome=facts.outcome,
             input_tokens=None if usage is None else usage.input_tokens,
             output_tokens=None if usage is None else usage.output_tokens,
-            cost_usd="" if facts.charge_nano is None else usd_text(facts.charge_nano),
+            cost_usd=facts.cost_usd,
             guarded=sorted({kind for _, kind, _ in facts.findings}) if facts.findings else [],
             event="request",
             level="info",

@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from governance.plugin.usage import Usage
+
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 _WRITE_SECONDS = 1.0
@@ -30,6 +32,8 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bursar_retries": ("Further attempts for requests whose one before failed, by kind and why.", ("kind", "reason")),
     "bursar_guard_findings": ("What guards found, by guard, kind and what became of it.", ("guard", "kind", "action")),
     "bursar_guard_failures": ("Requests that did not pass because a guard failed, by guard.", ("guard",)),
+    "bursar_cache_lookups": ("Requests of teams that keep answers, by whether one was there.", ("result",)),
+    "bursar_prompts": ("Requests of teams that store them, by what became of the copy.", ("result",)),
     "bursar_tokens": ("Tokens that vendors reported.", ("kind",)),
     "bursar_cost_nano_usd": ("Money charged, in nano-USD.", ()),
 }
@@ -41,6 +45,7 @@ GAUGES: Mapping[str, str] = {
     "bursar_leased_nano_usd": "Money leased to gateway processes, in nano-USD, summed over accounts.",
     "bursar_leased_idle_nano_usd": "Leased money that no request holds, in nano-USD, summed over accounts.",
     "bursar_journal_bytes": "Size of the gateway processes' journals.",
+    "bursar_cache_bytes": "Answers that are kept for the same request again, in bytes.",
     "bursar_breaker_open": "Deployments that are left alone because they kept failing, summed over processes.",
     "bursar_processes": "Gateway processes that serve.",
 }
@@ -79,15 +84,27 @@ class Numbers(msgspec.Struct):
     gauges: dict[str, float] = {}
     histograms: dict[str, Histogram] = msgspec.field(default_factory=lambda: {name: Histogram() for name in HISTOGRAMS})
 
+    def add(self, key: str, by: int = 1) -> None:
+        """Add to the counter of this key."""
+        self.counters[key] = self.counters.get(key, 0) + by
+
     def count(self, name: str, *labels: str, by: int = 1) -> None:
         """Add to a counter."""
-        key = "\t".join((name, *labels)) if labels else name
-        self.counters[key] = self.counters.get(key, 0) + by
+        self.add("\t".join((name, *labels)), by)
 
     def count_attempt(self, outcome: str) -> None:
         """Count an attempt by what was booked, as `Facts.outcome` says it."""
         ending, _, reason = outcome.partition(":")
-        self.count("bursar_attempts", ending, reason.partition(" ")[0])
+        self.add(f"bursar_attempts\t{ending}\t{reason.partition(' ')[0]}")
+
+    def count_tokens(self, usage: Usage) -> None:
+        """Count what a vendor reported."""
+        self.add("bursar_tokens\tinput", usage.input_tokens)
+        self.add("bursar_tokens\toutput", usage.output_tokens)
+        if usage.cache_read_input_tokens:
+            self.add("bursar_tokens\tcache_read", usage.cache_read_input_tokens)
+        if usage.reasoning_output_tokens:
+            self.add("bursar_tokens\treasoning", usage.reasoning_output_tokens)
 
 
 class Metrics:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import random
 import socket
@@ -29,14 +30,18 @@ from governance.gateway.keeper import Keeper, Pool
 from governance.gateway.limits import Limits
 from governance.gateway.logs import request_log
 from governance.gateway.metrics import Metrics
+from governance.gateway.prompt_writer import PromptWriter
+from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routes import ROUTES
 from governance.gateway.routing import Router
 from governance.gateway.server import GatewayServer
 from governance.gateway.vendor_pool import VendorPool
 from governance.gateway.watchdog import Watchdog
+from governance.jobs.hot import Jobs
 from governance.metering.leased import LeasedBooks
-from governance.policy.hot import credential_opener
+from governance.policy.opening import Opener
+from governance.policy.snapshot import PolicySnapshot
 
 _log = structlog.get_logger("bursar.gateway")
 
@@ -90,27 +95,21 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
             pool=pool,
             listen=lambda: _listen(url),
             providers=plugins.providers,
-            open_credential=credential_opener(environment.sealing_keys),
+            opener=Opener(environment.sealing_keys),
             tokens=tokens,
             clock=utc_now,
             limits=limits,
         )
-        locks = environment.home / "gateway"
-        books = LeasedBooks(
-            pool=pool,
-            listen=lambda: _listen(url),
-            host=_lock_owner(locks),
-            folder=locks,
-            monotonic=time.monotonic,
-            flush_seconds=limits.flush_seconds,
-        )
+        books = _leased_books(environment, pool, url, limits)
         log = request_log()
         stack.callback(log.flush)
+        metrics = Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books))
         gateway = Gateway(
             keeper=keeper,
             vendors=Vendors(
                 books=books,
                 rates=books.rates,
+                jobs=Jobs(pool=pool),
                 transport=transport,
                 watchdog=watchdog,
                 limits=limits,
@@ -119,21 +118,44 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
                 retries=RetryBudget(),
                 router=Router(plugins.routing_strategies, chance=random.random),
                 guards=Guards(plugins.guards),
+                cache=ResponseCache(limits.cache_bytes),
+                prompts=PromptWriter(pool=pool, most_bytes=limits.prompt_bytes, numbers=metrics.numbers),
                 chance=random.random,
             ),
-            metrics=Metrics(folder=environment.home / "metrics", gauges=lambda: gauges(gateway, books)),
+            metrics=metrics,
             log=log,
             pepper=environment.key_pepper,
             routes=ROUTES,
             clock=utc_now,
         )
-        gateway.metrics.open()
-        stack.callback(gateway.metrics.close)
+        keeper.on_change = functools.partial(_obey, gateway.vendors)
+        metrics.open()
+        stack.callback(metrics.close)
         opening = asyncio.create_task(_open_books(books, gateway))
         stack.push_async_callback(_close_books, books, gateway, opening)
-        for work in (keeper.run(), watchdog.run(), gateway.metrics.run()):
+        stack.push_async_callback(gateway.vendors.prompts.close)
+        for work in (keeper.run(), watchdog.run(), metrics.run(), gateway.vendors.prompts.run()):
             stack.push_async_callback(_stop, _start(work))
         yield gateway
+
+
+def _leased_books(environment: Environment, pool: Pool, url: str, limits: Limits) -> LeasedBooks:
+    locks = environment.home / "gateway"
+    return LeasedBooks(
+        pool=pool,
+        listen=lambda: _listen(url),
+        host=_lock_owner(locks),
+        folder=locks,
+        monotonic=time.monotonic,
+        flush_seconds=limits.flush_seconds,
+        idle_seconds=limits.lease_idle_seconds,
+    )
+
+
+def _obey(vendors: Vendors, snapshot: PolicySnapshot) -> None:
+    """Forget at once what teams do not want to be kept any more."""
+    vendors.cache.obey(snapshot.caching)
+    vendors.prompts.obey(snapshot.storing)
 
 
 def _lock_owner(locks: Path) -> str:
@@ -149,6 +171,7 @@ def gauges(gateway: Gateway, books: LeasedBooks) -> dict[str, float]:
         "bursar_reservations_open": gateway.reservations,
         "bursar_processes": 1,
         "bursar_breaker_open": gateway.vendors.breakers.open_count,
+        "bursar_cache_bytes": gateway.vendors.cache.size,
         "bursar_policy_age_seconds": (utc_now() - snapshot.loaded_at).total_seconds() if snapshot else 0,
         **(books.gauges() if gateway.is_open else {}),
     }

@@ -3,6 +3,7 @@
 import asyncio
 
 from governance.core.errors import BursarError
+from governance.core.ids import uuid_text
 from governance.gateway.dialects import dialect_of
 from governance.gateway.exchange import Exchange
 
@@ -13,7 +14,7 @@ async def refuse(exchange: Exchange, error: BursarError, *, seconds: float, fiel
     if not exchange.has_started:
         status, headers, body = dialect_of(exchange).error_response(error, field=field)
         if exchange.facts.attempt_id is not None:
-            headers.append((b"x-bursar-attempt-id", str(exchange.facts.attempt_id).encode()))
+            headers.append((b"x-bursar-attempt-id", uuid_text(exchange.facts.attempt_id)))
         if exchange.facts.attempts > 1:
             headers.append((b"x-bursar-attempts", b"%d" % exchange.facts.attempts))
         await exchange.respond(status, headers, body)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from governance.gateway.exchange import JSON, Exchange, Headers
-from governance.gateway.formats import EVENT_STREAM, NOTHING_PASSED, Passed, WireFormat
+from governance.gateway.formats import EVENT_STREAM, EVENT_STREAM_HEADER, NOTHING_PASSED, Passed, WireFormat
 from governance.gateway.translation import (
     ANTHROPIC_VERSION,
     Circumstances,
@@ -21,6 +21,7 @@ from governance.gateway.translation import (
     Translation,
 )
 from governance.plugin.anthropic_messages import messages_fields
+from governance.plugin.forms import Form
 from governance.plugin.gemini import generate_fields
 from governance.plugin.openai_chat import Members, chat_fields
 from governance.plugin.openai_responses import responses_fields
@@ -52,7 +53,6 @@ _PASSED: Final[Mapping[Wire, Passed]] = MappingProxyType(
     }
 )
 _GEMINI_STREAM: Final = Passed(headers=(), query="alt=sse")
-_EVENT_STREAM: Final = (b"content-type", f"{EVENT_STREAM}; charset=utf-8".encode())
 _UNDERSTOOD: Final = frozenset(
     {b"retry-after", b"retry-after-ms", b"x-should-retry", b"request-id", b"deprecation", b"sunset"}
 )
@@ -105,7 +105,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         """Return which of the headers reach the client: Bursar's own, and those that every wire understands."""
         is_events = is_stream and self.shape.framing is Framing.EVENTS
         kept = [header for header in headers if header[0].startswith(b"x-bursar-") or header[0] in _UNDERSTOOD]
-        return [_EVENT_STREAM if is_events else JSON, *kept]
+        return [EVENT_STREAM_HEADER if is_events else JSON, *kept]
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 
     wire: Wire
     spoken: Wire
-    members: Members
+    members: Members | Form
     fields: GoverningFields
     passed: Passed
     id_header: bytes = b""
@@ -125,18 +125,18 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
 class Renditions:
     """One request in the wires of the deployments that may answer it, each made when it is first needed."""
 
-    __slots__ = ("_at", "_body", "_default_maximum", "_exchange", "_native", "_translated")
+    __slots__ = ("_at", "_body", "_default_maximum", "_exchange", "_translated", "native")
 
     def __init__(
         self, form: WireFormat, exchange: Exchange, body: bytes, *, default_maximum: int | None, at: datetime
     ) -> None:
         """Read the request as it came at this instant. Raises RequestInvalid."""
-        members = Members(body)
-        self._native = Rendition(
+        members, fields = form.opened(body, exchange)
+        self.native = Rendition(
             wire=form.wire,
             spoken=form.wire,
             members=members,
-            fields=form.read(members, exchange),
+            fields=fields,
             passed=form.passed(exchange),
             id_header=form.id_header,
         )
@@ -149,16 +149,16 @@ class Renditions:
     @property
     def fields(self) -> GoverningFields:
         """What governs the request as it came."""
-        return self._native.fields
+        return self.native.fields
 
     @property
-    def members(self) -> Members:
+    def members(self) -> Members | Form:
         """The fields of the request as it came."""
-        return self._native.members
+        return self.native.members
 
     def of(self, deployment: DeploymentPolicy) -> Rendition:
         """Return the request as this deployment gets it. Raises RequestInvalid for what its wire has no words for."""
-        native = self._native
+        native = self.native
         if native.wire in deployment.upstreams:
             return native
         if self._translated is None:
@@ -170,7 +170,7 @@ class Renditions:
         return found
 
     def _render(self, deployment: DeploymentPolicy, wire: Wire) -> Rendition:
-        native, exchange = self._native, self._exchange
+        native, exchange = self.native, self._exchange
         request = translated(
             native.wire,
             wire,

@@ -24,26 +24,29 @@ _PASSED = frozenset(
     }
 )
 _PASSED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-", "x-bursar-sandbox")
-_REQUEST_IDS = frozenset({"x-request-id", "request-id"})
+_SHOWN_AS = {
+    **{name: name.encode() for name in _PASSED},
+    "x-request-id": b"x-bursar-upstream-request-id",
+    "request-id": b"x-bursar-upstream-request-id",
+}
 _MASK = b"[credential]"
-_SHORTEST_CREDENTIAL = 6
-"""Shorter ones are placeholders of local servers ("none"), which would be found in innocent words."""
 
 
 class ReplyTooLarge(Exception):
     """The vendor's reply is larger than the gateway holds, or than is worth reading for a client that has gone."""
 
 
-def passed_headers(headers: Sequence[tuple[str, str]], *, credential: str) -> Headers:
+def passed_headers(headers: Sequence[tuple[str, str]], *, secrets: Sequence[str]) -> Headers:
     """Return the headers that reach the client. The vendor's own request id gets a name of its own."""
     passed: Headers = []
     for name, value in headers:
-        if _holds(value, credential):
-            continue
-        if name in _REQUEST_IDS:
-            passed.append((b"x-bursar-upstream-request-id", value.encode("latin-1", "replace")))
-        elif name in _PASSED or name.startswith(_PASSED_PREFIXES):
-            passed.append((name.encode(), value.encode("latin-1", "replace")))
+        shown = _SHOWN_AS.get(name)
+        if shown is None:
+            if not name.startswith(_PASSED_PREFIXES):
+                continue
+            shown = name.encode()
+        if True not in [secret in value for secret in secrets]:
+            passed.append((shown, value.encode("latin-1", "replace")))
     return passed
 
 
@@ -54,11 +57,11 @@ def header_value(text: str) -> bytes:
     return text.encode("ascii", "replace")
 
 
-def masked(body: bytes, *, credential: str) -> bytes:
-    """Return an error body without the connection's credential; otherwise unchanged."""
-    if len(credential) < _SHORTEST_CREDENTIAL:
-        return body
-    return body.replace(credential.encode(), _MASK)
+def masked(body: bytes, *, secrets: Sequence[str]) -> bytes:
+    """Return an error body without the connection's secrets; otherwise unchanged."""
+    for secret in secrets:
+        body = body.replace(secret.encode(), _MASK)
+    return body
 
 
 def content_type(reply: Reply) -> str:
@@ -110,7 +113,3 @@ def timed_out(*, provider: str) -> ProviderTimedOut:
         f"{provider} did not answer in time. The answer may be charged for all the same; its cost stays reserved "
         "until that is known."
     )
-
-
-def _holds(value: str, credential: str) -> bool:
-    return len(credential) >= _SHORTEST_CREDENTIAL and credential in value

@@ -1,5 +1,6 @@
 """Which deployments may answer: those of the alias a client named, if its key may call it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from types import MappingProxyType
@@ -24,7 +25,7 @@ _WAYS: Final = MappingProxyType(
         Wire.GEMINI_EMBED: "POST /v1beta/models/{id}:embedContent",
     }
 )
-"""How a model is called in a wire, for people; counts of tokens go with these."""
+"""How a model is called in a wire, for people; counts of tokens go with these, and media are asked of other models."""
 
 
 def resolve(
@@ -43,13 +44,14 @@ def resolve(
             f"The model {name!r} is not on the allow-list of {decision.level}: "
             "GET /v1/models lists what this key may call; whoever administers it can allow more."
         )
-    usable = [
-        deployment for deployment in alias.deployments if wire in deployment.upstreams or _is_other(deployment, wire)
-    ]
-    if not usable and alias.deployments:
+    deployments = alias.deployments if not alias.owners else theirs(alias, policy)
+    if deployments is None:
+        raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
+    usable = [deployment for deployment in deployments if wire in deployment.upstreams or _is_other(deployment, wire)]
+    if not usable and deployments:
         raise BadRequest(
             f"The model {name!r} is not served in the wire {wire}, which its vendor does not speak here. "
-            f"Call it by {' or '.join(_ways_to(alias))}, or name another model."
+            f"Call it by {' or '.join(_ways_to(deployments))}, or name another model."
         )
     if not usable:
         raise ProviderUnavailable(
@@ -57,15 +59,31 @@ def resolve(
         )
     if policy.regions:
         usable = _in_regions(name, usable, policy)
-    living = [deployment for deployment in usable if not is_retired(deployment, at)]
+    living = [each for each in usable if each.model.retires_on is None or not is_retired(each, at)]
     if not living:
         raise _retired(name, usable[0])
     return alias, living
 
 
-def _ways_to(alias: AliasPolicy) -> list[str]:
-    """Return how this alias can be called: in the wires of its vendors, and in those that are translated into them."""
-    served = {wire for deployment in alias.deployments for wire in deployment.upstreams}
+def theirs(alias: AliasPolicy, policy: KeyPolicy) -> Sequence[DeploymentPolicy] | None:
+    """Return which of the alias's deployments this key may be served by, where some are own accounts; None where it is
+    others' alone, and so no model of this key's.
+
+    An own account serves its owner only, and serves it alone unless the alias lets others follow, own ones first.
+    One that is broken is not passed over for the organisation's money: then nothing is left.
+    """
+    ranks = [owner.rank for owner in alias.owners if owner.has(policy)]
+    if not ranks:
+        return [deployment for deployment in alias.deployments if deployment.owner is None] or None
+    allowed = [each for each in alias.deployments if each.owner is None or each.owner.has(policy)]
+    if alias.leaves_own:
+        return sorted(allowed, key=lambda deployment: deployment.rank)
+    return [deployment for deployment in allowed if deployment.rank == min(ranks)]
+
+
+def _ways_to(deployments: Sequence[DeploymentPolicy]) -> list[str]:
+    """Return how these can be called: in the wires of their vendors, and in those that are translated into them."""
+    served = {wire for deployment in deployments for wire in deployment.upstreams}
     return [path for wire, path in _WAYS.items() if wire in served or not served.isdisjoint(others_of(wire))]
 
 
@@ -77,13 +95,16 @@ def _is_other(deployment: DeploymentPolicy, wire: Wire) -> bool:
 def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:
     """Return what this key may call, by name."""
     aliases = snapshot.aliases_of(policy.organisation_id).values()
-    return [alias for alias in aliases if may(alias.name, policy.levels).is_allowed and _is_in_regions(alias, policy)]
+    return [alias for alias in aliases if may(alias.name, policy.levels).is_allowed and _is_in_reach(alias, policy)]
 
 
-def _is_in_regions(alias: AliasPolicy, policy: KeyPolicy) -> bool:
-    if not policy.regions or not alias.deployments:
+def _is_in_reach(alias: AliasPolicy, policy: KeyPolicy) -> bool:
+    deployments = alias.deployments if not alias.owners else theirs(alias, policy)
+    if deployments is None:
+        return False
+    if not policy.regions or not deployments:
         return True
-    return any(refusing(deployment.region, policy.regions) is None for deployment in alias.deployments)
+    return any(refusing(deployment.region, policy.regions) is None for deployment in deployments)
 
 
 def _in_regions(name: str, usable: list[DeploymentPolicy], policy: KeyPolicy) -> list[DeploymentPolicy]:

@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 import structlog
 
-from governance.gateway import outcomes
 from governance.gateway.departure import Departure
 from governance.gateway.errors import GuardFailed, GuardRefused
-from governance.gateway.estimate import estimated
+from governance.gateway.estimate import estimated, unreported
 from governance.gateway.exchange import Exchange, Headers
-from governance.gateway.formats import Splitter
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote
 from governance.gateway.refusing import refuse
@@ -19,10 +17,11 @@ from governance.gateway.stream_guarding import StreamGuard
 from governance.gateway.translation import StreamTranslation
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
-from governance.metering.attempt import Hold, Outcome
+from governance.metering import outcomes
+from governance.metering.attempt import Ending, Hold, Outcome
 from governance.plugin.errors import UsageUnreadable
 from governance.plugin.provider import Bound, StreamMeter
-from governance.plugin.sse import ServerSentEvent
+from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.usage import Usage, UsageReport
 
 _log = structlog.get_logger("bursar.gateway")
@@ -96,8 +95,8 @@ class Relay:
         self._fault = "usage_unreadable"
 
     async def run(self, headers: Headers) -> None:
-        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off; is
-        cancelled by an overdue patience.
+        """Begin the answer with these headers and relay to the end. Raises AnswerLost when the vendor breaks off, and
+        StreamBroken when its stream cannot be read on; is cancelled by an overdue patience.
         """
         patience, limits, departure = self._patience, self._limits, self._departure
         patience.until(time.monotonic() + limits.idle_seconds, Waiting.NEXT_BYTE)
@@ -182,9 +181,19 @@ class Relay:
         if self._departure.has_happened and not self._is_whole and self._is_readable:
             return estimated(meter=self._meter, quote=quote, hold=hold, reason=reason, http_status=http_status)
         if self._is_whole:
+            silent = self._silent(quote, reason=reason, http_status=http_status)
+            if silent is not None:
+                return silent
             reason = "usage_missing" if self._is_readable else self._fault
         seen = self._meter.seen_output_bytes() if self._is_readable else 0
         return outcomes.suspense(f"{reason} (output seen: {seen} bytes)", http_status=http_status)
+
+    def _silent(self, quote: Quote, *, reason: str, http_status: int) -> Outcome | None:
+        """Return the outcome of a whole stream whose wire reports nothing; None where it ought to have reported."""
+        if not self._is_readable:
+            return None
+        outcome = unreported(quote, reason=reason, http_status=http_status)
+        return None if outcome.ending is Ending.SUSPENSE else outcome
 
     def _shown(self, events: list[ServerSentEvent]) -> bytes:
         """Meter the events and return the bytes that the client sees."""

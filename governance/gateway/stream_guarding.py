@@ -18,13 +18,13 @@ import msgspec
 from governance.gateway.deltas import Channel, Delta, said_in
 from governance.gateway.errors import GuardFailed, GuardRefused
 from governance.gateway.exchange import Exchange
-from governance.gateway.formats import EVENT_STREAM, Splitter
+from governance.gateway.formats import EVENT_STREAM
 from governance.gateway.guarding import Found, Guards, note, refuse_reply
 from governance.gateway.holding import HeldText, Masked, TooLongToFollow
 from governance.gateway.texts import Text, apart, byte_offsets, decoded, is_json
 from governance.plugin.json_array import ArraySplitter
 from governance.plugin.provider import Wire
-from governance.plugin.sse import EventSplitter, ServerSentEvent
+from governance.plugin.sse import EventSplitter, ServerSentEvent, Splitter
 from governance.policy.guards import AppliedGuard
 
 _LONGEST_EVENT_BYTES: Final = 64 * 1024 * 1024
@@ -108,7 +108,8 @@ class StreamGuard:
     def __init__(self, looking: Looking, *, wire: Wire, content_type: str, is_readable: bool) -> None:
         self._looking = looking
         self._wire = wire
-        self._splitter = _SPLITTERS[content_type]()
+        # What a vendor frames in its own way is framed anew, as server-sent events.
+        self._splitter = _SPLITTERS.get(content_type, _SPLITTERS[EVENT_STREAM])()
         self._is_readable = is_readable
         self._events: deque[_Event] = deque()
         self._growing: dict[Channel, _Growing] = {}

@@ -5,6 +5,7 @@ TransportFailed
 └── AnswerLost     the vendor was, or may have been, asked, and no whole answer came back
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from governance.plugin.provider import Upstream
@@ -42,8 +43,9 @@ class Reply(Protocol):
 class Transport(Protocol):
     """Sends requests. One per process; pooled; follows no redirect, keeps no cookie, knows no proxy, unzips nothing."""
 
-    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
-        """Send and return when the reply has begun. Raises NothingSent or AnswerLost.
+    async def send(self, *, upstream: Upstream, body: bytes, signature: Sequence[tuple[str, str]] = ()) -> Reply:
+        """Send and return when the reply has begun. `signature` is headers of this request alone. Raises NothingSent or
+        AnswerLost.
 
         Cancelling this closes the connection.
         """

@@ -3,9 +3,11 @@
 from typing import Final
 
 _UNSERVED: Final = {
-    "/v1/responses/": "Bursar serves POST /v1/responses and POST /v1/responses/input_tokens only: a stored response "
-    "cannot be fetched, cancelled, compacted or deleted through it. Take the answer from the reply itself, as a stream "
-    "if it is long, and send the whole conversation each time.",
+    "/v1/responses/": "Bursar serves POST /v1/responses and POST /v1/responses/input_tokens, and what was begun in the "
+    "background: another stored response cannot be fetched, cancelled, compacted or deleted through it. Take the "
+    "answer from the reply itself, as a stream if it is long, and send the whole conversation each time.",
+    "/v1/images/variations": "Bursar serves no variations of images, which only retired models made: send the image "
+    "with a prompt to POST /v1/images/edits.",
     "/v1/conversations": "Bursar serves no stored conversations, because what they bring into a request has no bound: "
     "send the whole conversation in the field 'input' of POST /v1/responses.",
 }

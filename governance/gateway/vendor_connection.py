@@ -18,6 +18,9 @@ from governance.gateway.watchdog import Watchdog
 
 _LARGEST_HELD_BYTES = 256 * 1024
 """More of a reply than this is not taken in before what is there was read."""
+_USUAL = ("Content-Type", "Content-Length", "Transfer-Encoding", "Connection", "Date", "Server", "X-Request-Id")
+_NAMES = {spelt.encode(): spelt.lower() for name in _USUAL for spelt in (name, name.lower())}
+"""Headers of every reply, as they are usually spelt: to look them up costs less than to decode them."""
 _LARGEST_COPY = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
 
@@ -151,7 +154,7 @@ class VendorConnection(asyncio.Protocol):
         """One header, or one of the trailers, which nobody asked for. Raises ValueError where it would end a line."""
         if b"\n" in value or b"\r" in value:
             raise ValueError("A header is folded.")
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        self._headers.append((_NAMES.get(name) or name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """The reply has begun."""

@@ -6,7 +6,7 @@ HTTP/1.1 only: over HTTP/2 all calls to a vendor would queue for the streams of 
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import cached_property, lru_cache, partial
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -47,9 +47,11 @@ class VendorPool:
         self._free: dict[Origin, dict[VendorConnection, None]] = {}
         self._is_closed = False
 
-    async def send(self, *, upstream: Upstream, body: bytes) -> Reply:
+    async def send(self, *, upstream: Upstream, body: bytes, signature: Sequence[tuple[str, str]] = ()) -> Reply:
         """See Transport."""
         origin, head = _request(upstream)
+        if signature:
+            head += _lines(signature)
         free = self._free.get(origin)
         connection = free.popitem()[0] if free else await self._connect(origin)
         try:
@@ -136,6 +138,14 @@ def taking_turns(lists: Collection[list[str]]) -> list[str]:
     """Return the first of each list, then the second of each, and so on."""
     longest = max(map(len, lists), default=0)
     return [each[index] for index in range(longest) for each in lists if index < len(each)]
+
+
+def _lines(headers: Sequence[tuple[str, str]]) -> bytes:
+    """Return these headers as they stand in a head. Raises NothingSent."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if not text.isascii() or text.count("\n") != len(headers) or text.count("\r") != len(headers):
+        raise NothingSent("The request cannot be sent as it is signed: a header holds what no header can.")
+    return text.encode("ascii")
 
 
 @lru_cache(maxsize=256)

@@ -13,7 +13,7 @@ from django.db.models import Sum
 from governance.core.money import EXACT, exact_sum
 from governance.ledger.detached import refuse_detached
 from governance.ledger.models import UsageRecord
-from governance.plugin.usage import TokenClass
+from governance.plugin.usage import UNPRICED, TokenClass
 
 RERATED = "rerated"
 """The outcome of a revision that comes from the catalogue's prices; every other one is somebody's word."""
@@ -194,5 +194,5 @@ def _lines(revisions: Iterable[_Row]) -> dict[TokenClass, StandingLine]:
 
 def _is_catalogued(first: _Row, later: list[_Row]) -> bool:
     """Whether prices, and nobody's word, say what it costs; without a rated line it was not billed, or released."""
-    is_rated = bool(first.classes) and TokenClass.UNKNOWN not in first.classes
+    is_rated = bool(first.classes) and UNPRICED.isdisjoint(first.classes)
     return is_rated and all(row.outcome == RERATED for row in later)

@@ -7,13 +7,15 @@ import msgspec
 from django.db import connection
 
 from governance.ledger.detached import refuse_detached
+from governance.plugin.usage import TAKEN_OFF
 
 LEEWAY_NANO = Decimal(1)
 """Vendors round the costs they report, to a tenth of a nano-USD or coarser: up to this there is no difference."""
 LEEWAY_SHARE = Decimal("0.001")
 """So is one up to this share of what the vendor reports."""
 
-# Only the first revision carries what the vendor reported; the cost that stands is the sum of all of them.
+# Only the first revision carries what the vendor reported; the cost that stands is the sum of all of them. What is not
+# charged is booked at no cost, whatever the vendor reports.
 _COMPARE = """
     SELECT c.name, m.provider || '/' || m.name, count(*), count(*) FILTER (WHERE is_apart),
            sum(ours), sum(theirs), (array_agg(attempt_id::text ORDER BY abs(ours - theirs) DESC))[1]
@@ -22,6 +24,7 @@ _COMPARE = """
                       FROM ledger_usagerecord
                      WHERE organisation_id = %(organisation_id)s
                        AND admitted_at >= %(since)s AND admitted_at < %(until)s
+                       AND NOT classes && %(taken_off)s
                      GROUP BY attempt_id, connection_id, model_id) standing
              WHERE theirs IS NOT NULL) compared
       JOIN connections_connection c ON c.id = compared.connection_id
@@ -49,7 +52,8 @@ class VendorCost(msgspec.Struct, frozen=True, kw_only=True):
 def vendor_costs(*, organisation_id: int, since: datetime, until: datetime) -> list[VendorCost]:
     """Compare the calls admitted in `[since, until)`, the largest difference first. Raises DayDetached."""
     refuse_detached(since=since, until=until, what="This comparison")
-    values: dict[str, int | datetime | Decimal] = {
+    values: dict[str, int | datetime | Decimal | list[str]] = {
+        "taken_off": sorted(TAKEN_OFF),
         "organisation_id": organisation_id,
         "since": since,
         "until": until,

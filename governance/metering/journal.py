@@ -68,7 +68,7 @@ def boot_id() -> str:
 
 def record(kind: bytes, attempt_id: UUID, text: bytes) -> bytes:
     """Return one framed record."""
-    return _framed(kind + attempt_id.bytes + text)
+    return _framed(kind + attempt_id.int.to_bytes(_UUID_BYTES, "big") + text)
 
 
 def _framed(body: bytes) -> bytes:
@@ -81,7 +81,7 @@ class Journal:
     def __init__(self, path: Path, *, lock: str, host: str = "") -> None:
         self._path = path
         self._header = MAGIC + _framed(msgspec.json.encode(Header(lock, boot_id(), host)))
-        self._records: dict[UUID, bytes] = {}
+        self._records: dict[int, bytes] = {}
         self._live_bytes = 0
         self._file = -1
         self._size = 0
@@ -95,25 +95,20 @@ class Journal:
 
     def intend(self, attempt_id: UUID, intent: bytes) -> None:
         """Write down what is about to be sent. Raises JournalFull: then nothing may be sent."""
-        framed = record(INTENT, attempt_id, intent)
-        self._append(framed)
-        self._records[attempt_id] = framed
-        self._live_bytes += len(framed)
+        self._records[attempt_id.int] = self._append(record(INTENT, attempt_id, intent))
 
     def tell(self, kind: bytes, attempt_id: UUID, text: bytes) -> None:
         """Write down what became of an attempt. Raises JournalFull."""
-        framed = record(kind, attempt_id, text)
-        self._append(framed)
-        self._records[attempt_id] = self._records.get(attempt_id, b"") + framed
-        self._live_bytes += len(framed)
+        framed = self._append(record(kind, attempt_id, text))
+        self._records[attempt_id.int] = self._records.get(attempt_id.int, b"") + framed
 
     def knows(self, attempt_id: UUID) -> bool:
         """Return whether its records still matter."""
-        return attempt_id in self._records
+        return attempt_id.int in self._records
 
     def forget(self, attempt_id: UUID) -> None:
         """The books know of this attempt, or it cost nothing: its records may go."""
-        self._live_bytes -= len(self._records.pop(attempt_id, b""))
+        self._live_bytes -= len(self._records.pop(attempt_id.int, b""))
 
     def tidy(self) -> None:
         """Drop what is booked, when the file has grown large of it. Raises JournalFull; then it goes on as it is."""
@@ -144,7 +139,8 @@ class Journal:
         self._size = len(content)
         self._is_torn = False
 
-    def _append(self, framed: bytes) -> None:
+    def _append(self, framed: bytes) -> bytes:
+        """Write a record that matters from now on, and return it. Raises JournalFull."""
         if self._is_torn:
             self._begin()
         try:
@@ -158,6 +154,8 @@ class Journal:
                 self._is_torn = False
             raise JournalFull(error.errno, error.strerror) from error
         self._size += len(framed)
+        self._live_bytes += len(framed)
+        return framed
 
 
 def _write(file: int, content: bytes) -> None:

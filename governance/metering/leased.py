@@ -43,7 +43,7 @@ class LeasedBooks:
     """See `governance.metering.hot.Books`. `listen` opens a connection of its own, on which recalls are heard.
 
     `rates` are the process's books of rate limits, which share its epoch. What is booked reaches the database within
-    `flush_seconds`, or earlier when it is much.
+    `flush_seconds`, or earlier when it is much; a lease that pays for nothing goes back after `idle_seconds`.
     """
 
     def __init__(
@@ -55,9 +55,10 @@ class LeasedBooks:
         folder: Path,
         monotonic: Callable[[], float],
         flush_seconds: float = FLUSH_SECONDS,
+        idle_seconds: float = leases.IDLE_SECONDS,
     ) -> None:
         self._flush_seconds = flush_seconds
-        self._session = Session(pool=pool, host=host, folder=folder, monotonic=monotonic)
+        self._session = Session(pool=pool, host=host, folder=folder, monotonic=monotonic, idle_seconds=idle_seconds)
         self._teller = Teller(self._session, hurry=self._hurry)
         self.rates = RateBooks(self._session)
         self._listen = listen
@@ -101,12 +102,12 @@ class LeasedBooks:
                 "The gateway cannot write its journal, so the request was not sent: its disk is full or broken.",
                 retry_after_seconds=2,
             ) from error
-        session.open_reservations[claim.attempt_id] = Reservation(hold, path, text)
+        session.open_reservations[claim.attempt_id.int] = Reservation(hold, path, text)
         return hold
 
     def book(self, hold: Hold, outcome: Outcome) -> None:
         """See `governance.metering.hot.Books.book`."""
-        reservation = self._session.open_reservations.pop(hold.attempt_id, None)
+        reservation = self._session.open_reservations.pop(hold.attempt_id.int, None)
         if reservation is None:
             log.error("outcome_told_twice", attempt_id=str(hold.attempt_id))
             return
@@ -114,12 +115,12 @@ class LeasedBooks:
         at = self._session.clock.now()
         outgoing.end(reservation, outcome, at=at)
         leases.remember_lasting(reservation.path, at - hold.admitted_at.timestamp())
-        if outgoing.is_pressing or any(lease.is_exact or lease.is_over for lease in reservation.path):
+        if outgoing.is_pressing or leases.is_wanted_back(reservation.path):
             self._hurry()
 
     def shrink(self, hold: Hold, amount_nano: int) -> None:
         """See `governance.metering.hot.Books.shrink`."""
-        reservation = self._session.open_reservations.get(hold.attempt_id)
+        reservation = self._session.open_reservations.get(hold.attempt_id.int)
         if reservation is not None:
             self._session.outgoing.shrink(reservation, amount_nano)
 

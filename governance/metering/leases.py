@@ -13,7 +13,7 @@ from governance.metering.slices import TYPICAL_TIMES, Ask, Pace
 GUARD_SECONDS: Final = 1.0
 """This near to a boundary of its period only the database's own clock decides which account pays."""
 IDLE_SECONDS: Final = 5.0
-"""A lease that paid for nothing so long is given back whole."""
+"""A lease that paid for nothing so long is given back whole, unless its process is told another time."""
 RECALL_SECONDS: Final = 1.0
 """After a recall whatever comes free is given back at once, for so long."""
 FORGET_SECONDS: Final = 120.0
@@ -34,6 +34,7 @@ class Lease:
         "account_id",
         "available",
         "ends_at",
+        "idle_seconds",
         "in_flight",
         "is_exact",
         "key",
@@ -49,13 +50,16 @@ class Lease:
         "waiting",
     )
 
-    def __init__(self, account_id: int, *, starts_at: float, ends_at: float, at: float) -> None:
+    def __init__(
+        self, account_id: int, *, starts_at: float, ends_at: float, at: float, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self.account_id = account_id
         self.key: Hashable | None = None
         self.starts_at = starts_at
         self.ends_at = ends_at
         self.safe_from = starts_at + GUARD_SECONDS
         self.safe_until = ends_at - GUARD_SECONDS
+        self.idle_seconds = idle_seconds
         self.available = 0
         self.in_flight = 0
         self.unbooked = 0
@@ -98,7 +102,7 @@ class Lease:
             or self.is_over
             or at < self.recalled_until
             or at >= self.ends_at
-            or at - self.used_at >= IDLE_SECONDS
+            or at - self.used_at >= self.idle_seconds
         ):
             return max(0, self.available)
         target = self.worth_having(at)
@@ -207,6 +211,11 @@ def reserve(path: Sequence[Lease], want: int, *, at: float) -> bool:
     return True
 
 
+def is_wanted_back(path: Sequence[Lease]) -> bool:
+    """Return whether what comes free on one of these leases goes back to its account at once."""
+    return True in [lease.is_exact or lease.safe_until < lease.starts_at for lease in path]
+
+
 def put_aside(pending: Pending) -> None:
     """Take what the leases in hand can give towards the claim; of an account over its limit the database lends anew."""
     for index, lease in enumerate(pending.path):
@@ -266,7 +275,7 @@ def low_leases(leases: Iterable[Lease], *, at: float) -> list[tuple[Lease, Ask]]
     """Return the leases in use of which less is left than half of what is worth having, and what to ask for each."""
     low = []
     for lease in leases:
-        is_in_use = lease.safe_from <= at < lease.safe_until and at - lease.used_at < IDLE_SECONDS
+        is_in_use = lease.safe_from <= at < lease.safe_until and at - lease.used_at < lease.idle_seconds
         if not is_in_use or lease.is_exact or at < lease.recalled_until:
             continue
         target = lease.worth_having(at)

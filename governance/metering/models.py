@@ -1,4 +1,6 @@
-"""Gateway processes, what is lent to them of budgets and rate limits, and attempts whose outcome nobody can prove."""
+"""Gateway processes, what is lent to them of budgets and rate limits, reservations that outlive them, and attempts
+whose outcome nobody can prove.
+"""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
@@ -16,7 +18,8 @@ class Worker(models.Model):
 
     alive: it may be granted leases and may flush. fenced: it was not seen for a while and may do neither, until it
     succeeds itself as another epoch. dead: nothing of it is left. lost: its journal is gone, and what its leases paid
-    for cannot be proved; they stay held until somebody releases them by name.
+    for cannot be proved; they stay held until somebody releases them by name. Epoch 0 is no process's: what comes of
+    durable reservations is booked in its name.
     """
 
     class State(models.TextChoices):
@@ -98,6 +101,69 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class DurableReservation(models.Model):
+    """The worst case of a whole job at a vendor, held in the database and owned by no process; changed by SQL alone.
+
+    `held_nano` stands as held on every account of `account_ids`: the sum of its lines, each of which leaves with its
+    outcome. Ids are plain numbers for the same reason as an attempt's.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    request_id = models.UUIDField()
+    admitted_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    reserved_nano = models.BigIntegerField()
+    held_nano = models.BigIntegerField()
+    account_ids = ArrayField(models.BigIntegerField())
+    organisation_id = models.BigIntegerField()
+    unit_id = models.BigIntegerField()
+    cost_centre_id = models.BigIntegerField()
+    team_id = models.BigIntegerField()
+    key_id = models.BigIntegerField()
+    user_id = models.BigIntegerField(null=True)
+    model_id = models.BigIntegerField()
+    deployment_id = models.BigIntegerField()
+    connection_id = models.BigIntegerField()
+    alias = models.TextField()
+    wire = models.TextField()
+    tags = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["admitted_at"], condition=models.Q(ended_at__isnull=True), name="durable_reservations_open"
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(held_nano__gte=0), name="a_durable_hold_is_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(ended_at__isnull=True) | models.Q(held_nano=0),
+                name="an_ended_reservation_holds_nothing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class DurableLine(models.Model):
+    """One attempt of a durable reservation whose outcome is not known yet; `name` is what the vendor reports it by."""
+
+    durable = models.ForeignKey(DurableReservation, on_delete=models.PROTECT, related_name="lines")
+    attempt_id = models.UUIDField()
+    name = models.TextField()
+    reserved_nano = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["durable", "name"], name="a_line_has_a_name_of_its_own"),
+            models.CheckConstraint(condition=models.Q(reserved_nano__gte=0), name="a_line_holds_nothing_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.name} of {self.durable_id}"
 
 
 class Overrun(models.Model):

@@ -1,4 +1,6 @@
-"""Proves that the budgets' accounts say what records, leases and suspense say: the balances are only projections."""
+"""Proves that the budgets' accounts say what records, leases, durable reservations and suspense say: the balances are
+only projections.
+"""
 
 from django.db import connection
 
@@ -23,7 +25,11 @@ SELECT 'budget account ' || coalesce(a.id, truth.account_id), coalesce(truth.nan
   FULL JOIN (SELECT account_id, sum(part.nano) AS nano
                FROM (SELECT account_id, t.held_nano AS nano
                        FROM metering_attempt t CROSS JOIN LATERAL unnest(t.account_ids) AS account_id
-                      UNION ALL SELECT account_id, amount_nano FROM metering_lease) part
+                      UNION ALL SELECT account_id, amount_nano FROM metering_lease
+                      UNION ALL
+                     SELECT account_id, d.held_nano
+                       FROM metering_durablereservation d CROSS JOIN LATERAL unnest(d.account_ids) AS account_id
+                      WHERE d.ended_at IS NULL) part
               GROUP BY account_id) truth ON truth.account_id = a.id
  WHERE coalesce(a.held_nano, 0) <> coalesce(truth.nano, 0)
 """
@@ -35,6 +41,20 @@ UNION ALL
 SELECT 'attempt ' || id, 0, held_nano FROM metering_attempt WHERE held_nano < 0
 UNION ALL
 SELECT 'lease ' || id, 0, amount_nano FROM metering_lease WHERE amount_nano < 0
+"""
+
+_DURABLE_DIFFERS = """
+SELECT 'durable reservation ' || d.id, coalesce(sum(l.reserved_nano), 0), d.held_nano
+  FROM metering_durablereservation d LEFT JOIN metering_durableline l ON l.durable_id = d.id
+ GROUP BY d.id HAVING d.held_nano <> coalesce(sum(l.reserved_nano), 0)
+"""
+
+_LINE_BOOKED_AND_HELD = """
+SELECT 'line ' || l.name || ' of durable reservation ' || l.durable_id, 0, l.reserved_nano
+  FROM metering_durableline l
+  JOIN metering_durablereservation d ON d.id = l.durable_id
+ WHERE EXISTS (SELECT FROM ledger_usagerecord r WHERE r.attempt_id = l.attempt_id AND r.admitted_at = d.admitted_at)
+    OR EXISTS (SELECT FROM metering_attempt t WHERE t.id = l.attempt_id)
 """
 
 _BOOKED_AND_HELD = """
@@ -51,11 +71,15 @@ CHECKS = {
     "held_differs_from_leases_and_suspense": _HELD_DIFFERS,
     "amount_is_negative": _NEGATIVE,
     "attempt_is_booked_and_still_held": _BOOKED_AND_HELD,
+    "durable_reservation_differs_from_its_lines": _DURABLE_DIFFERS,
+    "line_is_booked_and_still_held": _LINE_BOOKED_AND_HELD,
 }
 
 
 def prove_accounts() -> Finding:
-    """Check settled and held money of every budget account against records, leases and attempts in suspense."""
+    """Check settled and held money of every budget account against records, leases, durable reservations and attempts
+    in suspense.
+    """
     return run_checks(CHECKS)
 
 

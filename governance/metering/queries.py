@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from governance.core.windows import Period, Window, WindowKind
 from governance.ledger.reach import Reach
-from governance.metering.models import Allowance, Attempt, Lease, Worker
+from governance.metering.models import Allowance, Attempt, DurableReservation, Lease, Worker
 from governance.policy.models import RateLimit
 
 _SILENCE = timedelta(minutes=1)
@@ -63,6 +63,13 @@ def count_suspense_of(*, day: date) -> int:
     """Return how many attempts in suspense, whosever, were admitted on this day (UTC)."""
     since = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return Attempt.objects.filter(admitted_at__gte=since, admitted_at__lt=since + timedelta(days=1)).count()
+
+
+def count_durable_of(*, day: date) -> int:
+    """Return how many durable reservations, whosever, were admitted on this day (UTC) and have not ended."""
+    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    admitted = DurableReservation.objects.filter(admitted_at__gte=since, admitted_at__lt=since + timedelta(days=1))
+    return admitted.filter(ended_at__isnull=True).count()
 
 
 def unrecovered_epochs_of(*, day: date) -> list[int]:

@@ -36,14 +36,19 @@ log = structlog.get_logger("metering")
 
 
 class Session:
-    """One process at the books. `open_reservations` are those whose attempts have not ended."""
+    """One process at the books. `open_reservations` are those whose attempts have not ended, by the attempt's number
+    (`UUID.int`: the hash of a UUID is made in Python). Leases that pay for nothing go back after `idle_seconds`.
+    """
 
-    def __init__(self, *, pool: Pool, host: str, folder: Path, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, pool: Pool, host: str, folder: Path, monotonic: Callable[[], float], idle_seconds: float
+    ) -> None:
         self.host = host
+        self.idle_seconds = idle_seconds
         self.folder = folder
         self.clock = DatabaseClock(monotonic)
         self.in_hand = LeasesInHand()
-        self.open_reservations: dict[object, Reservation] = {}
+        self.open_reservations: dict[int, Reservation] = {}
         self.granting = asyncio.Lock()
         self.flushing = asyncio.Lock()
         self.epoch = 0

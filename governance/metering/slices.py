@@ -83,7 +83,8 @@ class Pace:
 
     def add(self, nano: int, *, at: float) -> None:
         """Count money spent at this instant (seconds)."""
-        self._turn(at)
+        if at - self._started >= PACE_SECONDS:
+            self._turn(at)
         self._now += nano
 
     def nano(self, *, at: float) -> int:

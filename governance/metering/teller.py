@@ -201,7 +201,9 @@ class Teller:
         for (budget, period), account_id in zip(wanted, opened, strict=True):
             if account_id is not None:
                 starts_at, ends_at = period.starts_at.timestamp(), period.ends_at.timestamp()
-                lease = Lease(account_id, starts_at=starts_at, ends_at=ends_at, at=at)
+                lease = Lease(
+                    account_id, starts_at=starts_at, ends_at=ends_at, at=at, idle_seconds=session.idle_seconds
+                )
                 session.in_hand.take_up(budget.account_key, lease)
         if None in opened:
             sent = session.clock.monotonic()

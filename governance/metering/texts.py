@@ -118,6 +118,11 @@ def fact_text(attempt: bytes, outcome: bytes, *, reserved_nano: int) -> bytes:
     return _joined(booking_text(attempt, outcome, reserved_nano=reserved_nano, leased_nano=0), b'{"leased_nano":0}')
 
 
+def line_text(name: str, outcome: Outcome) -> bytes:
+    """Return one element of what `metering_settle_lines` takes: how the line of this name ended."""
+    return _joined(_encode({"name": name}), outcome_text(outcome))
+
+
 def batch_text(rows: Iterable[bytes]) -> str:
     """Return bookings as one JSON array."""
     return (b"[" + b",".join(rows) + b"]").decode()

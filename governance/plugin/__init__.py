@@ -12,12 +12,23 @@ from governance.plugin.errors import (
     RequestInvalid,
     RequestUnbounded,
     SettingInvalid,
+    StreamBroken,
     UsageUnreadable,
 )
 from governance.plugin.guards import Finding, Guard
 from governance.plugin.hooks import hookimpl
+from governance.plugin.jobs import (
+    FileAction,
+    FileProvider,
+    JobAction,
+    JobKind,
+    JobProvider,
+    JobReading,
+    LineEnd,
+    LineReading,
+)
 from governance.plugin.notifier import Notice, Notifier
-from governance.plugin.prices import ModelFact, PriceCatalogue, PriceFact, PriceHours, PriceSource
+from governance.plugin.prices import ModelFact, NativePrice, PriceCatalogue, PriceFact, PriceHours, PriceSource
 from governance.plugin.provider import (
     AfterDisconnect,
     Billing,
@@ -26,8 +37,11 @@ from governance.plugin.provider import (
     ChoosesWires,
     ConnectionSettings,
     ErrorReading,
+    FramingProvider,
     GoverningFields,
     Provider,
+    SelectiveProvider,
+    SigningProvider,
     SilentProvider,
     StreamMeter,
     Upstream,
@@ -35,6 +49,7 @@ from governance.plugin.provider import (
 )
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
+from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
@@ -50,10 +65,20 @@ __all__ = [
     "ConnectionSettings",
     "DestinationInvalid",
     "ErrorReading",
+    "FileAction",
+    "FileProvider",
     "Finding",
+    "FramingProvider",
     "GoverningFields",
     "Guard",
+    "JobAction",
+    "JobKind",
+    "JobProvider",
+    "JobReading",
+    "LineEnd",
+    "LineReading",
     "ModelFact",
+    "NativePrice",
     "NotDelivered",
     "Notice",
     "Notifier",
@@ -66,9 +91,14 @@ __all__ = [
     "RequestInvalid",
     "RequestUnbounded",
     "RoutingStrategy",
+    "SelectiveProvider",
+    "ServerSentEvent",
     "SettingInvalid",
     "Settings",
+    "SigningProvider",
     "SilentProvider",
+    "Splitter",
+    "StreamBroken",
     "StreamMeter",
     "TokenClass",
     "TokenGrant",

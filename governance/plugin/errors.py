@@ -2,6 +2,7 @@
 
 PluginError
 ├── UsageUnreadable    the vendor's usage report cannot be believed: the attempt's cost is unknown
+├── StreamBroken       the vendor's stream cannot be read on: it counts as broken off
 ├── RequestInvalid     the client's request body cannot be read as its wire says: it is refused with 400
 ├── RequestUnbounded   no upper bound of the request's cost is known: it must be refused
 ├── ConnectionInvalid  a provider connection's settings cannot work
@@ -21,6 +22,10 @@ class UsageUnreadable(PluginError):
     def __init__(self, message: str, *, reason: str = "usage_unreadable") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class StreamBroken(PluginError):
+    """What came of the vendor's stream is not framed as it should be, or is damaged."""
 
 
 class RequestInvalid(PluginError):

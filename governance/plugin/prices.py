@@ -12,7 +12,8 @@ from governance.plugin.usage import TokenClass
 
 class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     """One model of one vendor. Token limits in tokens, dates in UTC; None means the source does not say. `origin` says
-    where this row was read, where that differs from row to row.
+    where this row was read, where that differs from row to row. `bounds` are the most that media can count as with this
+    model, by the names in `media.py`.
     """
 
     provider: str
@@ -24,6 +25,7 @@ class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     retires_on: date | None = None
     successor: str | None = None
     origin: str = ""
+    bounds: dict[str, int] = {}
 
 
 class PriceHours(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,17 +41,15 @@ class PriceHours(msgspec.Struct, frozen=True, kw_only=True):
     except_name: str = ""
 
 
-class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
-    """One price. `usd_per_million` is exact USD per million tokens (per thousand calls for call classes would be
-    converted by the source to per million calls). Applies to requests whose total input is at least
-    `from_input_tokens`, at `service_tier`, from `effective_from` (None: since ever) until `effective_to`, half-open.
-    With `hours` it goes before the price without hours while they last.
+class PriceTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """When a price applies: to requests whose total input is at least `from_input_tokens`, at `service_tier`, from
+    `effective_from` (None: since ever) until `effective_to`, half-open. With `hours` it goes before the price without
+    hours while they last.
     """
 
     provider: str
     model: str
     token_class: TokenClass
-    usd_per_million: Decimal
     from_input_tokens: int = 0
     service_tier: str = "standard"
     effective_from: datetime | None = None
@@ -58,9 +58,33 @@ class PriceFact(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
 
 
+class PriceFact(PriceTerms, frozen=True, kw_only=True):
+    """One price. `usd_per_million` is exact USD per million tokens (per thousand calls for call classes would be
+    converted by the source to per million calls; so are images, characters and seconds).
+    """
+
+    usd_per_million: Decimal
+
+
+class NativePrice(PriceTerms, frozen=True, kw_only=True):
+    """A price that its vendor bills in another currency: exact units of `currency` (ISO 4217) per million. Whoever
+    imports it says what a unit is worth; without that the model stays without this price.
+    """
+
+    currency: str
+    per_million: Decimal
+
+    def in_usd(self, usd_per_unit: Decimal) -> PriceFact:
+        """Return the price at this rate, which its origin then names."""
+        terms = {name: getattr(self, name) for name in PriceTerms.__struct_fields__}
+        terms["origin"] = f"{self.origin} Billed in {self.currency}, here at {usd_per_unit:f} USD."
+        return PriceFact(**terms, usd_per_million=self.per_million * usd_per_unit)
+
+
 class PriceCatalogue(msgspec.Struct, frozen=True, kw_only=True):
     """A dated snapshot: what it says, where it comes from, and the SHA-256 (hex) of the data it was read from.
     `skipped` lists, in words, what the source knows and this vocabulary cannot say (for example seconds of audio).
+    `native` are prices in other currencies than USD.
     """
 
     source: str
@@ -69,6 +93,7 @@ class PriceCatalogue(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelFact, ...]
     prices: tuple[PriceFact, ...]
     skipped: tuple[str, ...] = ()
+    native: tuple[NativePrice, ...] = ()
 
 
 class PriceSource(Protocol):

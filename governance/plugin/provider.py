@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from governance.plugin.errors import RequestUnbounded
+from governance.plugin.media import MediaRequest
+from governance.plugin.sse import Splitter
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 
@@ -17,6 +19,11 @@ class Wire(StrEnum):
     OPENAI_INPUT_TOKENS = "openai.input_tokens"
     OPENAI_EMBEDDINGS = "openai.embeddings"
     OPENAI_MODERATIONS = "openai.moderations"
+    OPENAI_IMAGES = "openai.images"
+    OPENAI_IMAGE_EDITS = "openai.image_edits"
+    OPENAI_SPEECH = "openai.speech"
+    OPENAI_TRANSCRIPTIONS = "openai.transcriptions"
+    OPENAI_TRANSLATIONS = "openai.translations"
     ANTHROPIC_MESSAGES = "anthropic.messages"
     ANTHROPIC_COUNT_TOKENS = "anthropic.count_tokens"
     GEMINI_GENERATE = "gemini.generate"
@@ -63,14 +70,17 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
 
     `{model}` in a URL stands for the vendor's name of the model, which the gateway fills in. `stream_url` is where
     requests for a stream go, if not to `url`. Of `headers` (names in lower case) a client's own header of the same name
-    takes the place, if it is one that its wire passes on, such as `anthropic-version`. They carry the credential, so
-    the representation names them without their values.
+    takes the place, if it is one that its wire passes on, such as `anthropic-version`; nothing of a client's headers
+    and query goes to a vendor that does not take them (`takes_client_headers`). They carry the credential, so the
+    representation names them without their values. `is_signed`: each request is signed anew (SigningProvider).
     """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     method: str = "POST"
     stream_url: str = ""
+    takes_client_headers: bool = True
+    is_signed: bool = False
 
     def __repr__(self) -> str:
         names = [name for name, _ in self.headers]
@@ -91,7 +101,9 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     `paid_tools` names server-side tools and other features that cost extra. `speed` and `inference_geo` are what the
     client asked for, where a price depends on it. `text_bytes` is the length of the texts alone, in UTF-8, where a wire
     sends nothing else to the model; 0 where nobody counted. `asks_long_cache`: what is written to the vendor's cache is
-    to be kept longer than by default.
+    to be kept longer than by default. `betas` are the features that Anthropic's header `anthropic-beta` asks for.
+    `media` is what a request asks of images and audio, None where it has none.
+    `background`: the reply is to be worked on after the call has ended.
     """
 
     model: str
@@ -105,6 +117,7 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: bytes | None = None
     client_wants_usage: bool = False
     asks_long_cache: bool = False
+    background: bool = False
     service_tier: str | None = None
     modalities: tuple[str, ...] = ()
     remote_media: int = 0
@@ -117,6 +130,8 @@ class GoverningFields(msgspec.Struct, frozen=True, kw_only=True):
     inference_geo: str | None = None
     holders: dict[str, bytes] = {}
     text_bytes: int = 0
+    betas: tuple[str, ...] = ()
+    media: MediaRequest | None = None
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +141,10 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     is bounded by the request's maximum (or the model's, where the request has none) times `choices`, which is zero
     for a wire whose answers are no output. `calls` bounds per-call fees by the name of their token class.
     `priced` are token classes that must have prices of their own: what is assumed without one would be too little.
-    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may. Raises
-    RequestUnbounded where a bound is no count.
+    `has_media`: input and output may be images or audio; `may_output_media`: the output alone may. `output_tokens` is
+    output that no maximum caps, such as that of drawn images, all of them together. `units` bounds what media are
+    priced by beside tokens: a model that has prices for them alone is billed by them alone. Raises RequestUnbounded
+    where a bound is no count.
     """
 
     input_tokens: int
@@ -137,9 +154,14 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     may_output_media: bool = False
     service_tiers: tuple[str, ...] = ()
     priced: tuple[TokenClass, ...] = ()
+    output_tokens: int = 0
+    units: dict[TokenClass, int] = {}
 
     def __post_init__(self) -> None:
-        for count in (self.input_tokens, self.choices, *self.calls.values()):
+        counts: tuple[int, ...] = (self.input_tokens, self.choices, self.output_tokens)
+        if self.calls or self.units:
+            counts += (*self.calls.values(), *self.units.values())
+        for count in counts:
             if type(count) is not int or count < 0:
                 raise RequestUnbounded(f"The provider's plugin bounds this request by {count!r}, which is no count.")
 
@@ -209,7 +231,8 @@ class Provider(Protocol):
 
     def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
         """Return top-level body fields the vendor needs set, beyond model and clamped maximum (for example stream
-        options). A value is anything msgspec can encode, or `msgspec.Raw` for JSON that is already encoded.
+        options). A value is anything msgspec can encode, `msgspec.Raw` for JSON that is already encoded, or
+        `msgspec.UNSET` for a field that this vendor takes elsewhere, such as a model that stands in its address.
         """
 
     def maximum_edits(
@@ -236,6 +259,34 @@ class SilentProvider(Provider, Protocol):
         """Return the most that a whole reply without a report can have used: it is booked, marked as an estimate. None
         where the reply ought to have had a report: the attempt's cost is unknown then.
         """
+
+
+class SigningProvider(Provider, Protocol):
+    """A provider whose requests carry a signature each, made when all of it is final."""
+
+    def signature(
+        self, *, connection: ConnectionSettings, upstream: Upstream, body: bytes
+    ) -> tuple[tuple[str, str], ...]:
+        """Return the headers (names in lower case) that authorise this one request, to be sent beside those of the
+        upstream. On the path of every request whose upstream `is_signed`: no I/O.
+        """
+
+
+class FramingProvider(Provider, Protocol):
+    """A provider whose streams, or error replies, come in another shape than those of the wire that it serves."""
+
+    def framing(self, *, wire: Wire, content_type: str) -> Splitter | None:
+        """Return what makes events of this wire of a stream of this type; None for one that cannot be read."""
+
+    def error_in_wire(self, *, wire: Wire, status: int, body: bytes) -> bytes:
+        """Return the body of an error reply as clients of this wire read it: as it is, where it has that shape."""
+
+
+class SelectiveProvider(Provider, Protocol):
+    """A provider of models of many makers, which it does not serve in the same wires."""
+
+    def serves(self, *, wire: Wire, model: str) -> bool:
+        """Return whether the model of this name (the vendor's own) is served in this wire."""
 
 
 @runtime_checkable

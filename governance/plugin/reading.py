@@ -77,14 +77,18 @@ def count(values: Mapping[str, msgspec.Raw], name: str, largest: int) -> int | N
 
 def model_name(values: Mapping[str, msgspec.Raw]) -> str:
     """Return the model that the field `model` names. Raises RequestInvalid."""
-    model = value(values, "model", _string, "a string")
+    return checked_model(value(values, "model", _string, "a string"))
+
+
+def checked_model(model: str | None) -> str:
+    """Return the name of a model if it is one. Raises RequestInvalid."""
     if not model:
         raise RequestInvalid("The request names no model: set the field 'model'.", field="model")
     if len(model) > MAX_MODEL_CHARACTERS:
         raise RequestInvalid(
             f"The model name is longer than {MAX_MODEL_CHARACTERS} characters: send a model's name.", field="model"
         )
-    return str(model)
+    return model
 
 
 def is_set(raw: msgspec.Raw) -> bool:

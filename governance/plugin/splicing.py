@@ -5,7 +5,7 @@ Vendors' prompt caches are byte-sensitive and clients' unknown fields must survi
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from governance.plugin.errors import RequestInvalid
 MAX_MEMBERS = 1_000
 """A request with more top-level fields than this is refused: no API has them, and every one costs time."""
 
+_encode = msgspec.json.Encoder().encode
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEY = re.compile(rb'[ \t\n\r]*[{,][ \t\n\r]*"(?:[^"\\]++|\\.)*+"[ \t\n\r]*:[ \t\n\r]*')
 _END = re.compile(rb"[ \t\n\r]*\}[ \t\n\r]*\Z")
@@ -37,26 +38,58 @@ class Members:
         return self._spans.get(name)
 
     def splice(self, edits: Mapping[str, object]) -> bytes:
-        """Return the body with these fields set: in place where they stand, else after the last one."""
-        changes = [(*self._spans[name], value) for name, value in edits.items() if name in self._spans]
-        added = [(name, value) for name, value in edits.items() if name not in self._spans]
-        changes.sort(key=_start)
+        """Return the body with these fields set: in place where they stand, else after the last one. A field that is to
+        be `msgspec.UNSET` is taken out.
+        """
+        spans = self._spans
+        changes: list[tuple[int, int, bytes]] = []
+        added: list[bytes] = []
+        gone: list[str] = []
+        for name, value in edits.items():
+            if value is msgspec.UNSET:
+                gone.append(name)
+            elif name in spans:
+                changes.append((*spans[name], _encode(value)))
+            else:
+                added.append(_encode(name) + b":" + _encode(value))
+        is_any_left = bool(spans)
+        if gone:
+            changes += self._cuts(gone)
+            is_any_left = not spans.keys() <= set(gone)
+        if len(changes) > 1:
+            changes.sort(key=_start)
         pieces: list[bytes] = []
         position = 0
-        for start, end, value in changes:
-            pieces += (self.body[position:start], msgspec.json.encode(value))
+        for start, end, written in changes:
+            pieces += (self.body[position:start], written)
             position = end
         if added:
             end = self._end_of_last()
-            fields = b",".join(msgspec.json.encode(name) + b":" + msgspec.json.encode(value) for name, value in added)
-            pieces += (self.body[position:end], b"," if self._spans else b"", fields)
+            pieces += (self.body[position:end], b"," if is_any_left else b"", b",".join(added))
             position = end
         pieces.append(self.body[position:])
         return b"".join(pieces)
 
+    def _cuts(self, gone: Collection[str]) -> list[tuple[int, int, bytes]]:
+        """Return where to cut so that these members are gone, each with one of the commas beside it."""
+        cuts = []
+        before = self.body.find(b"{") + 1
+        is_first = True
+        for name, (_, end) in self._spans.items():
+            if name in gone:
+                comma = self.body.find(b",", end) + 1 if is_first else 0
+                is_last = end == self._end_of_last()
+                cuts.append((before, comma if comma and not is_last else end, b""))
+                before = cuts[-1][1]
+            else:
+                is_first = False
+                before = end
+        return cuts
+
     def _end_of_last(self) -> int:
         if self._spans:
-            return max(end for _, end in self._spans.values())
+            # They are in the order in which they stand.
+            return next(reversed(self._spans.values()))[1]
         match = _EMPTY.match(self.body)
         return match.end() if match else 0
 
@@ -64,8 +97,8 @@ class Members:
 def splice(body: bytes, edits: Mapping[str, object]) -> bytes:
     """Return the JSON object `body` with the top-level fields of `edits` set, every other byte as it was.
 
-    A value is anything msgspec can encode, or `msgspec.Raw` for JSON that is already encoded. Raises RequestInvalid
-    when the body is not one JSON object in which every field stands once.
+    A value is anything msgspec can encode, `msgspec.Raw` for JSON that is already encoded, or `msgspec.UNSET` to take
+    the field out. Raises RequestInvalid when the body is not one JSON object in which every field stands once.
     """
     return Members(body).splice(edits) if edits else body
 
@@ -82,7 +115,7 @@ def refuse_repeated(raw: bytes, *, field: str) -> None:
     _look_again(raw, refuse)
 
 
-def _start(change: tuple[int, int, object]) -> int:
+def _start(change: tuple[int, int, bytes]) -> int:
     return change[0]
 
 

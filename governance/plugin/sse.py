@@ -6,7 +6,7 @@ start with a colon are comments, several `data` lines are joined by LF, and one 
 """
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 MAX_EVENT_BYTES = 128 * 1024
 """An event larger than this is relayed in pieces without being read, so that a stream cannot fill the memory."""
@@ -24,6 +24,16 @@ class ServerSentEvent(NamedTuple):
 
     raw: bytes
     data: bytes | None
+
+
+class Splitter(Protocol):
+    """Cuts a streamed reply into events: `EventSplitter`, or its like for another framing."""
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events this chunk completes, in order. Raises StreamBroken."""
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return what is left when the stream has ended. Raises StreamBroken."""
 
 
 class EventSplitter:

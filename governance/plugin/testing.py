@@ -11,14 +11,27 @@
 A failed check raises NotConforming, an AssertionError whose sentence says what to change.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, UsageUnreadable
+from governance.plugin.jobs import JOB_WIRES, FileAction, JobAction, JobKind, takes_files, takes_jobs
 from governance.plugin.json_array import ArraySplitter
-from governance.plugin.provider import Billing, ConnectionSettings, GoverningFields, Provider, Upstream, Wire
+from governance.plugin.media import MediaRequest
+from governance.plugin.provider import (
+    Billing,
+    ConnectionSettings,
+    FramingProvider,
+    GoverningFields,
+    Provider,
+    SigningProvider,
+    Upstream,
+    Wire,
+)
 from governance.plugin.splicing import splice
 from governance.plugin.sse import EventSplitter
 from governance.plugin.testing_examples import CAP, EXAMPLES
@@ -85,19 +98,25 @@ class NotConforming(AssertionError):
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider under test, and a base URL and connection options that it accepts."""
+    """A provider under test, and a base URL, a credential that holds the canary, and options that it accepts.
+
+    `outside` are the fields of its edits that its vendor takes beside what clients of the wire say: a model that stands
+    in the address, a version in the body.
+    """
 
     provider: Provider
     base_url: str
     options: dict[str, str] = {}
+    credential: str = CANARY
+    outside: frozenset[str] = frozenset()
 
-    def connection(self, *, base_url: str | None = None, credential: str = CANARY) -> ConnectionSettings:
+    def connection(self, *, base_url: str | None = None, credential: str | None = None) -> ConnectionSettings:
         """Return a connection with these settings."""
         return ConnectionSettings(
             id=1,
             name="under test",
             base_url=self.base_url if base_url is None else base_url,
-            credential=credential,
+            credential=self.credential if credential is None else credential,
             options=self.options,
         )
 
@@ -163,11 +182,40 @@ def check_bound(subject: Subject) -> None:
     for wire in provider.wires:
         before = 0
         for size in (1, 100, 10_000, 1_000_000):
-            bound = provider.bound(wire=wire, connection=connection, fields=_fields(body_bytes=size, choices=3))
+            fields = _fields(body_bytes=size, choices=3, media=EXAMPLES[wire].media)
+            bound = provider.bound(wire=wire, connection=connection, fields=fields)
             _require(bound.input_tokens >= before, "A larger request must not have a smaller bound.")
             is_counted = bound.choices >= 3 or not EXAMPLES[wire].capped
             _require(is_counted, "Every choice of a request must be bounded.")
             before = bound.input_tokens
+
+
+def check_signature(subject: Subject) -> None:
+    """A signature is made of headers, differs with the body, and tells no secret."""
+    connection, provider = subject.connection(), subject.provider
+    for wire in provider.wires:
+        upstream = provider.upstream(wire=wire, connection=connection)
+        if not upstream.is_signed:
+            continue
+        signer = cast(SigningProvider, provider)
+        signed = [signer.signature(connection=connection, upstream=upstream, body=body) for body in (b"{}", b'{"a":1}')]
+        _require(bool(signed[0]) and signed[0] != signed[1], "A signature holds for one body alone.")
+        for headers in signed:
+            described = msgspec.structs.replace(upstream, headers=headers)
+            _require(_is_header_safe(described), "A signature's headers must be printable, without line ends.")
+            _require(not any(CANARY in value for _, value in headers), "A signature must not tell a secret.")
+
+
+def check_framing(subject: Subject) -> None:
+    """Only what is a stream is read as one, and every error reply has a body, however broken it came."""
+    provider = subject.provider
+    if not hasattr(provider, "framing"):
+        return
+    framing = cast(FramingProvider, provider)
+    for wire in provider.wires:
+        _require(framing.framing(wire=wire, content_type="text/html") is None, "A page is no stream of events.")
+        for status, body in ((status, body) for status in (400, 500) for body in _GARBAGE):
+            _require(type(framing.error_in_wire(wire=wire, status=status, body=body)) is bytes, "An error has a body.")
 
 
 def check_edits(subject: Subject) -> None:
@@ -183,7 +231,8 @@ def check_edits(subject: Subject) -> None:
             _require(after.max_output_tokens == CAP - 2, "A maximum must cap the output.")
         for body in example.capped:
             fields = example.read(body)
-            edited = splice(body, provider.body_edits(wire=wire, connection=connection, fields=fields))
+            edits = provider.body_edits(wire=wire, connection=connection, fields=fields)
+            edited = splice(body, {name: value for name, value in edits.items() if name not in subject.outside})
             after = example.read(edited)
             _require(after.max_output_tokens == CAP, "Edits must not change the maximum the client gave.")
             is_same = after.model == fields.model and after.messages == fields.messages
@@ -250,8 +299,8 @@ def _events(body: bytes, size: int) -> list[tuple[bytes, bytes | None]]:
     return [(event.raw, event.data) for event in events]
 
 
-def _fields(*, body_bytes: int = 100, choices: int = 1) -> GoverningFields:
-    return GoverningFields(model="m", stream=True, body_bytes=body_bytes, messages=1, choices=choices)
+def _fields(*, body_bytes: int = 100, choices: int = 1, media: MediaRequest | None = None) -> GoverningFields:
+    return GoverningFields(model="m", stream=True, body_bytes=body_bytes, messages=1, choices=choices, media=media)
 
 
 def _is_header_safe(upstream: Upstream) -> bool:
@@ -283,6 +332,51 @@ def _require(holds: bool, sentence: str) -> None:
         raise NotConforming(sentence)
 
 
+def check_jobs(subject: Subject) -> None:
+    """What is asked about jobs stays on the host and hides the credential; no answer, however broken, raises anything
+    else than UsageUnreadable or settles a line; a line is bounded by no less than a single request.
+    """
+    provider, connection = subject.provider, subject.connection()
+    if not takes_jobs(provider):
+        return
+    for kind in provider.job_kinds:
+        asked = [
+            provider.job_upstream(kind=kind, action=action, connection=connection, job_id="../a b")
+            for action in JobAction
+        ]
+        if takes_files(provider):
+            asked += [
+                provider.file_upstream(action=action, connection=connection, file_id="../a b") for action in FileAction
+            ]
+        asked.append(provider.results_upstream(kind=kind, connection=connection, job_id="../a b", results="../r"))
+        for upstream in asked:
+            parts = urlsplit(upstream.url)
+            _require(parts.netloc == urlsplit(subject.base_url).netloc, "A job must be asked for on its own host.")
+            _require(CANARY not in upstream.url, "The credential must not be part of the URL, which is logged.")
+            _require("/../" not in parts.path and " " not in upstream.url, "The id of a job must be quoted in its URL.")
+            _require(_is_header_safe(upstream), "Header names and values must be printable, without line ends.")
+        for wire in provider.wires & JOB_WIRES[kind]:
+            _check_lines(subject, kind, wire)
+
+
+def _check_lines(subject: Subject, kind: JobKind, wire: Wire) -> None:
+    provider, connection = subject.provider, subject.connection()
+    if not takes_jobs(provider):
+        return
+    for body in _GARBAGE:
+        for read in (
+            lambda body=body: provider.read_job(kind=kind, body=body),
+            lambda body=body: provider.read_line(kind=kind, wire=wire, connection=connection, line=body),
+        ):
+            with contextlib.suppress(UsageUnreadable):
+                read()
+                raise NotConforming("A job, or a line of one, was read out of nothing.")
+    single = provider.bound(wire=wire, connection=connection, fields=_fields())
+    line = provider.line_bound(kind=kind, wire=wire, connection=connection, fields=_fields())
+    is_as_wide = line.input_tokens >= single.input_tokens and line.choices >= single.choices
+    _require(is_as_wide, "A line must be bounded by no less than a single request.")
+
+
 PROVIDER_CHECKS: tuple[ProviderCheck, ...] = (
     check_names,
     check_upstream,
@@ -290,4 +384,7 @@ PROVIDER_CHECKS: tuple[ProviderCheck, ...] = (
     check_garbage,
     check_bound,
     check_edits,
+    check_signature,
+    check_framing,
+    check_jobs,
 )

@@ -7,9 +7,13 @@ from typing import Final
 import msgspec
 
 from governance.plugin.anthropic_messages import read_count_tokens_request, read_messages_request
+from governance.plugin.forms import Form
 from governance.plugin.gemini import batch_embed_fields, count_fields, embed_fields, read_generate_request
+from governance.plugin.media import BOUND_NAMES, MediaRequest
+from governance.plugin.openai_audio import speech_fields, transcriptions_fields, translations_fields
 from governance.plugin.openai_chat import Members, read_chat_request
 from governance.plugin.openai_embeddings import embeddings_fields
+from governance.plugin.openai_images import image_edits_fields, images_fields
 from governance.plugin.openai_moderations import moderations_fields
 from governance.plugin.openai_responses import input_tokens_fields, read_responses_request
 from governance.plugin.provider import GoverningFields, Wire
@@ -20,18 +24,28 @@ CAP: Final = 7
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """One wire. `bare` is a request without a cap (None where the wire demands one), each of `capped` gives `CAP` in
-    another way: none of them where answers are no output.
+    another way: none of them where answers are no output. `media` is what its bounds are asked with.
     """
 
     read: Callable[[bytes], GoverningFields]
     bare: bytes | None
     capped: tuple[bytes, ...] = ()
+    media: MediaRequest | None = None
 
 
 _CHAT: Final = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
 _RESPONSES: Final = b'{"model":"m","input":[{"role":"user","content":"Hello"}]'
 _MESSAGES: Final = b'{"model":"m","messages":[{"role":"user","content":"Hello"}]'
 _GENERATE: Final = b'{"contents":[{"role":"user","parts":[{"text":"Hello"}]}]'
+
+_MEDIA: Final = MediaRequest(bounds=dict.fromkeys(BOUND_NAMES, 1_000), images=1, characters=5, details=("",))
+_FORM: Final = b"multipart/form-data; boundary=b"
+
+
+def _form(disposition: bytes) -> bytes:
+    model = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'
+    return model + b"--b\r\nContent-Disposition: form-data; %s\r\n\r\n...\r\n--b--\r\n" % disposition
+
 
 EXAMPLES: Final[Mapping[Wire, Example]] = MappingProxyType(
     {
@@ -55,6 +69,27 @@ EXAMPLES: Final[Mapping[Wire, Example]] = MappingProxyType(
         ),
         Wire.OPENAI_MODERATIONS: Example(
             read=lambda body: moderations_fields(Members(body)), bare=b'{"model":"m","input":"Hello"}'
+        ),
+        Wire.OPENAI_IMAGES: Example(
+            read=lambda body: images_fields(Members(body)), bare=b'{"model":"m","prompt":"A dog"}', media=_MEDIA
+        ),
+        Wire.OPENAI_IMAGE_EDITS: Example(
+            read=lambda body: image_edits_fields(Form(body, content_type=_FORM)),
+            bare=_form(b'name="image"; filename="a.png"'),
+            media=_MEDIA,
+        ),
+        Wire.OPENAI_SPEECH: Example(
+            read=lambda body: speech_fields(Members(body)), bare=b'{"model":"m","input":"Hello"}', media=_MEDIA
+        ),
+        Wire.OPENAI_TRANSCRIPTIONS: Example(
+            read=lambda body: transcriptions_fields(Form(body, content_type=_FORM)),
+            bare=_form(b'name="file"; filename="a.wav"'),
+            media=_MEDIA,
+        ),
+        Wire.OPENAI_TRANSLATIONS: Example(
+            read=lambda body: translations_fields(Form(body, content_type=_FORM)),
+            bare=_form(b'name="file"; filename="a.wav"'),
+            media=_MEDIA,
         ),
         Wire.ANTHROPIC_MESSAGES: Example(
             read=read_messages_request,

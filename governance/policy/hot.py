@@ -1,9 +1,9 @@
 """Policy as the request path sees it: reads every room's rows through psycopg and compiles them. No Django."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import quote
 
 import msgspec
@@ -14,25 +14,34 @@ from psycopg.rows import TupleRow
 from governance.budgets.hot import load_path
 from governance.catalog.hot import ModelRow, TargetRow, load_models, load_prices, load_targets
 from governance.catalog.rating import PriceLine, RateTable
-from governance.connections.errors import SealBroken
 from governance.connections.hot import ConnectionRow, load_connections
-from governance.connections.sealing import Sealed, unseal
+from governance.connections.secrets import secrets_of
 from governance.connections.tokens import Tokens, grant_of
-from governance.core.environment import SealingKey
 from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
-from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire, wires_of
+from governance.plugin.provider import (
+    ConnectionSettings,
+    Provider,
+    SelectiveProvider,
+    Upstream,
+    Wire,
+    wires_of,
+)
+from governance.policy.hot_caching import load_caching
 from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
+from governance.policy.opening import Opener
 from governance.policy.regions import RegionRule
 from governance.policy.snapshot import (
     AliasPolicy,
     DeploymentPolicy,
     KeyPolicy,
     ModelPolicy,
+    Owner,
     PolicySnapshot,
 )
+from governance.prompts.hot import load_storing
 
 _log = structlog.get_logger("bursar.policy")
 
@@ -42,8 +51,6 @@ CHANNEL = "bursar_policy"
 _MODEL = "{model}"
 _VERSION = "SELECT version FROM policy_version"
 
-OpenCredential = Callable[[ConnectionRow], str]
-"""Returns the credential of a connection in the clear. Raises ConnectionInvalid when it cannot be opened."""
 
 _RULES = """
     SELECT CASE WHEN r.key_id IS NOT NULL THEN 3 WHEN r.team_id IS NOT NULL THEN 2
@@ -70,7 +77,7 @@ async def load_snapshot(
     connection: AsyncConnection[TupleRow],
     *,
     providers: Mapping[str, Provider],
-    open_credential: OpenCredential,
+    opener: Opener,
     tokens: Tokens,
     at: datetime,
 ) -> PolicySnapshot:
@@ -84,10 +91,17 @@ async def load_snapshot(
     targets = await load_targets(connection)
     prices = await load_prices(connection, model_ids=[model.id for model in models])
     policies = {model.id: _model(model, prices.get(model.id, [])) for model in models}
-    connect = _Connector(providers, open_credential, tokens, at)
+    connect = _Connector(providers, opener, tokens, at)
     usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
     tokens.forget_others({row.id for row in connections})
-    return PolicySnapshot(version=version, loaded_at=at, aliases=_aliases(targets, policies, usable))
+    owners = {row.id: Owner(row.unit_id, row.team_id) for row in connections if row.unit_id or row.team_id}
+    return PolicySnapshot(
+        version=version,
+        loaded_at=at,
+        aliases=_aliases(targets, policies, usable, owners),
+        caching=await load_caching(connection),
+        storing=await load_storing(connection, open_secret=opener.secret),
+    )
 
 
 async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: str) -> KeyPolicy | None:
@@ -128,6 +142,22 @@ async def load_key_policy(connection: AsyncConnection[TupleRow], *, public_id: s
     )
 
 
+async def load_connected(
+    connection: AsyncConnection[TupleRow],
+    *,
+    connection_id: int,
+    providers: Mapping[str, Provider],
+    opener: Opener,
+    tokens: Tokens,
+    at: datetime,
+) -> tuple[Provider, ConnectionSettings] | None:
+    """Return an enabled connection as its provider gets it; None where it cannot work, or waits for a token."""
+    connect = _Connector(providers, opener, tokens, at)
+    row = next((row for row in await load_connections(connection) if row.id == connection_id), None)
+    connected = connect(row) if row is not None else None
+    return None if connected is None else (connected.provider, connected.settings)
+
+
 def _region_rules(row: KeyRow) -> tuple[RegionRule, ...]:
     levels = (
         (f"organisation {row.organisation_name}", row.organisation_regions),
@@ -165,6 +195,7 @@ def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
         max_output_tokens=row.max_output_tokens,
         retires_on=row.retires_on,
         successor=row.successor,
+        bounds=row.bounds,
         rates=RateTable(prices),
     )
 
@@ -172,37 +203,27 @@ def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
 class _Connected:
     """A connection whose provider accepted it."""
 
-    def __init__(self, provider: Provider, settings: ConnectionSettings, *, region: str) -> None:
+    def __init__(self, provider: Provider, settings: ConnectionSettings, *, row: ConnectionRow) -> None:
         self.provider = provider
         self.settings = settings
-        self.region = region
+        self.region = row.region
+        self.is_charged = row.is_charged
+        self.secrets = secrets_of(settings.credential)
         self.upstreams: dict[Wire, Upstream] = {}
         for wire in wires_of(provider, settings):
             upstream = provider.upstream(wire=wire, connection=settings)
             if type(upstream) is not Upstream:
                 raise TypeError(f"The plugin describes an upstream that is none: {type(upstream).__name__}.")
+            if upstream.is_signed and not hasattr(provider, "signature"):
+                raise TypeError("The plugin describes an upstream that is signed, and has no method 'signature'.")
             self.upstreams[wire] = upstream
-
-
-def credential_opener(keys: Sequence[SealingKey]) -> OpenCredential:
-    """Return a function that opens credentials with these sealing keys."""
-
-    def open_credential(row: ConnectionRow) -> str:
-        if row.sealing_key is None or row.nonce is None or row.ciphertext is None:
-            return ""
-        try:
-            return unseal(Sealed(row.sealing_key, row.nonce, row.ciphertext), connection_id=row.id, keys=keys)
-        except SealBroken as error:
-            raise ConnectionInvalid(str(error)) from error
-
-    return open_credential
 
 
 class _Connector(NamedTuple):
     """Makes connections ready to be used."""
 
     providers: Mapping[str, Provider]
-    open_credential: OpenCredential
+    opener: Opener
     tokens: Tokens
     at: datetime
 
@@ -214,7 +235,7 @@ class _Connector(NamedTuple):
             _log.warning("connection_disabled", connection=row.name, reason=reason)
             return None
         try:
-            return _Connected(provider, self._settings(row, provider), region=row.region)
+            return _Connected(provider, self._settings(row, provider), row=row)
         except ConnectionInvalid as error:
             _log.warning("connection_disabled", connection=row.name, reason=str(error))
         except Exception:  # noqa: BLE001 - a plugin's own fault must not take the other vendors down
@@ -226,7 +247,7 @@ class _Connector(NamedTuple):
             id=row.id,
             name=row.name,
             base_url=row.base_url,
-            credential=self.open_credential(row),
+            credential=self.opener.credential(row),
             options=row.options,
         )
         grant = grant_of(provider, settings)
@@ -239,39 +260,61 @@ class _Connector(NamedTuple):
 
 
 def _aliases(
-    targets: tuple[TargetRow, ...], models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+    targets: tuple[TargetRow, ...],
+    models: Mapping[int, ModelPolicy],
+    usable: Mapping[int, _Connected],
+    owners: Mapping[int, Owner],
 ) -> dict[int, dict[str, AliasPolicy]]:
     aliases: dict[int, dict[str, AliasPolicy]] = {}
     for (organisation_id, name), group in groupby(targets, key=lambda row: (row.organisation_id, row.alias)):
         rows = list(group)
-        found = [(row, deployment) for row in rows if (deployment := _deployment(row, models, usable)) is not None]
+        compiled = [(row, _deployment(row, models, usable, owners)) for row in rows]
+        found = [(row, deployment) for row, deployment in compiled if deployment is not None]
         aliases.setdefault(organisation_id, {})[name] = AliasPolicy(
             name=name,
             created_at=rows[0].alias_created_at,
             deployments=tuple([deployment for _, deployment in found]),
             routing=rows[0].routing,
             weights={deployment.id: row.weight or 0 for row, deployment in found},
+            owners=frozenset(owner for row in rows if (owner := owners.get(row.connection_id or 0)) is not None),
+            leaves_own=rows[0].leaves_own,
         )
     return aliases
 
 
 def _deployment(
-    row: TargetRow, models: Mapping[int, ModelPolicy], usable: Mapping[int, _Connected]
+    row: TargetRow,
+    models: Mapping[int, ModelPolicy],
+    usable: Mapping[int, _Connected],
+    owners: Mapping[int, Owner],
 ) -> DeploymentPolicy | None:
     if row.deployment_id is None or row.model_id is None or row.connection_id is None:
         return None
     model, connected = models.get(row.model_id), usable.get(row.connection_id)
     if model is None or connected is None:
         return None
+    name = row.upstream_name or model.name
     return DeploymentPolicy(
         id=row.deployment_id,
         model=model,
-        upstream_name=row.upstream_name or model.name,
+        upstream_name=name,
         provider=connected.provider,
         connection=connected.settings,
-        upstreams=_addressed(connected.upstreams, row.upstream_name or model.name),
+        upstreams=_addressed(_serving(connected, name), name),
         region=row.region or connected.region,
+        secrets=connected.secrets,
+        owner=owners.get(row.connection_id),
+        is_charged=connected.is_charged,
     )
+
+
+def _serving(connected: _Connected, name: str) -> Mapping[Wire, Upstream]:
+    """Return the upstreams of the wires in which this model is served: all of them, where the plugin does not say."""
+    provider = connected.provider
+    if not hasattr(provider, "serves"):
+        return connected.upstreams
+    selective = cast(SelectiveProvider, provider)
+    return {wire: upstream for wire, upstream in connected.upstreams.items() if selective.serves(wire=wire, model=name)}
 
 
 def _addressed(upstreams: Mapping[Wire, Upstream], name: str) -> Mapping[Wire, Upstream]:

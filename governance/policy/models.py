@@ -3,6 +3,7 @@
 A level without allow rules restricts nothing; one with rules allows only what one of them does.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -104,6 +105,27 @@ class RateLimit(models.Model):
     def text(self) -> str:
         """What is allowed, in words."""
         return limit_text(counts=self.counts, amount=self.amount, window=self.window)
+
+
+class ResponseCache(models.Model):
+    """A team that keeps answers for the same request again; see `caching.py`."""
+
+    team = models.OneToOneField(Team, on_delete=models.CASCADE, primary_key=True, related_name="response_cache")
+    ttl_seconds = models.PositiveIntegerField()
+    max_bytes = models.PositiveIntegerField()
+    patterns = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
+    is_any_temperature = models.BooleanField(default=False, db_default=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ttl_seconds__gt=0, max_bytes__gt=0), name="a_cache_keeps_something_for_some_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"answers of {self.team}"
 
 
 class GuardRule(models.Model):

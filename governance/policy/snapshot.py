@@ -9,14 +9,18 @@ from governance.budgets.hot import BudgetPolicy
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
 from governance.plugin.routing import FIXED_ORDER
+from governance.policy.caching import Caching
 from governance.policy.guards import GuardPolicy
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
 from governance.policy.regions import RegionRule
+from governance.prompts.hot import Storing
 
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One model with all its dated prices. `max_output_tokens` is None where the catalogue does not say."""
+    """One model with all its dated prices. `max_output_tokens` is None where the catalogue does not say. `bounds` are
+    the most that media can count as with it (`governance.plugin.media`).
+    """
 
     id: int
     provider: str
@@ -25,10 +29,37 @@ class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
     retires_on: date | None
     successor: str
     rates: RateTable
+    bounds: Mapping[str, int] = {}
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose own account a connection is: a unit's or a team's."""
+
+    unit_id: int | None
+    team_id: int | None
+
+    def has(self, policy: "KeyPolicy") -> bool:
+        """Return whether this key is one of theirs."""
+        if self.team_id is not None:
+            return self.team_id == policy.team_id
+        return self.unit_id == policy.unit_id
+
+    @property
+    def rank(self) -> int:
+        """A team's own account comes before its unit's."""
+        return 0 if self.team_id is not None else 1
+
+
+SHARED_RANK = 2
+"""Shared connections come after own accounts."""
 
 
 class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One model through one connection, ready to be called: where each wire's requests go is already worked out."""
+    """One model through one connection, ready to be called: where each wire's requests go is already worked out.
+    `secrets` are the texts that must not be shown, whoever repeats them.
+
+    `owner` is None where everybody's keys may use the connection. Unless `is_charged`, its owner pays the vendor.
+    """
 
     id: int
     model: ModelPolicy
@@ -37,12 +68,21 @@ class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):
     connection: ConnectionSettings
     upstreams: Mapping[Wire, Upstream]
     region: str = ""
+    secrets: tuple[str, ...] = ()
+    owner: Owner | None = None
+    is_charged: bool = True
+
+    @property
+    def rank(self) -> int:
+        """Where it stands for those who may use it: own accounts first."""
+        return SHARED_RANK if self.owner is None else self.owner.rank
 
 
 class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The name clients use, and the deployments behind it in their fixed order. None usable: an empty tuple.
 
-    `routing` is the name of the strategy that orders them anew for each request; `weights` are by deployment.
+    `routing` is the name of the strategy that orders them anew for each request; `weights` are by deployment. `owners`
+    are those who have an own account behind it, whether that works or not; the shared ones follow if `leaves_own`.
     """
 
     name: str
@@ -50,14 +90,18 @@ class AliasPolicy(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[DeploymentPolicy, ...]
     routing: str = FIXED_ORDER
     weights: Mapping[int, int] = {}
+    owners: frozenset[Owner] = frozenset()
+    leaves_own: bool = False
 
 
 class PolicySnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything but the keys, at one version of policy. Aliases by organisation and name."""
+    """Everything but the keys, at one version of policy. Aliases by organisation and name, what is kept by team."""
 
     version: int
     loaded_at: datetime
     aliases: Mapping[int, Mapping[str, AliasPolicy]]
+    caching: Caching = {}
+    storing: Storing = {}
 
     def aliases_of(self, organisation_id: int) -> Mapping[str, AliasPolicy]:
         """Return this organisation's aliases by name."""

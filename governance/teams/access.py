@@ -8,6 +8,7 @@
 | owner (of a team)    | the team, its keys, budgets and requests          | the team's members and keys              |
 | developer (of a team)| the team, its budgets; own keys and requests      | own keys                                 |
 
+What is stored of a team's requests and replies, where it asked for that, is for administrators and the team's owners.
 Nobody else sees anything. What is said of budgets goes for rate limits, too. An owner cannot change a budget, not even
 the team's own: money is given from above. Who
 spends from a budget may ask for more; who may change budgets decides, but never about a request of their own.
@@ -74,6 +75,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     def may_manage_team(self, *, organisation_id: int, team_id: int) -> bool:
         """Return whether they may change the team's members and all of its keys."""
         return self.may_administer(organisation_id) or self.parts.get(team_id) == _OWNER
+
+    def may_read_prompts(self, *, organisation_id: int, team_id: int) -> bool:
+        """Return whether they may read what is stored of the team's requests: not whoever sees its spend."""
+        return self.may_manage_team(organisation_id=organisation_id, team_id=team_id)
 
     def may_see_key(self, *, organisation_id: int, team_id: int, user_id: int | None) -> bool:
         """Return whether they may see the key of this team and person (None: a key of no person), and its requests."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import structlog
 import uvloop
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -191,6 +192,8 @@ def main() -> int:
     """Measure what standard input orders."""
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=AdmissionOrder)
     os.sched_setaffinity(0, order.cores)
+    # Standard output is for the answer alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(measure(order))))
     return 0
 

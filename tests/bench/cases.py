@@ -9,8 +9,18 @@ import msgspec
 from tests.bench import machine
 from tests.bench.database import NO_READING, DatabaseReading
 from tests.bench.load import LoadOrder, LoadResult
-from tests.bench.payloads import CHAT_REPLY, STREAM_EVENTS, STREAM_REPLY, chat_body, http_request
-from tests.bench.replies import call, connect
+from tests.bench.payloads import (
+    CHAT_PATH,
+    CHAT_REPLY,
+    MESSAGES_PATH,
+    STREAM_EVENTS,
+    STREAM_REPLY,
+    chat_body,
+    holds_answer,
+    http_request,
+    messages_body,
+)
+from tests.bench.replies import ReplyWrong, ask, connect
 from tests.bench.scene import run_load
 from tests.bench.settings import EVENT_GAP_SECONDS, JSON_CONNECTIONS, STREAMS_AT_ONCE, WARM_UP_CALLS
 
@@ -46,7 +56,11 @@ class Round(msgspec.Struct, kw_only=True):
 
 
 class Case(msgspec.Struct, kw_only=True):
-    """A way to the upstream. `calls` counts every call that was made through it, also those that warm up."""
+    """A way to the upstream. `calls` counts every call that was made through it, also those that warm up.
+
+    A translated one is asked in Anthropic's wire; what its reply must be is taken from the first, once that was found
+    to hold all of the upstream's answer.
+    """
 
     name: str
     port: int
@@ -54,19 +68,29 @@ class Case(msgspec.Struct, kw_only=True):
     is_stream: bool
     meters: Meters
     keys: tuple[str, ...] = ("bsr_" + "0" * 64,)
+    is_translated: bool = False
+    expected: bytes = b""
     calls: int = 0
     rounds: list[Round] = []
 
     def requests(self, *, is_slow: bool = False) -> list[bytes]:
         """Return the bytes of one call with each key."""
-        body = chat_body(self.model, is_stream=self.is_stream, is_slow=is_slow)
-        return [http_request(self.port, key, body) for key in self.keys]
+        make, path = (messages_body, MESSAGES_PATH) if self.is_translated else (chat_body, CHAT_PATH)
+        body = make(self.model, is_stream=self.is_stream, is_slow=is_slow)
+        return [http_request(self.port, key, body, path=path) for key in self.keys]
 
     def verify(self) -> None:
         """Make one call and compare the bytes. Raises ReplyWrong."""
         connection = connect(self.port)
-        call(connection, self.requests()[0], STREAM_REPLY if self.is_stream else CHAT_REPLY)
+        reply = ask(connection, self.requests()[0])
         connection.close()
+        if self.is_translated:
+            is_right = holds_answer(reply, is_stream=self.is_stream)
+        else:
+            is_right = reply == (STREAM_REPLY if self.is_stream else CHAT_REPLY)
+        if not is_right:
+            raise ReplyWrong(f"a reply that does not hold the upstream's answer: {reply[:600]!r}")
+        self.expected = reply
         self.calls += 1
 
     def warm_up(self) -> None:
@@ -86,7 +110,8 @@ class Case(msgspec.Struct, kw_only=True):
         return statistics.median(read(item) for item in self.rounds)
 
     def _load(self, **order: object) -> LoadResult:
-        result = run_load(msgspec.convert({"port": self.port, "requests": self.requests(), **order}, LoadOrder))
+        known = {"port": self.port, "requests": self.requests(), "expected": self.expected}
+        result = run_load(msgspec.convert({**known, **order}, LoadOrder))
         self.calls += result.calls
         return result
 

@@ -13,22 +13,23 @@ from collections.abc import Callable
 
 import msgspec
 
-from tests.bench.payloads import CHAT_REPLY, EVENTS, STREAM_REPLY
 from tests.bench.replies import ReplyWrong, call, connect, expect
 
 _READ_BYTES = 262_144
 _SILENCE_SECONDS = 60
+_EVENT_BEGINS = b"data: "
 
 
 class LoadOrder(msgspec.Struct, kw_only=True):
     """What to do. `kind` is `throughput`, `latency` or `streams`; a stop comes by `seconds` or after `calls`.
 
-    Connections take turns with the `requests`, each keeping to one of them.
+    Connections take turns with the `requests`, each keeping to one of them. Every reply must be the `expected` one.
     """
 
     kind: str
     port: int
     requests: list[bytes]
+    expected: bytes
     connections: int = 1
     seconds: float = 0
     calls: int = 0
@@ -61,12 +62,12 @@ def run_throughput(order: LoadOrder) -> LoadResult:
         for key, _ in ready:
             connection = sockets[key.fd]
             piece = connection.recv(_READ_BYTES)
-            if key.fd in partial or not _is_whole_reply(piece):
+            if key.fd in partial or not _is_whole_reply(piece, order.expected):
                 raw = partial.setdefault(key.fd, bytearray())
                 raw += piece
                 if not piece:
                     raise ReplyWrong(f"the connection was closed after {len(raw)} bytes: {bytes(raw[:600])!r}")
-                if not expect(raw, CHAT_REPLY):
+                if not expect(raw, order.expected):
                     continue
                 del partial[key.fd]
             calls += 1
@@ -78,9 +79,9 @@ def run_throughput(order: LoadOrder) -> LoadResult:
     return LoadResult(calls=calls, seconds=time.perf_counter() - started)
 
 
-def _is_whole_reply(piece: bytes) -> bool:
+def _is_whole_reply(piece: bytes, expected: bytes) -> bool:
     """The common case in two comparisons: a 200 with a declared length whose last bytes are the whole body."""
-    return piece.endswith(CHAT_REPLY) and piece.startswith(b"HTTP/1.1 200")
+    return piece.endswith(expected) and piece.startswith(b"HTTP/1.1 200")
 
 
 def run_latency(order: LoadOrder) -> LoadResult:
@@ -92,7 +93,7 @@ def run_latency(order: LoadOrder) -> LoadResult:
     deadline = started + order.seconds if order.seconds else float("inf")
     while time.perf_counter() < deadline and (not order.calls or len(latencies) < order.calls):
         sent = time.perf_counter_ns()
-        call(connection, next(requests), CHAT_REPLY)
+        call(connection, next(requests), order.expected)
         latencies.append((time.perf_counter_ns() - sent) / 1000)
     connection.close()
     return LoadResult(calls=len(latencies), seconds=time.perf_counter() - started, latencies_us=latencies)
@@ -115,16 +116,15 @@ class _Stream:
 
     def read(self) -> bool:
         """Take what has come; return whether these bytes held the first event's beginning."""
-        was_before = EVENTS[0][:6] not in self.raw
+        was_before = _EVENT_BEGINS not in self.raw
         piece = self.connection.recv(_READ_BYTES)
         if not piece:
             raise ReplyWrong(f"the stream was closed after {len(self.raw)} bytes: {bytes(self.raw[:600])!r}")
         self.raw += piece
-        return was_before and EVENTS[0][:6] in self.raw
+        return was_before and _EVENT_BEGINS in self.raw
 
-    @property
-    def is_complete(self) -> bool:
-        return self.raw.endswith(b"0\r\n\r\n") and expect(self.raw, STREAM_REPLY)
+    def is_complete(self, expected: bytes) -> bool:
+        return self.raw.endswith(b"0\r\n\r\n") and expect(self.raw, expected)
 
 
 def run_streams(order: LoadOrder) -> LoadResult:
@@ -148,7 +148,7 @@ def run_streams(order: LoadOrder) -> LoadResult:
             stream = by_descriptor[key.fd]
             if stream.read():
                 result.latencies_us.append((time.perf_counter_ns() - stream.sent_ns) / 1000)
-            if not stream.is_complete:
+            if not stream.is_complete(order.expected):
                 continue
             result.calls += 1
             left[key.fd] -= 1

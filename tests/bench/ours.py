@@ -1,4 +1,4 @@
-"""Our two cases, and the accounts of what they did."""
+"""Our cases, and the accounts of what they did."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _RAMP_SECONDS = 1.0
 
 
 class Ours:
-    """Our two cases, and the accounts of what they did."""
+    """Our cases, and the accounts of what they did."""
 
     def __init__(self, gateway: Gateway, cases: list[Case]) -> None:
         self.gateway = gateway
@@ -40,8 +40,8 @@ class Ours:
         before = machine.rss_mib(self.gateway.processes())
         requests = case.requests(is_slow=True)
         order = LoadOrder(
-            kind="streams", port=case.port, requests=requests, connections=HELD_STREAMS, calls=1,
-            ramp_seconds=_RAMP_SECONDS,
+            kind="streams", port=case.port, requests=requests, expected=case.expected, connections=HELD_STREAMS,
+            calls=1, ramp_seconds=_RAMP_SECONDS,
         )  # fmt: skip
         with running_load(order) as process:
             time.sleep(_RAMP_SECONDS + 2)
@@ -53,15 +53,24 @@ class Ours:
 def prepare(gateway: Gateway, *, tell: Callable[[str], None]) -> Ours:
     """Add models, four budgets and a key, and return our cases."""
     tell("adding models, budgets and a key")
-    gateway.operator.add_model("bench-chat", gateway.scene.json_port)
-    gateway.operator.add_model("bench-stream", gateway.scene.stream_port)
+    for ending in ("", "-translated"):
+        gateway.operator.add_model(f"bench-chat{ending}", gateway.scene.json_port)
+        gateway.operator.add_model(f"bench-stream{ending}", gateway.scene.stream_port)
     key = gateway.operator.add_key_under_four_budgets()
     meters = gateway.meters()
 
-    def case(name: str, model: str, *, is_stream: bool) -> Case:
-        return Case(name=name, port=gateway.port, model=model, is_stream=is_stream, meters=meters, keys=(key,))
+    def case(name: str, model: str, *, is_stream: bool, is_translated: bool = False) -> Case:
+        return Case(
+            name=name, port=gateway.port, model=model, is_stream=is_stream, meters=meters, keys=(key,),
+            is_translated=is_translated,
+        )  # fmt: skip
 
     return Ours(
         gateway,
-        [case("bursar", "bench-chat", is_stream=False), case("bursar_stream", "bench-stream", is_stream=True)],
+        [
+            case("bursar", "bench-chat", is_stream=False),
+            case("bursar_stream", "bench-stream", is_stream=True),
+            case("translated", "bench-chat-translated", is_stream=False, is_translated=True),
+            case("translated_stream", "bench-stream-translated", is_stream=True, is_translated=True),
+        ],
     )

@@ -1,10 +1,15 @@
-"""The bytes of the bench: one request and its two canned replies, the same for every case."""
+"""The bytes of the bench: one request and its two canned replies, the same for every case.
+
+A translated call says the same in Anthropic's words, and is answered by the same upstream.
+"""
 
 import json
+from collections.abc import Callable
 
 REQUEST_BYTES = 916
 STREAM_EVENTS = 100
-PATH = "/v1/chat/completions"
+CHAT_PATH = "/v1/chat/completions"
+MESSAGES_PATH = "/v1/messages"
 # A stream whose prompt holds this word is sent slowly, so that many can be held open at once.
 SLOW_WORD = "slowly"
 
@@ -56,22 +61,36 @@ def chat_body(model: str, *, is_stream: bool, is_slow: bool = False) -> bytes:
     if is_stream:
         document |= {"stream": True, "stream_options": {"include_usage": True}}
     word = SLOW_WORD if is_slow else "quickly"
-    document["messages"] = [
-        {"role": "system", "content": f"Answer {word}."},
-        {"role": "user", "content": ""},
-    ]
-    padding = REQUEST_BYTES - len(_compact(document))
-    document["messages"] = [
-        {"role": "system", "content": f"Answer {word}."},
-        {"role": "user", "content": ("Explain how costs are allocated to teams. " * 40)[:padding]},
-    ]
-    return _compact(document)
+    system = {"role": "system", "content": f"Answer {word}."}
+    return _padded(document, lambda text: {"messages": [system, {"role": "user", "content": text}]})
 
 
-def http_request(port: int, key: str, body: bytes) -> bytes:
+def messages_body(model: str, *, is_stream: bool, is_slow: bool = False) -> bytes:
+    """Return the same request in Anthropic's words, of as many bytes."""
+    document: dict[str, object] = {"model": model, "max_tokens": 256, "temperature": 0.2}
+    if is_stream:
+        document["stream"] = True
+    document["system"] = f"Answer {SLOW_WORD if is_slow else 'quickly'}."
+    return _padded(document, lambda text: {"messages": [{"role": "user", "content": text}]})
+
+
+def _padded(document: dict[str, object], said: Callable[[str], dict[str, object]]) -> bytes:
+    padding = REQUEST_BYTES - len(_compact(document | said("")))
+    return _compact(document | said(("Explain how costs are allocated to teams. " * 40)[:padding]))
+
+
+def holds_answer(reply: bytes, *, is_stream: bool) -> bool:
+    """Return whether a translated reply has all that the upstream said: its words, its counts and an end."""
+    if is_stream:
+        words = [f" word{number}".encode() for number in range(1, STREAM_EVENTS - 2)]
+        return all(word in reply for word in words) and b'"output_tokens":64' in reply and b"message_stop" in reply
+    return _ANSWER.strip().encode() in reply and b'"output_tokens":64' in reply and b"end_turn" in reply
+
+
+def http_request(port: int, key: str, body: bytes, *, path: str = CHAT_PATH) -> bytes:
     """Return the whole HTTP/1.1 request that a client sends."""
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
         f"Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -58,6 +58,13 @@ def connect(port: int) -> socket.socket:
 
 def call(connection: socket.socket, request: bytes, expected: bytes) -> None:
     """Send one request and read its reply whole. Raises ReplyWrong."""
+    reply = ask(connection, request)
+    if reply != expected:
+        raise ReplyWrong(f"a reply of {len(reply)} bytes where {len(expected)} were expected: {reply[:600]!r}")
+
+
+def ask(connection: socket.socket, request: bytes) -> bytes:
+    """Send one request and return the body of its reply. Raises ReplyWrong."""
     connection.sendall(request)
     raw = bytearray()
     while True:
@@ -65,5 +72,5 @@ def call(connection: socket.socket, request: bytes, expected: bytes) -> None:
         if not piece:
             raise ReplyWrong(f"the connection was closed after {len(raw)} bytes: {bytes(raw[:600])!r}")
         raw += piece
-        if expect(raw, expected):
-            return
+        if (body := body_of(raw)) is not None:
+            return body

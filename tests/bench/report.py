@@ -60,14 +60,15 @@ def against_bars(cases: Mapping[str, Figures]) -> list[tuple[str, float, float, 
 def render(cases: Mapping[str, Figures]) -> str:
     """Return the table that a person reads."""
     heads = ("calls/s", "CPU us", "per core/s", "p50 us", "p99 us", "RSS MiB", "database us")
-    lines = [f"{'':16}" + "".join(f"{head:>13}" for head in heads)]
+    lines = [f"{'':18}" + "".join(f"{head:>13}" for head in heads)]
     names = {"per_core": "requests_per_second_per_core"}
     for name, figures in cases.items():
         cells = [_cell(figures.get(names.get(column, column))) for column in _COLUMNS]
-        lines.append(f"{name:16}" + "".join(f"{cell:>13}" for cell in cells))
+        lines.append(f"{name:18}" + "".join(f"{cell:>13}" for cell in cells))
     lines += [
         "",
         "Streams: calls are whole streams of 100 events, p50 and p99 are the time to the first event.",
+        "Translated: asked in Anthropic's wire, answered by the same upstream in OpenAI's.",
         "Admission: reserving and settling on four budgets alone, without HTTP.",
     ]
     bars = against_bars(cases)

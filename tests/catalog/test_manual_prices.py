@@ -35,7 +35,7 @@ def in_force(model_id: int, at: datetime) -> dict[str, Decimal]:
     return {row.token_class: usd_per_million(row.nano_per_unit) for row in found}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=CHANGES)
 def test_any_sequence_of_prices_by_hand_leaves_one_history(changes: list[tuple[int, int, dict[str, Decimal]]]) -> None:
     with transaction.atomic():

@@ -57,7 +57,7 @@ def applied(rows: list[Segment], wishes: tuple[Segment, ...], at: datetime) -> l
 INSTANTS = st.integers(-1, DAYS + 1).map(day)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(before=lines(), after=lines(), at=INSTANTS, looked_at=INSTANTS)
 def test_nothing_before_the_instant_changes_and_from_it_on_all_is_as_wanted(
     before: tuple[Segment, ...], after: tuple[Segment, ...], at: datetime, looked_at: datetime
@@ -66,7 +66,7 @@ def test_nothing_before_the_instant_changes_and_from_it_on_all_is_as_wanted(
     assert value_at(result, looked_at) == value_at(before if looked_at < at else after, looked_at)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(before=lines(), after=lines(), at=INSTANTS)
 def test_rows_never_overlap_and_each_lasts(
     before: tuple[Segment, ...], after: tuple[Segment, ...], at: datetime
@@ -76,7 +76,7 @@ def test_rows_never_overlap_and_each_lasts(
     assert all(one.ends_at <= other.starts_at for one, other in pairwise(result))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(before=lines(), after=lines(), at=INSTANTS)
 def test_doing_it_again_changes_nothing(before: tuple[Segment, ...], after: tuple[Segment, ...], at: datetime) -> None:
     result = applied(kept(before), after, at)

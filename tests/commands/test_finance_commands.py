@@ -248,3 +248,20 @@ def test_costs_that_vendors_report_are_compared_and_the_exit_code_tells(
         call_command(*span, stdout=out)
     assert stopped.value.code == 1
     assert "xai/grok-4.5      2            1  0.0000027015    0.00000405225  -0.00000135075" in out.getvalue()
+
+
+def test_a_vendors_bill_is_put_beside_the_books_and_a_day_that_is_apart_exits_with_one(
+    world: FinanceWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "costs.json"
+    bucket = {"starting_at": "2026-10-01T00:00:00Z", "ending_at": "2026-10-02T00:00:00Z"}
+    result = {"amount": "250", "currency": "USD", "model": None}
+    file.write_text(json.dumps({"data": [{**bucket, "results": [result]}], "has_more": False}))
+    with pytest.raises(SystemExit) as ended:
+        call_command("ledger", "bill", str(file), "--connection", world.vendor.name)
+    assert ended.value.code == 1
+    whole, unattributed = capsys.readouterr().out.splitlines()[-2:]
+    assert whole.split()[-3:] == ["2.50", "0.00", "apart"]
+    assert "(unattributed)" in unattributed
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("ledger", "bill", str(tmp_path / "none"), "--connection", world.vendor.name)

@@ -54,6 +54,26 @@ def test_a_fallback_is_the_last_of_an_alias() -> None:
     assert _order() == ["vllm/llama-4", "spare/llama-4"]
 
 
+def test_media_have_bounds_and_may_be_priced_by_the_piece_alone() -> None:
+    bound = ("--bound", "image_output_tokens.1024x1024.high=4160", "--bound", "audio_seconds=1500")
+    _run("add", "painter", "--connection", "vllm", "--image-price", "20000", *bound)
+    (row,) = [row for row in _run("list", "--aliases") if row["alias"] == "painter"]
+    assert row["bounds"] == {"image_output_tokens.1024x1024.high": 4160, "audio_seconds": 1500}
+    _run("add", "painter", "--connection", "spare", "--alias", "other", "--bound", "audio_seconds=60")
+    (row,) = [row for row in _run("list", "--aliases") if row["alias"] == "other"]
+    assert row["bounds"] == {"image_output_tokens.1024x1024.high": 4160, "audio_seconds": 60}
+    (price,) = _run("prices", "openai_compatible/painter")
+    assert (price["token_class"], price["usd_per_million"]) == ("image", "20000")
+
+
+@pytest.mark.parametrize(
+    "text", ["audio_seconds", "audio_seconds=0", "audio_seconds=-1", "audio_seconds=1e3", "tokens=5"]
+)
+def test_a_bound_that_nobody_asks_for_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match="is no bound"):
+        _run("add", "painter", "--connection", "vllm", "--image-price", "20000", "--bound", text)
+
+
 def test_a_fallback_needs_an_alias_that_there_is() -> None:
     with pytest.raises(CommandError, match="no model alias 'lama'"):
         _run("add", "llama-4", "--connection", "spare", "--alias", "lama", "--as-fallback")
@@ -108,3 +128,9 @@ def test_a_route_that_means_nothing_is_refused(words: tuple[str, ...], sentence:
     with pytest.raises(CommandError, match=sentence):
         _run("route", "llama", *words)
     assert not AuditEvent.objects.filter(action="alias.routing_changed").exists()
+
+
+def test_what_follows_an_own_account_is_said_per_alias() -> None:
+    assert _run("own", "llama", "--then", "shared") == {"alias": "llama", "then": "shared"}
+    assert AuditEvent.objects.latest("id").action == "alias.own_accounts_changed"
+    assert _run("own", "llama", "--then", "nothing")["then"] == "nothing"

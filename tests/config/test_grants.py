@@ -86,10 +86,18 @@ def test_the_gateway_writes_to_no_table_directly(database_urls: dict[DatabaseRol
 _FUNCTIONS = {
     "gateway": {
         "budgets_open_account",
+        "jobs_begin",
+        "jobs_drop",
+        "jobs_forget_file",
+        "jobs_keep_file",
+        "jobs_note",
+        "jobs_own_files",
+        "metering_end_durable",
         "metering_epochs_of",
         "metering_fence",
         "metering_flush",
         "metering_grant",
+        "metering_hold_durably",
         "metering_lose",
         "metering_open_allowance",
         "metering_reassert",
@@ -106,18 +114,21 @@ _FUNCTIONS = {
         "budgets_limit_at",
         "budgets_limit_unopened",
         "budgets_open_account",
+        "jobs_own_files",
         "ledger_attach_day",
         "ledger_detach_day",
         "ledger_digest_of_day",
         "ledger_fingerprint",
         "ledger_make_partitions",
         "ledger_open_month",
+        "metering_end_durable",
         "metering_lock_revisions",
         "metering_recover",
         "metering_release_lost",
         "metering_resolve",
         "metering_resolve_rest",
         "metering_revise",
+        "metering_settle_lines",
     },
 }
 
@@ -129,7 +140,7 @@ def test_of_the_functions_of_money_each_role_may_call_those_of_its_work(
     with psycopg.connect(database_urls[role]) as session:
         rows = session.execute(
             "SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-            " AND proname ~ '^(budgets|ledger|metering)_' AND prorettype <> 'trigger'::regtype"
+            " AND proname ~ '^(budgets|jobs|ledger|metering)_' AND prorettype <> 'trigger'::regtype"
             " AND has_function_privilege(oid, 'EXECUTE')"
         ).fetchall()
     expected = _FUNCTIONS["gateway" if role == "gateway" else "console"]

@@ -14,7 +14,9 @@ def test_every_scheduled_task_exists() -> None:
 def test_finance_and_alerts_are_scheduled() -> None:
     schedule = {entry["task"].rpartition(".")[2]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
     assert schedule["watch_budgets"] == schedule["deliver_alerts"] == 60.0
+    assert schedule["look_at_jobs"] == 15.0
     assert schedule["prove_ledger_nightly"] == crontab(hour=2, minute=20)
     assert schedule["write_due_statements"] == crontab(minute=10)
     assert schedule["compare_vendor_costs"] == crontab(minute=25)
+    assert schedule["keep_prompts_in_order"] == crontab(hour=0, minute=50)
     assert schedule["make_coming_partitions"] == crontab(hour=0, minute=40)

@@ -10,9 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from governance.core.plugins import load_plugins
 from governance.gateway.rendition import others_of, read_as, translated
 from governance.plugin import ConnectionSettings, GoverningFields, Provider, RequestInvalid, RequestUnbounded, Wire
+from governance.plugin.jobs import JobKind, takes_jobs
+from governance.plugin.media import IMAGE_INPUT_TOKENS
 
 DOCS = Path(__file__).parents[2] / "docs"
 JSON_FILE = DOCS / "capabilities.json"
@@ -136,6 +140,10 @@ def _way(provider: Provider, wire: Wire, feature: str) -> str:
 
 
 def _bounded(provider: Provider, wire: Wire, fields: GoverningFields) -> None:
+    """Bound it, for a model of which the catalogue says what an image counts as."""
+    if fields.media is not None:
+        media = msgspec.structs.replace(fields.media, bounds={IMAGE_INPUT_TOKENS: 1_000})
+        fields = msgspec.structs.replace(fields, media=media)
     connection = ConnectionSettings(id=1, name="any", base_url="https://api.example.test/v1", credential="any")
     provider.bound(wire=wire, connection=connection, fields=fields)
 
@@ -149,7 +157,8 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
         "programs it is `capabilities.json`. *native*: the vendor speaks the client's wire and its bytes pass.",
         "*translated*: request, answer, stream and errors are translated (see [translation](translation.md)).",
         "*refused*: with a sentence, before anything is sent, because the vendor's wire has no words for it or because",
-        "nothing bounds what it would cost. Batches are not served yet in any wire.",
+        "nothing bounds what it would cost. *vision* is asked of a model of which the catalogue says what an image",
+        "counts as at most; of another one it is refused, but for Anthropic's.",
     ]
     for wire in REQUESTS:
         lines += ["", f"## {wire.value}", "", f"| vendor | {' | '.join(FEATURES)} |", "|---|" + "---|" * len(FEATURES)]
@@ -161,6 +170,11 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
     for other in (each for each in Wire if each not in REQUESTS):
         names = [name for name, wires in found.items() if wires[other.value]["text"] == Way.NATIVE.value]
         lines.append(f"| {other.value} | {', '.join(names) or 'none'} |")
+    lines += ["", "## Jobs", "", "| kind | vendors |", "|---|---|"]
+    providers = load_plugins().providers
+    for kind in JobKind:
+        names = sorted(name for name, each in providers.items() if takes_jobs(each) and kind in each.job_kinds)
+        lines.append(f"| {kind.value} | {', '.join(names) or 'none'} |")
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bursar_plugin_gemini import Gemini
 from bursar_plugin_price_catalogue.handkept import HandKept
 
 from governance.catalog.hours import text_of
@@ -22,6 +23,7 @@ from governance.plugin import (
     UsageReport,
     Wire,
 )
+from governance.plugin.gemini import read_generate_request
 from governance.plugin.openai_chat import read_chat_request, splice
 from tests.support.recordings import counted, exchange
 from tests.support.vendor_replies import BASE_URLS, PROVIDERS, price_card
@@ -356,6 +358,20 @@ def test_trap_36_a_key_of_ones_own_behind_a_gateway_costs_the_fee_and_the_vendor
     usage = {**USAGE, "cost": 0.00005, "cost_details": {"upstream_inference_cost": 0.001}}
     assert read("openrouter", {**usage, "is_byok": True}).vendor_cost == "0.00105"
     assert read("openrouter", {**usage, "is_byok": False}).vendor_cost == "0.00005"
+
+
+def test_trap_22_no_free_allowance_is_ever_assumed() -> None:
+    card = catalogue_card("xai", "grok-4.7")
+    searched = [card.rate(Usage(input_tokens=0, output_tokens=0, web_search_calls=calls)) for calls in (1, 5001)]
+    # 5 USD per thousand: the first call costs what the one after any month's allowance does.
+    assert [rated.charge_nano for rated in searched] == [5_000_000, 5_001 * 5_000_000]
+    # Google gives so many grounded prompts a month to a whole family of models: what one costs, no request can know.
+    fields = read_generate_request(
+        b'{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"tools":[{"googleSearch":{}}]}', model="m", stream=False
+    )
+    gemini = ConnectionSettings(id=1, name="prod", base_url="https://api.example.test", credential="key")
+    with pytest.raises(RequestUnbounded, match=r"Google Gemini.*: remove"):
+        Gemini().bound(wire=Wire.GEMINI_GENERATE, connection=gemini, fields=fields)
 
 
 def catalogue_card(provider: str, model: str, *, at: datetime = NOW) -> RateCard:

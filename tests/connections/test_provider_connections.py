@@ -13,7 +13,7 @@ from governance.connections.errors import (
     SealBroken,
 )
 from governance.connections.models import Connection, SealedCredential
-from governance.connections.operations import NewConnection
+from governance.connections.operations import NewConnection, Owner
 from governance.connections.sealing import Sealed, unseal
 from governance.core.database_url import DatabaseRole
 from governance.core.plugins import load_plugins
@@ -206,3 +206,25 @@ def test_the_console_writes_credentials_and_cannot_read_them(database_urls: dict
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             console.execute("SELECT ciphertext FROM connections_sealedcredential")
     assert SealedCredential.objects.get().sealing_key == "second"
+
+
+def test_an_own_account_belongs_to_one_unit_or_team_of_the_organisation(company: Company) -> None:
+    connection = add(company, owner=Owner(team_id=company.team.pk, is_charged=False))
+    assert (connection.owner_text, connection.is_charged) == ("team search", False)
+    assert last_event().after["team_id"] == company.team.pk
+    for owner in (
+        Owner(),
+        Owner(team_id=company.team.pk, unit_id=company.unit.pk),
+        Owner(team_id=found("Other").team.pk),
+    ):
+        with pytest.raises(ConnectionRefused):
+            add(company, name="another", owner=owner)
+
+
+def test_whether_an_own_account_is_charged_can_change_and_a_shared_one_always_is(company: Company) -> None:
+    connection = add(company, owner=Owner(unit_id=company.unit.pk))
+    operations.change_charging(actor=ACTOR, connection_id=connection.pk, is_charged=False)
+    assert (last_event().action, last_event().after) == ("connection.charging_changed", {"is_charged": False})
+    shared = add(company, name="shared")
+    with pytest.raises(ConnectionRefused, match="everybody's, so what is used through it is charged"):
+        operations.change_charging(actor=ACTOR, connection_id=shared.pk, is_charged=False)

@@ -15,12 +15,21 @@ OF_SEARCH_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 404}
 OF_WHOLE = OF_ALL | {"owner": 403, "developer": 403}
 OF_BUDGETS = OF_WHOLE | {"auditor": 403}
 
+OF_ADMINS = dict.fromkeys(OF_ALL, 403) | {"admin": 200}
+
 MATRIX = {
     "overview": OF_ALL,
     "overview_figures": OF_ALL,
     "requests": OF_ALL,
     "request": OF_ALL | {"developer": 404},
     "request_settle": {"admin": 200, "finance": 403, "auditor": 403, "owner": 404, "developer": 404, "outsider": 403},
+    "request_prompt": OF_ALL | {"finance": 403, "auditor": 403, "developer": 404},
+    "teams": OF_ALL,
+    "team": OF_ALL,
+    "team_regions": OF_ADMINS,
+    "team_guard": OF_ADMINS,
+    "team_cache": OF_ADMINS,
+    "team_prompts": OF_ADMINS,
     "budgets": OF_ALL,
     "budget": OF_ALL,
     "budget_create": OF_BUDGETS,
@@ -42,6 +51,8 @@ MATRIX = {
     "key_revoke": OF_SEARCH_OWNERS,
     "models": OF_ALL,
     "model": OF_ALL,
+    "connections": OF_ADMINS | {"auditor": 200},
+    "connection_create": OF_ADMINS,
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
@@ -50,6 +61,7 @@ MATRIX = {
 def _address(name: str, company: Company) -> str:
     key = company.keys["search-production"]
     record = company.latest_record(key="search-production")
+    team = f"/teams/{company.teams['search'].pk}"
     search = f"/budgets/{company.budgets['Search'].pk}"
     addresses = {
         "overview": "/",
@@ -57,6 +69,10 @@ def _address(name: str, company: Company) -> str:
         "requests": "/requests/",
         "request": f"/requests/{record.attempt_id}/",
         "request_settle": f"/requests/{company.suspense_id}/settle/",
+        "request_prompt": f"/requests/{record.attempt_id}/prompt/",
+        "teams": "/teams/",
+        "team": f"{team}/",
+        **{f"team_{what}": f"{team}/{what}/" for what in ("regions", "guard", "cache", "prompts")},
         "budgets": "/budgets/",
         "budget": f"{search}/",
         "budget_create": "/budgets/new/",
@@ -78,6 +94,8 @@ def _address(name: str, company: Company) -> str:
         "key_revoke": f"/keys/{key.pk}/revoke/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
+        "connections": "/connections/",
+        "connection_create": "/connections/new/",
         "statements": "/statements/",
         "statement_download": f"/statements/{company.statement_id}/download/",
     }
@@ -117,6 +135,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 16
+    assert len(objects) == 22
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -1,4 +1,6 @@
 import pytest
+import time_machine
+from django.db import connection
 
 from governance.alerts.models import Recipient
 from governance.alerts.operations import deliver_due, notice_crossings
@@ -140,10 +142,13 @@ def test_a_team_of_another_organisation_is_no_choice(company: Company, log_in: L
 
 
 def test_a_changed_limit_reaches_the_current_period_and_the_trail(company: Company, log_in: LogIn) -> None:
-    book(company, Call(key="chat-app", model="falcon-large", at=NOW, read=1_000_000, written=0))
+    # The database's clock decides which period is the current one, and stands nowhere still.
+    with connection.cursor() as cursor:
+        (today,) = cursor.execute("SELECT clock_timestamp()").fetchone()
     budget = company.budgets["Assistant"]
-
-    answer = log_in("admin").post(f"/budgets/{budget.pk}/limit/", {"limit": "2", "reason": "less"}, follow=True)
+    with time_machine.travel(today, tick=False):
+        book(company, Call(key="chat-app", model="falcon-large", at=today, read=1_000_000, written=0))
+        answer = log_in("admin").post(f"/budgets/{budget.pk}/limit/", {"limit": "2", "reason": "less"}, follow=True)
 
     assert Account.objects.get(budget=budget).limit_nano == 2_000_000_000
     assert "Used up: calls are refused" in answer.content.decode()
@@ -184,3 +189,16 @@ def test_a_developer_sees_the_teams_budget_and_no_other(company: Company, log_in
     assert f"/budgets/{company.budgets['Search'].pk}/" in text
     for name in ("Whole company", "Assistant", "Lab key"):
         assert f"/budgets/{company.budgets[name].pk}/" not in text
+
+
+def test_thresholds_change_with_the_limit_and_stay_where_nobody_asks_for_them(company: Company, log_in: LogIn) -> None:
+    client, budget = log_in("finance"), company.budgets["Search"]
+    page = f"/budgets/{budget.pk}/limit/"
+    client.post(page, {"limit": "700", "thresholds": "70, 90 committed", "reason": "earlier"})
+    assert [str(each) for each in budget.thresholds.all()] == ["70 %", "90 % committed"]
+    assert 'value="70, 90 committed"' in client.get(page).content.decode()
+    client.post(page, {"limit": "800"})
+    assert budget.thresholds.count() == 2
+    assert "is no threshold" in client.post(page, {"limit": "800", "thresholds": "soon"}).content.decode()
+    client.post(page, {"limit": "800", "thresholds": ""})
+    assert not budget.thresholds.exists()

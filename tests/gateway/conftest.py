@@ -74,6 +74,7 @@ def limits() -> Limits:
         watch_seconds=0.05,
         policy_poll_seconds=1,
         flush_seconds=0.05,
+        lease_idle_seconds=0.3,
         database_seconds=20,
     )
 

@@ -309,7 +309,7 @@ async def test_a_vendors_overload_is_asked_again_before_the_client_is_told(
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status", "kind"),
     [
-        ("POST", "/v1/messages/batches", {}, 404, "not_found_error"),
+        ("POST", "/v1/messages/else", {}, 404, "not_found_error"),
         ("GET", "/v1/messages", {}, 405, "invalid_request_error"),
         ("POST", "/v1/complete", {"anthropic-version": "2023-06-01"}, 404, "not_found_error"),
         ("GET", "/v1/files", {"anthropic-version": "2023-06-01"}, 404, "not_found_error"),

@@ -16,7 +16,7 @@ from governance.gateway.limits import Limits
 from governance.plugin.openai_chat import ChatConventions, OpenAIChatProvider, StreamUsage
 from governance.plugin.provider import ConnectionSettings, Wire
 from governance.plugin.tokens import TokenGrant, client_credentials
-from governance.policy.hot import credential_opener
+from governance.policy.opening import Opener
 from tests.gateway.vendor import Vendor, VendorCall
 from tests.gateway.world import CREDENTIAL, World, eventually
 
@@ -68,7 +68,7 @@ async def make_keeper(
             pool=pool,
             listen=lambda: AsyncConnection.connect(database_urls["gateway"], autocommit=True),
             providers={"exchanging": Exchanging()},
-            open_credential=credential_opener(world.environment.sealing_keys),
+            opener=Opener(world.environment.sealing_keys),
             tokens=tokens,
             clock=clock,
             limits=limits,

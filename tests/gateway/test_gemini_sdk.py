@@ -221,7 +221,7 @@ async def test_the_header_of_the_key_tells_apis_apart_where_they_share_a_path(se
     async with served.client() as client:
         by_header = await client.get("/v1/models", headers={"x-goog-api-key": key})
         by_bearer = await client.get("/v1/models", headers={"authorization": f"Bearer {key}"})
-        unknown = await client.get("/v1/files", headers={"x-goog-api-key": key})
+        unknown = await client.get("/v1/operations", headers={"x-goog-api-key": key})
         chat = await client.post("/v1/chat/completions", headers={"x-goog-api-key": "bsr_wrong"}, json={})
     assert "models" in by_header.json() and "data" in by_bearer.json()
     assert unknown.json()["error"]["status"] == "NOT_FOUND"

@@ -15,7 +15,7 @@ PATH = "/v1/chat/completions"
 
 @pytest.fixture
 def limits() -> Limits:
-    return Limits(watch_seconds=0.05, database_seconds=20)
+    return Limits(watch_seconds=0.05, database_seconds=20, lease_idle_seconds=0.3)
 
 
 async def _relayed(served: Served, key: str) -> int:

@@ -147,7 +147,7 @@ async def test_a_compressed_body_is_refused(served: Served, key: str) -> None:
 
 
 async def test_what_is_not_metered_does_not_exist(served: Served, key: str) -> None:
-    paths = "/ /v1 /v1/responses/x /v1/batches /v1/chat/completions/ /v1/files /admin /v1/modelsx /v1//chat/completions"
+    paths = "/ /v1 /v1/responses/x/y /v1/batches/ /v1/chat/completions/ /v1/fine_tuning /admin /v1/modelsx"
     async with served.client(key) as client:
         for path in (*paths.split(), "/v1//chat/completions", "/v1/proxy/x", "/%2e%2e/metrics", "/%00"):
             for method in ("GET", "POST"):
@@ -158,6 +158,7 @@ async def test_what_is_not_metered_does_not_exist(served: Served, key: str) -> N
 async def test_every_route_has_its_methods_and_apis_refuse_strangers(served: Served) -> None:
     # A model's name may be anything, also what elsewhere is a method's name: what is asked for by GET is a model.
     served_too = {("GET", route.path) for route in ROUTES if "/models/{id}:" in route.path}
+    served_too |= {(method, "/v1/responses/input_tokens") for method in ("GET", "DELETE")}
     routes = {(route.method, route.path) for route in ROUTES} | served_too
     async with served.client() as client:
         for route in ROUTES:

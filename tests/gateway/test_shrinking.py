@@ -15,7 +15,7 @@ PRICES = {"input": "1000", "output": "2000"}
 
 @pytest.fixture
 def limits() -> Limits:
-    return Limits(after_disconnect_seconds=0.3, watch_seconds=0.05, database_seconds=20)
+    return Limits(after_disconnect_seconds=0.3, watch_seconds=0.05, database_seconds=20, lease_idle_seconds=0.3)
 
 
 @pytest.fixture

@@ -126,6 +126,7 @@ class TestBounds:
     @pytest.fixture
     def limits(self) -> Limits:
         return Limits(
+            lease_idle_seconds=0.3,
             first_byte_seconds=0.5,
             idle_seconds=0.5,
             write_stall_seconds=0.5,

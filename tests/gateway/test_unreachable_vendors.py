@@ -98,7 +98,7 @@ async def secured(
     servers = {}
     for name, context in contexts.items():
         servers[name] = await asyncio.start_server(vendor.serve, "127.0.0.1", 0, ssl=context())
-    limits = Limits(retries=0, connect_seconds=3, watch_seconds=0.05, database_seconds=20)
+    limits = Limits(retries=0, connect_seconds=3, watch_seconds=0.05, database_seconds=20, lease_idle_seconds=0.3)
     async with serving(environment, limits) as served:
         yield Secured(served, vendor, {name: each.sockets[0].getsockname()[1] for name, each in servers.items()})
     for each in servers.values():

@@ -4,10 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-import structlog
 
-from governance.core.clock import utc_now
-from governance.ledger.tasks import compare_vendor_costs
 from governance.ledger.vendor_costs import VendorCost, vendor_costs
 from tests.support.finance_world import NOVEMBER, Call, FinanceWorld, make_world
 
@@ -50,22 +47,3 @@ def test_nothing_is_compared_of_other_organisations_other_days_and_silent_vendor
     )
     assert found(world) == []
     assert found(make_world()) == []
-
-
-def test_the_hourly_look_warns_of_a_model_that_is_apart() -> None:
-    world = make_world()
-    key = world.key(world.team("Search", world.cost_centre("CC-1")))
-    model = world.model("grok-4.5", provider="xai")
-    world.book(
-        Call(key, model, lines("300000"), at=utc_now() - DAY / 2, vendor_cost_nano="500000"),
-        Call(key, world.model("exact", provider="xai"), lines("7"), at=utc_now() - DAY / 2, vendor_cost_nano="7"),
-    )
-    with structlog.testing.capture_logs() as logs:
-        compare_vendor_costs()
-    (warning,) = [entry for entry in logs if entry["organisation"] == world.organisation.name]
-    assert (warning["event"], warning["log_level"], warning["model"]) == (
-        "vendor_cost_differs",
-        "warning",
-        "xai/grok-4.5",
-    )
-    assert (warning["calls_apart"], warning["cost_usd"], warning["vendor_cost_usd"]) == (1, "0.0003", "0.0005")

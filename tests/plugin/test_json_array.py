@@ -41,7 +41,7 @@ def events_of(stream: bytes, cuts: list[int], *, max_event_bytes: int = 1000) ->
 
 
 @given(stream=streams, cuts=st.lists(st.integers(0, 10_000), max_size=40))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_any_chunking_gives_the_same_events_and_every_byte(stream: bytes, cuts: list[int]) -> None:
     whole = events_of(stream, [])
     assert events_of(stream, cuts) == whole

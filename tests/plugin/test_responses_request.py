@@ -130,8 +130,7 @@ def test_what_is_not_the_wire_is_refused_and_named(fields: dict[str, Any], field
         ({"conversation": "conv_1"}, "conversation"),
         ({"conversation": {"id": "conv_1"}}, "conversation"),
         ({"prompt": {"id": "pmpt_1", "version": "2"}}, "prompt"),
-        ({"background": True}, "background"),
-        ({"background_options": {"completion_window": "8h"}}, "background"),
+        ({"background_options": {"completion_window": "8h"}}, "background_options"),
     ],
 )
 def test_what_is_not_in_the_request_or_outlives_it_is_refused(fields: dict[str, Any], field: str) -> None:
@@ -230,6 +229,13 @@ def test_media_are_counted_wherever_they_are(part: dict[str, Any], remote: int, 
 )
 def test_trap_21_what_costs_more_than_its_bytes_is_named(fields: dict[str, Any], paid: str) -> None:
     assert read_responses_request(request(**fields)).paid_tools == (paid,)
+
+
+def test_a_reply_in_the_background_is_told_apart() -> None:
+    assert read_responses_request(request(background=True)).background
+    assert not read_responses_request(request(background=None)).background
+    with pytest.raises(RequestInvalid, match="'background' must be true or false"):
+        read_responses_request(request(background="yes"))
 
 
 def test_what_is_switched_off_costs_nothing() -> None:

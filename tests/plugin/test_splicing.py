@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from governance.plugin import RequestInvalid
 from governance.plugin.splicing import MAX_MEMBERS, splice
@@ -40,7 +41,7 @@ def bodies(draw: st.DrawFn) -> tuple[bytes, dict[str, Any]]:
 
 
 @given(body=bodies(), edits=objects)
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_the_spliced_body_means_the_body_with_the_edits(
     body: tuple[bytes, dict[str, Any]], edits: dict[str, Any]
 ) -> None:
@@ -49,7 +50,7 @@ def test_the_spliced_body_means_the_body_with_the_edits(
 
 
 @given(before=objects, old=values, after=objects, value=values, space=blanks)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_bytes_outside_an_edit_stay_as_they_are(
     before: dict[str, Any], old: object, after: dict[str, Any], value: object, space: str
 ) -> None:
@@ -121,3 +122,35 @@ def test_the_refusal_names_the_field_that_stands_twice() -> None:
 def test_what_is_no_json_object_is_refused_with_a_sentence(body: bytes, sentence: str) -> None:
     with pytest.raises(RequestInvalid, match=sentence):
         splice(body, {"model": "x"})
+
+
+@pytest.mark.parametrize(
+    ("body", "edits", "expected"),
+    [
+        (b'{"a":1,"b":2,"c":3}', {"a": UNSET}, b'{"b":2,"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"b": UNSET}, b'{"a":1,"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"c": UNSET}, b'{"a":1,"b":2}'),
+        (b'{"a":1,"b":2,"c":3}', {"a": UNSET, "b": UNSET}, b'{"c":3}'),
+        (b'{"a":1,"b":2,"c":3}', {"b": UNSET, "c": UNSET, "d": 4}, b'{"a":1,"d":4}'),
+        (b'{"a":1,"b":2,"c":3}', {"a": UNSET, "c": UNSET, "b": 5}, b'{"b":5}'),
+        (b'{"a":1,"b":2}', {"b": UNSET, "a": UNSET}, b"{}"),
+        (b'{"a":1,"b":2}', {"a": UNSET, "b": UNSET, "c": 3}, b'{"c":3}'),
+        (b'{"a":1}', {"b": UNSET}, b'{"a":1}'),
+        (b"{}", {"a": UNSET, "b": 1}, b'{"b":1}'),
+        (b' {\n "a" : "x,}" ,\n "b" : [1, 2]\n}\n', {"a": UNSET}, b' {\n "b" : [1, 2]\n}\n'),
+        (b' {\n "a" : "x,}" ,\n "b" : [1, 2]\n}\n', {"b": UNSET, "c": 1}, b' {\n "a" : "x,}","c":1\n}\n'),
+    ],
+)
+def test_a_field_is_taken_out_with_one_comma(body: bytes, edits: dict[str, object], expected: bytes) -> None:
+    assert splice(body, edits) == expected
+
+
+@given(body=bodies(), data=st.data(), edits=objects)
+@settings(max_examples=150)
+def test_what_is_left_is_what_a_dictionary_would_have(
+    body: tuple[bytes, dict[str, Any]], data: st.DataObject, edits: dict[str, Any]
+) -> None:
+    text, meaning = body
+    gone = data.draw(st.sets(st.sampled_from([*meaning, "absent"])))
+    expected = {name: value for name, value in {**meaning, **edits}.items() if name not in gone}
+    assert json.loads(splice(text, {**edits, **dict.fromkeys(gone, UNSET)})) == expected

@@ -52,7 +52,7 @@ def data_by_the_standard(stream: bytes) -> list[bytes]:
 
 
 @given(stream=streams, cuts=st.lists(st.integers(0, 10_000), max_size=40))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_any_chunking_gives_the_same_events_and_every_byte(stream: bytes, cuts: list[int]) -> None:
     whole = events_of(stream, [])
     assert events_of(stream, cuts) == whole
@@ -60,14 +60,14 @@ def test_any_chunking_gives_the_same_events_and_every_byte(stream: bytes, cuts: 
 
 
 @given(stream=streams)
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_the_data_is_what_the_standard_says(stream: bytes) -> None:
     ended = stream + b"\n\n"
     assert [event.data for event in events_of(ended, []) if event.data] == [d for d in data_by_the_standard(ended) if d]
 
 
 @given(stream=streams, cuts=st.lists(st.integers(0, 10_000), max_size=40), limit=st.integers(4, 30))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_oversized_events_pass_unread_and_the_others_are_still_read(stream: bytes, cuts: list[int], limit: int) -> None:
     events = events_of(stream, cuts, max_event_bytes=limit)
     assert b"".join(event.raw for event in events) == stream

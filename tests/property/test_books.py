@@ -21,7 +21,7 @@ from governance.audit.queries import first_broken_event
 from governance.budgets import operations as budgets
 from governance.budgets.models import Account
 from governance.ledger.proof import prove_ledger
-from governance.metering.models import Lease, Worker
+from governance.metering.models import DurableReservation, Lease, Worker
 from governance.metering.proof import prove_accounts
 from tests.support.finance_world import Call, FinanceWorld, make_world
 
@@ -29,6 +29,8 @@ ADA = Actor(name="ada@example.org")
 LIMITS = (5_000, 900, 300)
 AMOUNTS = st.integers(1, 400)
 GRANT = "SELECT outcome, account_id, granted_nano FROM metering_grant(%s, %s, %s, %s, %s, %s, %s, %s)"
+HOLD = "SELECT outcome FROM metering_hold_durably(%s::json, %s, %s::uuid[], %s, %s)"
+SETTLE = "SELECT metering_settle_lines(%s, %s::json)"
 FLUSH = "SELECT metering_flush(%s, %s, %s, %s::json, %s, %s, '[]')"
 Row = dict[str, Any]
 
@@ -56,6 +58,8 @@ class Books(RuleBasedStateMachine):
         self.open: list[tuple[int, UUID, int, int]] = []  # epoch, attempt, depth of the path, amount
         self.settled: Counter[int] = Counter()
         self.suspense: dict[UUID, tuple[int, int]] = {}
+        self.jobs: dict[UUID, tuple[int, dict[str, tuple[UUID, int]]]] = {}  # depth, (attempt, amount) of each line
+        self.ended_jobs: list[UUID] = []
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
@@ -170,10 +174,75 @@ class Books(RuleBasedStateMachine):
         self.open = [each for each in self.open if each[0] != epoch]
         self.epochs[who] = self._epoch(who)
 
+    @rule(depth=st.integers(0, 2), amounts=st.lists(st.integers(0, 200), min_size=1, max_size=4))
+    def hold_durably(self, depth: int, amounts: list[int]) -> None:
+        """I1 and I19 for a whole job: all of its lines, or none."""
+        before = self.balances()
+        job, path = uuid4(), [account.pk for account in self.path(depth)]
+        lines = {f"line-{number}": (uuid4(), amount) for number, amount in enumerate(amounts)}
+        described = self.row(job, depth, 0, charge=None) | {"id": job}
+        attempts = [attempt for attempt, _ in lines.values()]
+        sent = (msgspec.json.encode(described).decode(), path, attempts, list(lines), amounts)
+        ((outcome,),) = ask(HOLD, *sent)
+        lacking = [limit - settled - held < sum(amounts) for limit, settled, held in before[: depth + 1]]
+        assert (outcome == "granted") == (not any(lacking))
+        if outcome == "granted":
+            assert ask(HOLD, *sent) == [("granted",)]
+            self.jobs[job] = depth, lines
+        else:
+            assert self.balances() == before
+            assert not DurableReservation.objects.filter(pk=job).exists()
+
+    @precondition(lambda self: any(lines for _, lines in self.jobs.values()))
+    @rule(data=st.data())
+    def settle_lines(self, data: st.DataObject) -> None:
+        """I6, I12: any of a job's lines, in any order and number of times, each counts once."""
+        job = data.draw(st.sampled_from([job for job, (_, lines) in self.jobs.items() if lines]))
+        depth, lines = self.jobs[job]
+        names = data.draw(st.lists(st.sampled_from(sorted(lines)), min_size=1, max_size=4))
+        endings = {name: data.draw(st.integers(0, 300) | st.sampled_from(["suspense", "released"])) for name in names}
+        rows = [self.ended(depth, endings[name]) | {"name": name} for name in names]
+        text = msgspec.json.encode([*rows, rows[0] | {"name": "of nobody"}]).decode()
+        assert ask(SETTLE, job, text) == [(len(endings),)]
+        assert ask(SETTLE, job, text) == [(0,)]
+        for name, ending in endings.items():
+            attempt, amount = lines.pop(name)
+            if ending == "suspense":
+                self.suspense[attempt] = (depth, amount)
+            elif isinstance(ending, int):
+                self.settled.update(dict.fromkeys(range(depth + 1), ending))
+
+    def ended(self, depth: int, ending: int | str) -> Row:
+        row = self.row(uuid4(), depth, 1, charge=ending if isinstance(ending, int) else None)
+        return row if isinstance(ending, int) else row | {"ending": ending}
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data(), ending=st.sampled_from(["suspense", "released"]))
+    def end_job(self, data: st.DataObject, ending: str) -> None:
+        """What nobody reported stays held as one attempt; what is proved to be free goes back."""
+        job = data.draw(st.sampled_from(list(self.jobs)))
+        depth, lines = self.jobs.pop(job)
+        rest = sum(amount for _, amount in lines.values())
+        text = msgspec.json.encode({"ending": ending, "reason": "lines_missing"}).decode()
+        assert ask("SELECT metering_end_durable(%s, %s::jsonb)", job, text) == [(rest,)]
+        assert ask("SELECT metering_end_durable(%s, %s::jsonb)", job, text) == [(None,)]
+        if ending == "suspense" and rest:
+            self.suspense[job] = (depth, rest)
+        self.ended_jobs.append(job)
+
+    @precondition(lambda self: self.ended_jobs)
+    @rule(data=st.data())
+    def settle_too_late(self, data: st.DataObject) -> None:
+        """Nothing is booked on a job that has ended."""
+        before = self.balances()
+        row = self.ended(0, 5) | {"name": "line-0"}
+        assert ask(SETTLE, data.draw(st.sampled_from(self.ended_jobs)), msgspec.json.encode([row]).decode()) == [(0,)]
+        assert self.balances() == before
+
     @precondition(lambda self: self.suspense)
     @rule(data=st.data(), charge=st.integers(0, 600))
     def resolve(self, data: st.DataObject, charge: int) -> None:
-        attempt = data.draw(st.sampled_from(sorted(self.suspense)))
+        attempt = data.draw(st.sampled_from(list(self.suspense)))
         depth, amount = self.suspense.pop(attempt)
         row = self.row(attempt, depth, amount, charge=charge)
         text = msgspec.json.encode(row).decode()
@@ -190,12 +259,16 @@ class Books(RuleBasedStateMachine):
 
     @invariant()
     def balances_follow_from_what_happened(self) -> None:
-        """I2, I3, I8, I15: held is leases and suspense, settled is records, and each level covers those below it."""
+        """I2, I3, I8, I15: held is leases, durable reservations and suspense, settled is records, and each level covers
+        those below it.
+        """
         held: Counter[int] = Counter()
         for depth, amount in self.suspense.values():
             held.update(dict.fromkeys(range(depth + 1), amount))
         for _, _, depth, amount in self.open:
             held.update(dict.fromkeys(range(depth + 1), amount))
+        for depth, lines in self.jobs.values():
+            held.update(dict.fromkeys(range(depth + 1), sum(amount for _, amount in lines.values())))
         found = self.balances()
         assert [(settled, hold) for _, settled, hold in found] == [
             (self.settled[place], held[place]) for place in range(3)

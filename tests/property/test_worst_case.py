@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from governance.catalog.rating import PriceLine, RateCard
 from governance.core.money import exact_sum
 from governance.plugin.provider import Bound
-from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, TokenClass, usage_of
+from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, UNIT_CLASSES, TokenClass, usage_of
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 TIERS = ("standard", "priority")
@@ -45,7 +45,8 @@ def priced(draw: st.DrawFn) -> Prices:
         for tier in TIERS
         for token_class in (TokenClass.INPUT, TokenClass.OUTPUT, TokenClass.WEB_SEARCH)
     }
-    places = st.tuples(st.sampled_from(TIERS), st.sampled_from(STEPS), st.sampled_from([*TOKENS, TokenClass.REQUEST]))
+    others = [TokenClass.REQUEST, *sorted(UNIT_CLASSES)]
+    places = st.tuples(st.sampled_from(TIERS), st.sampled_from(STEPS), st.sampled_from([*TOKENS, *others]))
     return {**draw(st.dictionaries(places, PRICES, max_size=8)), **prices}
 
 
@@ -56,6 +57,8 @@ BOUNDS = st.builds(
     calls=st.fixed_dictionaries({}, optional={TokenClass.WEB_SEARCH: st.integers(0, 50)}),
     has_media=st.booleans(),
     service_tiers=st.sampled_from([(), ("standard",), ("priority",)]),
+    output_tokens=COUNTS,
+    units=st.fixed_dictionaries(dict.fromkeys(sorted(UNIT_CLASSES), COUNTS)),
 )
 
 
@@ -64,6 +67,8 @@ def larger(bound: Bound, *, name: str, by: int) -> Bound:
     values = {field: getattr(bound, field) for field in Bound.__struct_fields__}
     if name == "calls":
         values["calls"] = {TokenClass.WEB_SEARCH: bound.calls.get(TokenClass.WEB_SEARCH, 0) + by}
+    elif name == "units":
+        values["units"] = {token_class: count + by for token_class, count in bound.units.items()}
     elif name in ("has_media", "may_output_media"):
         values[name] = True
     elif name == "service_tiers":

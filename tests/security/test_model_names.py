@@ -171,18 +171,26 @@ async def test_what_is_not_metered_does_not_exist(
     assert vendor.calls == [] and world.attempts() == []
 
 
-async def test_the_stock_client_cannot_reach_batches_files_images_or_speech(
+async def test_the_stock_client_cannot_reach_other_files_images_or_speech(
     served: Served, vendor: Vendor, narrow_key: str
 ) -> None:
     async with served.sdk(narrow_key) as client:
-        with pytest.raises(openai.NotFoundError):
-            await client.files.create(file=("a.jsonl", json.dumps({"body": {}}).encode()), purpose="batch")
+        for purpose in ("user_data", "fine-tune", "vision", "assistants", "evals"):
+            with pytest.raises(openai.BadRequestError, match="purpose 'batch'"):
+                await client.files.create(file=("a.jsonl", json.dumps({"body": {}}).encode()), purpose=purpose)
         with pytest.raises(openai.NotFoundError):
             await client.batches.create(
                 input_file_id="file-1", endpoint="/v1/chat/completions", completion_window="24h"
             )
         with pytest.raises(openai.NotFoundError):
-            await client.images.generate(model="tiny", prompt="a cat")
-        with pytest.raises(openai.NotFoundError):
-            await client.audio.speech.create(model="tiny", voice="alloy", input="Hi")
+            await client.images.create_variation(model="tiny", image=b"...")
+        for model, error in (("tiny", openai.BadRequestError), ("big", openai.PermissionDeniedError)):
+            with pytest.raises(error):
+                await client.images.generate(model=model, prompt="a cat")
+            with pytest.raises(error):
+                await client.images.edit(model=model, prompt="a cat", image=b"...")
+            with pytest.raises(error):
+                await client.audio.speech.create(model=model, voice="alloy", input="Hi")
+            with pytest.raises(error):
+                await client.audio.transcriptions.create(model=model, file=b"...")
     assert vendor.calls == []

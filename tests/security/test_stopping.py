@@ -9,11 +9,11 @@ from tests.gateway.vendor import DONE, USAGE, Vendor, VendorCall, chat_event
 from tests.gateway.world import World, eventually, question
 from tests.security.raw import head
 
-STREAMS = 60
+STREAMS = 1000
 _LEASED = "SELECT coalesce(sum(amount_nano), 0)::bigint AS nano FROM metering_lease"
 
 
-async def test_sixty_streams_outlive_the_order_to_stop_and_nothing_is_kept(
+async def test_a_thousand_streams_outlive_the_order_to_stop_and_nothing_is_kept(
     processes: Processes, world: World, vendor: Vendor
 ) -> None:
     key = world.add_key()[1]

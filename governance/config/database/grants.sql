@@ -18,24 +18,28 @@ DECLARE
     log_in text := '^(account_|mfa_|django_session$)';
     -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
-        '|budgets_)';
-    gateway_functions text := '^(budgets_open_account'
-        '|metering_(epochs_of|fence|flush|grant|lose|open_allowance|reassert|recover|register|standing|succeed|take'
-        '|take_timeline))$';
+        '|budgets_|jobs_)';
+    -- What is stored of prompts is written by gateways through a function, and read and erased by the console.
+    stored text := 'prompts_storedprompt';
+    data_keys text := 'prompts_promptstorage';
+    gateway_functions text := '^(budgets_open_account|jobs_(begin|drop|forget_file|keep_file|note|own_files)'
+        '|metering_(end_durable|epochs_of|fence|flush|grant|hold_durably|lose|open_allowance|reassert|recover|register'
+        '|standing|succeed|take|take_timeline)|prompts_keep)$';
     -- In the name of a gateway process, which the others are not.
-    gateway_alone text := '^metering_(epochs_of|fence|flush|grant|lose|open_allowance|reassert|register|standing|succeed|take'
-        '|take_timeline)$';
+    gateway_alone text := '^(jobs_(begin|drop|forget_file|keep_file|note)|metering_(epochs_of|fence|flush|grant'
+        '|hold_durably|lose|open_allowance|reassert|register|standing|succeed|take|take_timeline)|prompts_keep)$';
     -- Parts of other functions: called by themselves they could post what nothing stands behind.
     inner_functions text := '^(budgets_(recall_ended|reopen_account)|ledger_(make_partition|post|sum_up_day)'
-        '|metering_(book|book_late|give_back|grants_stop|left|needs_standby|open_ledger_accounts|timeline_number'
+        '|metering_(book|book_late|durable_facts|give_back|grants_stop|left|lock_durable|needs_standby|nobody'
+        '|open_ledger_accounts|timeline_number'
         '|window_end|window_start))$';
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
         'budgets_account', 'ledger_dayaccountsum', 'ledger_dayentrysum', 'ledger_dayusagesum', 'ledger_detached_now',
         'ledger_detachedday', 'ledger_entry', 'ledger_ledgeraccount', 'ledger_posting', 'ledger_reattachedday',
-        'ledger_usagerecord', 'metering_allotment', 'metering_allowance', 'metering_attempt', 'metering_lease',
-        'metering_overrun', 'metering_timeline', 'metering_worker'
+        'ledger_usagerecord', 'metering_allotment', 'metering_allowance', 'metering_attempt', 'metering_durableline',
+        'metering_durablereservation', 'metering_lease', 'metering_overrun', 'metering_timeline', 'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
     -- Days of usage records that were taken off the books' table: the owner's, to dump and drop.
@@ -71,6 +75,11 @@ BEGIN
             EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %I TO %I', relation.name, console);
             EXECUTE format('GRANT SELECT (%s) ON %I TO %I', columns, relation.name, console);
             EXECUTE format('GRANT SELECT ON %I TO %I, %I', relation.name, gateway, worker);
+        ELSIF relation.name = stored THEN
+            EXECUTE format('GRANT SELECT, DELETE ON %I TO %I', relation.name, console);
+        ELSIF relation.name = data_keys THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO %I', relation.name, console);
+            EXECUTE format('GRANT SELECT ON %I TO %I', relation.name, gateway);
         ELSIF relation.name = ANY (by_functions) THEN
             EXECUTE format('GRANT SELECT ON %I TO %I, %I', relation.name, console, worker);
         ELSIF relation.name = ANY (append_only) THEN

@@ -33,14 +33,39 @@ _WINDOWS = [
 _ORGANISATION = "organisation"
 
 
+class ThresholdsField(forms.CharField):
+    """Thresholds with commas between them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            label="Tell at per cent of the limit",
+            help_text="With commas between them. 80 looks at what is settled, 90 committed at what is held too.",
+            **options,
+        )
+
+    def clean(self, value: Any) -> tuple[NewThreshold, ...]:
+        """Return the thresholds. A sentence says what is wrong."""
+        text: str = super().clean(value)
+        try:
+            return tuple(parse_threshold(part) for part in text.split(",") if part.strip())
+        except BudgetRefused as error:
+            raise forms.ValidationError(error.message) from error
+
+
 class LimitForm(ReasonForm):
-    """A new limit for a budget that is there."""
+    """A new limit for a budget that is there, and when it tells."""
 
     limit = DollarsField(
         label="New limit in USD",
         help_text="Takes effect at once, in the current period too. What is spent stays spent.",
     )
-    field_order = ("limit", "reason")
+    thresholds = ThresholdsField(required=False)
+    field_order = ("limit", "thresholds", "reason")
+
+    def wanted_thresholds(self) -> tuple[NewThreshold, ...] | None:
+        """Return the thresholds, or None where nobody was asked for them: then they stay."""
+        found: tuple[NewThreshold, ...] = self.cleaned_data["thresholds"]
+        return found if "thresholds" in self.data else None
 
 
 class BudgetForm(forms.Form):
@@ -90,11 +115,7 @@ class BudgetForm(forms.Form):
     carry_cap = DollarsField(
         required=False, label="Carry over at most, in USD", help_text="Without an amount all that is left."
     )
-    thresholds = forms.CharField(
-        initial=", ".join(str(threshold.percent) for threshold in DEFAULT_THRESHOLDS),
-        label="Tell at per cent of the limit",
-        help_text="With commas between them. 80 looks at what is settled, 90 committed at what is held too.",
-    )
+    thresholds = ThresholdsField(initial=", ".join(str(threshold.percent) for threshold in DEFAULT_THRESHOLDS))
 
     def __init__(self, *args: Any, viewer: Viewer, key: VirtualKey | None = None) -> None:
         super().__init__(*args)
@@ -114,14 +135,6 @@ class BudgetForm(forms.Form):
 
     def _choices(self, name: str, choices: list[tuple[Any, str]]) -> None:
         cast("forms.ChoiceField", self.fields[name]).choices = [("", "all"), *choices]
-
-    def clean_thresholds(self) -> tuple[NewThreshold, ...]:
-        """Thresholds with commas between them."""
-        parts = self.cleaned_data["thresholds"].split(",")
-        try:
-            return tuple(parse_threshold(part) for part in parts if part.strip())
-        except BudgetRefused as error:
-            raise forms.ValidationError(error.message) from error
 
     def new_budget(self) -> NewBudget:
         """Return what was asked for."""
@@ -146,9 +159,10 @@ class BudgetForm(forms.Form):
         )
 
 
-def limit_initial(limit_nano: int) -> str:
-    """Return the limit as people type it."""
-    return usd_text(limit_nano)
+def limit_initial(budget: Budget) -> dict[str, str]:
+    """Return limit and thresholds as people type them."""
+    thresholds = ", ".join(str(threshold).replace(" %", "") for threshold in budget.thresholds.all())
+    return {"limit": usd_text(budget.limit_nano), "thresholds": thresholds}
 
 
 def chosen_scope(choice: str) -> dict[str, Any]:

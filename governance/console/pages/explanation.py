@@ -14,6 +14,8 @@ from governance.console.viewer import Viewer
 from governance.core.money import EXACT, exact_sum
 from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
 from governance.metering.queries import suspended_attempt
+from governance.plugin.usage import TAKEN_OFF
+from governance.prompts.queries import stored_prompt
 
 CLASS_WORDS = {
     "input": "Input tokens",
@@ -29,7 +31,12 @@ CLASS_WORDS = {
     "output_image": "Image output tokens",
     "request": "Per request",
     "web_search": "Web searches",
+    "image": "Images made",
+    "character": "Characters spoken",
+    "audio_second": "Seconds of audio written down",
     "unknown": "What somebody knows it cost, beside the above",
+    "own_account": "Not charged: paid through an own account at the vendor",
+    "from_cache": "Not charged: answered from the response cache",
 }
 
 
@@ -44,6 +51,7 @@ class RatedLine:
     quantity: int
     price: Price | None
     cost_nano: Decimal
+    is_taken_off: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +99,16 @@ class Explanation:
     def first(self) -> Revision:
         """The revision that the gateway booked."""
         return self.revisions[0]
+
+    @property
+    def request(self) -> Record | None:
+        """The record that says whose it is and which request it answered; None where nothing is booked."""
+        return self.revisions[0].record if self.revisions else None
+
+    @property
+    def has_prompt(self) -> bool:
+        """Whether what was asked and answered is stored."""
+        return self.request is not None and stored_prompt(request_id=self.request.request_id) is not None
 
     @property
     def charge_nano(self) -> int:
@@ -149,6 +167,7 @@ def _revisions(records: list[Record], prices: dict[int, Price]) -> list[Revision
                 quantity=quantities[token_class],
                 price=prices.get(price_id) if price_id is not None else None,
                 cost_nano=cost_nano,
+                is_taken_off=token_class in TAKEN_OFF,
             )
             for token_class, price_id, cost_nano in zip(
                 record.classes, record.price_ids, record.costs_nano, strict=True

@@ -55,11 +55,17 @@ def create(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 def change_limit(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpResponse:
     """Change the limit, for the current period too."""
     page = changeable(viewer, budget_id)
-    form = LimitForm(request.POST or None, initial={"limit": limit_initial(page.line.budget.limit_nano)})
+    form = LimitForm(request.POST or None, initial=limit_initial(page.line.budget))
     if request.method == "POST" and form.is_valid():
         limit_nano, reason = form.cleaned_data["limit"], form.cleaned_data["reason"]
         try:
-            operations.change_limit(actor=viewer.actor, budget_id=budget_id, limit_nano=limit_nano, reason=reason)
+            operations.change(
+                actor=viewer.actor,
+                budget_id=budget_id,
+                limit_nano=limit_nano,
+                thresholds=form.wanted_thresholds(),
+                reason=reason,
+            )
         except BursarError as error:
             form.add_error(None, error.message)
         else:

@@ -1,19 +1,24 @@
 """The list of requests, and one of them explained."""
 
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from governance.console.forms.reason import ReasonForm
 from governance.console.forms.requests import RequestFilterForm, SettleForm
 from governance.console.pages.explanation import explanation
 from governance.console.pages.requests import requests_page
 from governance.console.viewer import Viewer, for_viewer
 from governance.core.errors import BursarError
 from governance.metering.operations import release_suspense, settle_suspense
+from governance.prompts.operations import read
+from governance.prompts.queries import stored_prompt
 
 
 @require_safe
@@ -36,7 +41,9 @@ def show(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse
     found = explanation(viewer=viewer, attempt_id=attempt_id)
     if found is None:
         raise Http404
-    return render(request, "console/request.html", {"page": found, "viewer": viewer})
+    is_readable = found.request is not None and viewer.may_read_prompts(found.request.team_id)
+    context = {"page": found, "viewer": viewer, "has_prompt": is_readable and found.has_prompt}
+    return render(request, "console/request.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -58,6 +65,34 @@ def settle(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpRespon
             messages.success(request, "The request is settled, and the rest of what it held is given back.")
             return redirect("request", attempt_id=attempt_id)
     return render(request, "console/request_settle.html", {"form": form, "page": page, "viewer": viewer})
+
+
+@require_http_methods(["GET", "POST"])
+@for_viewer
+def prompt(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse:
+    """Ask, then show what is stored of a request; the trail keeps who read it."""
+    page = explanation(viewer=viewer, attempt_id=attempt_id)
+    if page is None or page.request is None:
+        raise Http404
+    if not viewer.may_read_prompts(page.request.team_id):
+        raise PermissionDenied("Only administrators and the team's owners read what its requests say.")
+    form = ReasonForm(request.POST or None)
+    context: dict[str, Any] = {"page": page, "form": form, "viewer": viewer}
+    context["stored"] = stored_prompt(request_id=page.request.request_id)
+    if request.method == "POST" and form.is_valid():
+        try:
+            said = read(
+                actor=viewer.actor,
+                request_id=page.request.request_id,
+                sealing_keys=settings.ENVIRONMENT.sealing_keys,
+                reason=form.cleaned_data["reason"],
+            )
+        except BursarError as error:
+            form.add_error(None, error.message)
+        else:
+            texts = (said.request.decode("utf-8", "replace"), said.reply.decode("utf-8", "replace"))
+            context["conversation"] = dict(zip(("request", "reply"), texts, strict=True))
+    return render(request, "console/request_prompt.html", context)
 
 
 def _settle(viewer: Viewer, attempt_id: UUID, *, cost_nano: int, reason: str) -> None:

@@ -12,7 +12,7 @@ __all__ = ["RESPONSES", "Dialect", "dialect_of"]
 RESPONSES = "/v1/responses"
 
 _OPENAI = OpenAIDialect()
-_OPENAIS = ("/v1/chat/", "/v1/embeddings", "/v1/moderations")
+_OPENAIS = ("/v1/chat/", "/v1/embeddings", "/v1/moderations", "/v1/images/", "/v1/audio/")
 _RESPONSES = ResponsesDialect()
 
 

@@ -33,7 +33,17 @@ _METHODS: Final = {
 _TYPES: Final = "type.googleapis.com/google.rpc."
 _BETA: Final = "/v1beta"
 _MODELS: Final = "/v1/models/"
-_OTHERS: Final = ("/v1/chat/", "/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/moderations")
+_OTHERS: Final = (
+    "/v1/chat/",
+    "/v1/messages",
+    "/v1/responses",
+    "/v1/embeddings",
+    "/v1/moderations",
+    "/v1/files",
+    "/v1/batches",
+    "/v1/images/",
+    "/v1/audio/",
+)
 """Of APIs of their own, whatever header the key comes in."""
 _STREAM: Final = ":streamGenerateContent"
 _KEY: Final = b"x-goog-api-key"

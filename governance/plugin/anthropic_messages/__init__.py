@@ -1,5 +1,8 @@
-"""The Anthropic messages wire: reading requests and usage, metering streams, and a provider base for its vendors."""
+"""The Anthropic messages wire: reading requests and usage, metering streams, batches, and provider bases for its
+vendors.
+"""
 
+from governance.plugin.anthropic_messages._batch_provider import AnthropicBatchesProvider
 from governance.plugin.anthropic_messages._meter import MessageStreamMeter
 from governance.plugin.anthropic_messages._provider import DEFAULT_VERSION, AnthropicMessagesProvider, KeyHeader
 from governance.plugin.anthropic_messages._request import (
@@ -12,6 +15,7 @@ from governance.plugin.anthropic_messages._usage import read_count_reply, read_m
 
 __all__ = [
     "DEFAULT_VERSION",
+    "AnthropicBatchesProvider",
     "AnthropicMessagesProvider",
     "KeyHeader",
     "MessageStreamMeter",

@@ -52,10 +52,14 @@ class KeyHeader(StrEnum):
 class AnthropicMessagesProvider:
     """The shared base of vendors with this wire: construct it with what differs, or override a method.
 
-    `/v1/messages` follows the base URL, which may end with or without `/v1`.
+    `/v1/messages` follows the base URL, which may end with or without `/v1`. A subclass says otherwise where a stream's
+    first event does not tell what the input was (`tells_input_at_once`), or where nothing is known of what an image
+    costs (`bounds_images`).
     """
 
     wires = frozenset({Wire.ANTHROPIC_MESSAGES, Wire.ANTHROPIC_COUNT_TOKENS})
+    tells_input_at_once = True
+    bounds_images = True
 
     def __init__(self, *, name: str, title: str, default_base_url: str, needs_credential: bool) -> None:
         self.name = name
@@ -112,6 +116,10 @@ class AnthropicMessagesProvider:
             raise RequestUnbounded(
                 f"The request uses {fields.paid_tools[0]!r}, whose cost at {self.title} has no known bound: remove it."
             )
+        if fields.images and not self.bounds_images:
+            raise RequestUnbounded(
+                f"The request holds images, whose cost at {self.title} has no known bound: send text."
+            )
         if fields.remote_media + fields.inline_media > fields.images:
             raise RequestUnbounded(
                 f"The request holds documents that are not text, whose cost at {self.title} has no known bound: send "
@@ -148,7 +156,8 @@ class AnthropicMessagesProvider:
     def stream_meter(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> StreamMeter:
         """Return a meter that knows the input once the message begins, unless the vendor's tools may add to it."""
         return MessageStreamMeter(
-            service_tiers=self.service_tiers(connection=connection, fields=fields), may_grow=bool(fields.paid_tools)
+            service_tiers=self.service_tiers(connection=connection, fields=fields),
+            may_grow=bool(fields.paid_tools) or not self.tells_input_at_once,
         )
 
     def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:

@@ -92,14 +92,17 @@ def read_count_tokens_request(body: bytes) -> GoverningFields:
     return count_tokens_fields(Members(body))
 
 
-def messages_fields(body: Members) -> GoverningFields:
-    """Read an already located body: a caller that splices it afterwards locates its members only once."""
+def messages_fields(body: Members, *, betas: tuple[str, ...] = ()) -> GoverningFields:
+    """Read an already located body: a caller that splices it afterwards locates its members only once. `betas` are what
+    its header `anthropic-beta` asks for.
+    """
     maximum = _maximum(body.values)
     return msgspec.structs.replace(
         _fields(body),
         stream=bool(_value(body.values, "stream", _boolean, "true or false")),
         max_output_tokens=maximum,
         maximum_fields=(MAXIMUM_FIELD,),
+        betas=betas,
     )
 
 

@@ -106,5 +106,6 @@ class GeminiStreamMeter:
 
 
 def _largest(one: Usage, other: Usage) -> Usage:
-    counts = zip(msgspec.structs.astuple(one), msgspec.structs.astuple(other), strict=True)
-    return Usage(**dict(zip(one.__struct_fields__, (max(pair) for pair in counts), strict=True)))
+    """Return the larger of each count. Nothing here is priced by the piece."""
+    counts = zip(msgspec.structs.astuple(one)[:-1], msgspec.structs.astuple(other)[:-1], strict=True)
+    return Usage(**dict(zip(one.__struct_fields__, (max(pair) for pair in counts), strict=False)))

@@ -9,6 +9,7 @@ from governance.plugin.gemini._errors import read_error
 from governance.plugin.gemini._meter import GeminiStreamMeter
 from governance.plugin.gemini._request import CONFIG, MAXIMUM
 from governance.plugin.gemini._usage import read_reply
+from governance.plugin.media import IMAGE_INPUT_TOKENS, bound_for
 from governance.plugin.openai_chat import base_url
 from governance.plugin.provider import (
     AfterDisconnect,
@@ -96,11 +97,12 @@ class GeminiProvider:
         """Bound the input by bytes: the tokenizer makes at most one token of a byte, and JSON never spells text in
         fewer bytes than UTF-8 does. Schemas are written out anew by a template, which adds its own words once and
         around each content. Of a request for embeddings only the texts reach the model. An image costs what the
-        connection says. Where a request does not ask for text, a model may draw or speak. Raises RequestUnbounded.
+        connection says, or the catalogue of the model. Where a request does not ask for text, a model may draw or
+        speak. Raises RequestUnbounded.
         """
         if wire is Wire.GEMINI_COUNT_TOKENS:
             return Bound(input_tokens=0, choices=0)
-        images = self._image_tokens(connection) if wire is Wire.GEMINI_GENERATE else 0
+        images = self._image_tokens(connection, fields) if wire is Wire.GEMINI_GENERATE else 0
         others = fields.inline_media - (fields.images if images else 0)
         if fields.remote_media or others or any(kind != "text" for kind in fields.modalities):
             allowed = "text, or images by value" if images else "text"
@@ -162,9 +164,13 @@ class GeminiProvider:
         """Read what the vendor documents of its errors."""
         return read_error(status=status, body=body)
 
-    def _image_tokens(self, connection: ConnectionSettings) -> int:
-        """Return the most tokens that an image costs with the models of this connection; 0 where nobody said."""
-        return int(connection.options.get(IMAGE_TOKENS, "0"))
+    def _image_tokens(self, connection: ConnectionSettings, fields: GoverningFields) -> int:
+        """Return the most tokens that an image costs: with the models of this connection, or else with the one that is
+        asked; 0 where nobody said.
+        """
+        if IMAGE_TOKENS in connection.options:
+            return int(connection.options[IMAGE_TOKENS])
+        return 0 if fields.media is None else bound_for(fields.media.bounds, IMAGE_INPUT_TOKENS) or 0
 
     def _billable_tiers(self, asked: str | None) -> tuple[str, ...]:
         if asked is None:

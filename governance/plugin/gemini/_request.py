@@ -10,6 +10,7 @@ import msgspec
 from governance.plugin.errors import RequestInvalid
 from governance.plugin.gemini._contents import read_contents
 from governance.plugin.gemini._spelling import Message, is_set, messages, tree
+from governance.plugin.media import MediaRequest
 from governance.plugin.provider import GoverningFields
 from governance.plugin.splicing import Members
 
@@ -121,6 +122,7 @@ def generate_fields(members: Members, *, model: str, stream: bool) -> GoverningF
         inline_media=contents.inline_media,
         images=contents.images,
         media_bytes=contents.media_bytes,
+        media=MediaRequest() if contents.images else None,
         paid_tools=_paid_tools(raw.get("tools", b"null")),
         holders={**held, **repeated_model(values)},
     )

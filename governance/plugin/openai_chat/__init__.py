@@ -1,6 +1,7 @@
 """The OpenAI chat wire: reading requests and usage, metering streams, and a provider base for vendors that speak it."""
 
 from governance.plugin.openai_chat._errors import KNOWN_SIGNS, ErrorSigns
+from governance.plugin.openai_chat._images import ShownMedia
 from governance.plugin.openai_chat._meter import ChatStreamMeter
 from governance.plugin.openai_chat._provider import ChatConventions, OpenAIChatProvider, StreamUsage, base_url
 from governance.plugin.openai_chat._request import chat_fields, read_chat_request
@@ -14,6 +15,7 @@ __all__ = [
     "ErrorSigns",
     "Members",
     "OpenAIChatProvider",
+    "ShownMedia",
     "StreamUsage",
     "base_url",
     "chat_fields",

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from governance.plugin.errors import ConnectionInvalid, RequestUnbounded
+from governance.plugin.media import IMAGE_INPUT_TOKENS, MediaRequest, bound_for
 from governance.plugin.openai_chat._errors import KNOWN_SIGNS, read_error
 from governance.plugin.openai_chat._meter import ChatStreamMeter
 from governance.plugin.openai_chat._request import MAXIMUM_FIELDS
@@ -121,22 +122,52 @@ class OpenAIChatProvider:
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound the input by bytes: a byte-level tokenizer makes at most one token of a byte, and JSON never spells
         text in fewer bytes than UTF-8 does. A template writes tool and reply schemas out anew, with at most a space
-        for each of their bytes, and adds its own words once and around each message. Raises RequestUnbounded.
+        for each of their bytes, and adds its own words once and around each message. Images count as much as the
+        catalogue says of the model. Raises RequestUnbounded.
         """
+        shown = 0
         if fields.remote_media or fields.inline_media or any(kind != "text" for kind in fields.modalities):
-            raise RequestUnbounded(
-                f"The request holds images, audio or files, whose cost at {self.title} has no known bound: send text."
-            )
+            shown = self._media_tokens(fields)
         if fields.paid_tools:
             raise RequestUnbounded(
                 f"The request uses {fields.paid_tools[0]!r}, whose cost at {self.title} has no known bound: remove it."
             )
         schemas = fields.schema_bytes + self.preamble_tokens if fields.schema_bytes else 0
         return Bound(
-            input_tokens=fields.body_bytes + schemas + self.preamble_tokens + MESSAGE_TOKENS * fields.messages,
+            input_tokens=fields.body_bytes
+            - fields.media_bytes
+            + shown
+            + schemas
+            + self.preamble_tokens
+            + MESSAGE_TOKENS * fields.messages,
             choices=fields.choices,
+            has_media=shown > 0,
             service_tiers=self._billable_tiers(fields.service_tier),
         )
+
+    def image_tokens(self, media: MediaRequest) -> int:
+        """Return the most tokens that the images which a request shows count as. Raises RequestUnbounded."""
+        tokens = 0
+        for detail in media.details:
+            bound = bound_for(media.bounds, IMAGE_INPUT_TOKENS, detail)
+            if bound is None:
+                asked = f" at the level of detail {detail[:64]!r}" if detail else ""
+                raise RequestUnbounded(
+                    f"The request holds images, whose cost at {self.title} has no known bound with this model{asked}: "
+                    "send text, ask for another level of detail, or have whoever administers Bursar give the model "
+                    f"the bound {IMAGE_INPUT_TOKENS}."
+                )
+            tokens += bound + MESSAGE_TOKENS
+        return tokens
+
+    def _media_tokens(self, fields: GoverningFields) -> int:
+        has_others = fields.remote_media + fields.inline_media > fields.images
+        if has_others or fields.media is None or any(kind != "text" for kind in fields.modalities):
+            raise RequestUnbounded(
+                f"The request holds audio or files, or asks for more than text, and its cost at {self.title} has no "
+                "known bound: send text or images, and ask for text."
+            )
+        return self.image_tokens(fields.media)
 
     def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
         """Ask for usage in a stream, and make the client's cap one that this vendor enforces."""

@@ -7,6 +7,8 @@ import msgspec
 
 from governance.plugin import reading
 from governance.plugin.errors import RequestInvalid
+from governance.plugin.media import MediaRequest
+from governance.plugin.openai_chat._images import ShownMedia
 from governance.plugin.provider import GoverningFields
 from governance.plugin.reading import MAX_MODEL_CHARACTERS
 from governance.plugin.splicing import Members, refuse_repeated
@@ -130,8 +132,13 @@ def _plain_fields(members: Members) -> GoverningFields | None:
     new, old, choices = request.max_completion_tokens, request.max_tokens, request.n
     if not 0 < len(request.model) <= MAX_MODEL_CHARACTERS or (choices is not None and not 1 <= choices <= MAX_CHOICES):
         return None
-    given = {name: cap for name, cap in zip(MAXIMUM_FIELDS, (new, old), strict=True) if cap is not None}
-    if not all(1 <= cap <= MAX_OUTPUT_TOKENS for cap in given.values()):
+    given: dict[str, int] = {}
+    if new is not None:
+        given["max_completion_tokens"] = new
+    if old is not None:
+        given["max_tokens"] = old
+    maximum = min(given.values()) if given else None
+    if given and not (min(given.values()) >= 1 and max(given.values()) <= MAX_OUTPUT_TOKENS):
         return None
     options = request.stream_options
     if _may_hide(body, request.messages) or (options is not None and body.count(b'"include_usage"') > 1):
@@ -142,7 +149,7 @@ def _plain_fields(members: Members) -> GoverningFields | None:
         body_bytes=members.body_bytes,
         messages=len(request.messages),
         choices=choices or 1,
-        max_output_tokens=min(given.values()) if given else None,
+        max_output_tokens=maximum,
         maximum_fields=tuple(given),
         schema_bytes=_schema_bytes(members.values),
         stream_options=None if options is None else bytes(members.values["stream_options"]),
@@ -165,7 +172,7 @@ def _may_hide(body: bytes, messages: list[_PlainMessage]) -> bool:
 def _all_fields(members: Members) -> GoverningFields:
     values = members.values
     caps = _caps(values)
-    remote, inline, count = _read_messages(values)
+    shown, count = _read_messages(values)
     _refuse_elsewhere(values)
     options = _stream_options_of(values)
     return GoverningFields(
@@ -181,14 +188,17 @@ def _all_fields(members: Members) -> GoverningFields:
         client_wants_usage=options is not None and options.include_usage is True,
         service_tier=reading.value(values, "service_tier", _string, "a string"),
         modalities=tuple(reading.value(values, "modalities", _strings, "an array of strings") or ()),
-        remote_media=remote,
-        inline_media=inline,
+        remote_media=shown.remote,
+        inline_media=shown.inline,
         paid_tools=_paid_tools(values),
+        images=len(shown.details),
+        media_bytes=shown.bytes,
+        media=MediaRequest(details=tuple(shown.details)) if shown.details else None,
     )
 
 
 def _schema_bytes(values: dict[str, msgspec.Raw]) -> int:
-    return sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values)
+    return sum([len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values])
 
 
 def _refuse_elsewhere(values: dict[str, msgspec.Raw]) -> None:
@@ -212,37 +222,35 @@ def _choices(values: dict[str, msgspec.Raw]) -> int:
     return max(reading.count(values, "n", MAX_CHOICES) or 1, reading.count(values, "best_of", MAX_CHOICES) or 1)
 
 
-def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[int, int, int]:
-    """Return how many media come by reference and by value, and the number of messages."""
+def _read_messages(values: dict[str, msgspec.Raw]) -> tuple[ShownMedia, int]:
+    """Return the media that they show, and the number of messages."""
     raw = values.get("messages")
     if raw is None:
         raise RequestInvalid("The request has no messages: set the field 'messages'.", field="messages")
     messages = reading.decoded(raw, "messages", _messages, "an array of messages")
     _refuse_repeated_messages(bytes(raw), messages)
-    remote = inline = 0
+    shown = ShownMedia()
     for message in messages:
         content = bytes(message.content)
         if content.startswith(b"["):
-            by_reference, by_value = _media(message.content)
-            remote += by_reference
-            inline += by_value
+            _read_media(message.content, shown)
         elif content and not content.startswith((b'"', b"null")):
             raise RequestInvalid("The field 'messages' holds content that is neither text nor parts.", field="messages")
-        remote += reading.is_set(message.audio) + reading.is_set(message.images)
-    return remote, inline, len(messages)
+        shown.remote += reading.is_set(message.audio) + reading.is_set(message.images)
+    return shown, len(messages)
 
 
-def _media(content: msgspec.Raw) -> tuple[int, int]:
+def _read_media(content: msgspec.Raw, shown: ShownMedia) -> None:
     parts = reading.decoded(content, "messages", _parts, "an array of messages whose parts name their type")
     if bytes(content).count(b'"type"') > sum(part.type != "" for part in parts):
         refuse_repeated(bytes(content), field="messages")
     if all(part.type in _TEXT_PARTS for part in parts):
-        return 0, 0
-    bodies = [
-        bytes(raw) for part, raw in zip(parts, _raw_parts.decode(content), strict=True) if part.type not in _TEXT_PARTS
-    ]
-    remote = sum(b'"http' in body or b"file_id" in body for body in bodies)
-    return remote, len(bodies) - remote
+        return
+    for part, raw in zip(parts, _raw_parts.decode(content), strict=True):
+        if part.type == "image_url":
+            shown.add_image(raw, holder="image_url", url="url", field="messages")
+        elif part.type not in _TEXT_PARTS:
+            shown.add_other(bytes(raw))
 
 
 def _paid_tools(values: dict[str, msgspec.Raw]) -> tuple[str, ...]:

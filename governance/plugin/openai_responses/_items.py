@@ -9,6 +9,7 @@ import msgspec
 
 from governance.plugin import reading
 from governance.plugin.errors import RequestInvalid
+from governance.plugin.openai_chat import ShownMedia
 from governance.plugin.openai_responses._tools import paid_tools
 from governance.plugin.splicing import refuse_repeated
 
@@ -36,11 +37,10 @@ class _Item(msgspec.Struct):
 
 
 class InputReading(msgspec.Struct):
-    """What the input holds: items, media by reference and by value, the JSON of tools, and what costs extra."""
+    """What the input holds: items, what is shown beside text, the JSON of tools, and what costs extra."""
 
     items: int = 0
-    remote_media: int = 0
-    inline_media: int = 0
+    shown: ShownMedia = msgspec.field(default_factory=ShownMedia)
     tools: list[bytes] = []
     paid: set[str] = set()
 
@@ -112,14 +112,11 @@ def _read_content(content: msgspec.Raw, found: InputReading) -> int:
         return 0
     parts = reading.typed(content, _FIELD, _parts, "an array of items whose parts name their type")
     if not all(part.type in _TEXT_PARTS for part in parts):
-        bodies = [
-            bytes(raw)
-            for part, raw in zip(parts, _raw_parts.decode(content), strict=True)
-            if part.type not in _TEXT_PARTS
-        ]
-        remote = sum(b'"http' in body or b'"file_id"' in body for body in bodies)
-        found.remote_media += remote
-        found.inline_media += len(bodies) - remote
+        for part, raw in zip(parts, _raw_parts.decode(content), strict=True):
+            if part.type == "input_image":
+                found.shown.add_image(raw, holder="", url="image_url", field=_FIELD)
+            elif part.type not in _TEXT_PARTS:
+                found.shown.add_other(bytes(raw))
     return sum(part.type != "" for part in parts)
 
 

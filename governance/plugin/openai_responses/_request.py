@@ -10,6 +10,7 @@ import msgspec
 
 from governance.plugin import reading
 from governance.plugin.errors import RequestInvalid
+from governance.plugin.media import MediaRequest
 from governance.plugin.openai_responses._items import InputReading, read_input
 from governance.plugin.openai_responses._tools import paid_tools
 from governance.plugin.provider import GoverningFields
@@ -19,7 +20,6 @@ MAX_OUTPUT_TOKENS: Final = 2**31 - 1
 MAXIMUM_FIELD: Final = "max_output_tokens"
 
 _STORED_CONTEXT: Final = ("previous_response_id", "conversation", "prompt")
-_BACKGROUND: Final = ("background", "background_options")
 _PAID_FIELDS: Final = (
     "access_programs",
     "context_management",
@@ -56,15 +56,17 @@ def read_responses_request(body: bytes) -> GoverningFields:
 def responses_fields(members: Members) -> GoverningFields:
     """Read an already located body: a caller that splices it afterwards locates its members only once."""
     values = _values(members)
-    if reading.first_set(values, _BACKGROUND) is not None:
+    if "background_options" in values and reading.is_set(values["background_options"]):
         raise RequestInvalid(
-            "Background replies are not served, because they outlive the connection that pays for them: remove "
-            "'background' and stream the reply instead.",
-            field="background",
+            "Options of background replies are not served, because nobody documents what they cost: remove "
+            "'background_options'.",
+            field="background_options",
         )
+    is_background = bool(reading.value(values, "background", _boolean, "true or false"))
     maximum = reading.count(values, MAXIMUM_FIELD, MAX_OUTPUT_TOKENS)
     stream = reading.value(values, "stream", _boolean, "true or false")
-    return _fields(members.body, values, maximum=maximum, is_stream=bool(stream))
+    fields = _fields(members.body, values, maximum=maximum, is_stream=bool(stream))
+    return msgspec.structs.replace(fields, background=True) if is_background else fields
 
 
 def input_tokens_fields(members: Members) -> GoverningFields:
@@ -93,8 +95,11 @@ def _fields(body: bytes, values: dict[str, msgspec.Raw], *, maximum: int | None,
         + sum(len(bytes(values[name])) for name in _SCHEMA_FIELDS if name in values),
         client_wants_usage=True,
         service_tier=reading.value(values, "service_tier", _string, "a string"),
-        remote_media=found.remote_media,
-        inline_media=found.inline_media,
+        remote_media=found.shown.remote,
+        inline_media=found.shown.inline,
+        images=len(found.shown.details),
+        media_bytes=found.shown.bytes,
+        media=MediaRequest(details=tuple(found.shown.details)) if found.shown.details else None,
         paid_tools=_paid(values, found.paid),
         asks_long_cache=any(_LONG_CACHE.search(values[name]) is not None for name in _CACHED if name in values),
     )

@@ -18,7 +18,7 @@ from governance.plugin import (
     Wire,
     hookimpl,
 )
-from governance.plugin.anthropic_messages import AnthropicMessagesProvider, KeyHeader, tier_name
+from governance.plugin.anthropic_messages import AnthropicBatchesProvider, KeyHeader, tier_name
 
 _CHOICES = {
     "key_header": tuple(header.value for header in KeyHeader),
@@ -27,7 +27,7 @@ _CHOICES = {
 }
 
 
-class Anthropic(AnthropicMessagesProvider):
+class Anthropic(AnthropicBatchesProvider):
     """The base with three options."""
 
     def __init__(self) -> None:

@@ -30,14 +30,30 @@ from governance.plugin import (
     client_credentials,
     hookimpl,
 )
+from governance.plugin.openai_audio import OpenAIAudioProvider
+from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
-from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
+from governance.plugin.openai_images import OpenAIImagesProvider
+from governance.plugin.openai_responses import ResponsesConventions
 from governance.plugin.options import ANY_TEXT, check_options
 
 _KEY_HEADER = "api-key"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}")
 _PRIORITY = ("standard", "priority")
+_WIRES = frozenset(
+    {
+        Wire.OPENAI_CHAT,
+        Wire.OPENAI_RESPONSES,
+        Wire.OPENAI_EMBEDDINGS,
+        Wire.OPENAI_IMAGES,
+        Wire.OPENAI_IMAGE_EDITS,
+        Wire.OPENAI_SPEECH,
+        Wire.OPENAI_TRANSCRIPTIONS,
+        Wire.OPENAI_TRANSLATIONS,
+    }
+)
+_TIERED = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 _SIGNS = ErrorSigns(
     exhausted=(b"insufficient_quota", b"quota exceeded", b"Quota exceeded"),
     own=(b"DeploymentNotFound", b"model_not_found", b"OperationNotSupported"),
@@ -45,10 +61,10 @@ _SIGNS = ErrorSigns(
 """Azure's API management answers 403 where a quota is used up and 429 where a rate is."""
 
 
-class AzureOpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider):
+class AzureOpenAI(OpenAIJobsProvider, OpenAIEmbeddingsProvider, OpenAIImagesProvider, OpenAIAudioProvider):
     """The base with a resource's URL, Azure's header for keys, and what its deployments' processing costs."""
 
-    wires = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.OPENAI_EMBEDDINGS})
+    wires = _WIRES
     error_signs = _SIGNS
     responses_conventions = ResponsesConventions(input_includes_cache=True, output_includes_reasoning=True)
 
@@ -114,7 +130,7 @@ class AzureOpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider):
     def bound(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> Bound:
         """Bound a request as the base does, at every tier that the deployments may bill. Raises RequestUnbounded."""
         bound = super().bound(wire=wire, connection=connection, fields=fields)
-        is_theirs_to_say = fields.service_tier in (None, "auto") and wire is not Wire.OPENAI_EMBEDDINGS
+        is_theirs_to_say = fields.service_tier in (None, "auto") and wire in _TIERED
         if is_theirs_to_say and connection.options.get("processing") == "priority":
             return msgspec.structs.replace(bound, service_tiers=_PRIORITY)
         return bound

@@ -1,21 +1,30 @@
-"""Zhipu's GLM models: z.ai abroad, bigmodel.cn in China.
+"""Zhipu's GLM models: z.ai abroad, bigmodel.cn in China, on the chat wire and on an Anthropic-compatible one.
 
 `prompt_tokens` include cached ones and `completion_tokens` thinking, which is on unless it is switched off;
 `max_tokens` caps both. In a stream usage comes with the last choice, not in a chunk of its own. The paths have no
-`/v1`. An error has HTTP's status and a code of the vendor's own, of which 429 alone stands for several. Sources:
-docs.z.ai and docs.bigmodel.cn (api-code); recorded replies.
+`/v1`. An error has HTTP's status and a code of the vendor's own, of which 429 alone stands for several. In Anthropic's
+wire the first event of a stream says that the input was nothing, and only the last one what it was. Sources: docs.z.ai
+and docs.bigmodel.cn (api-code); recorded replies; github.com/zai-org/GLM-5, issue 139 of 2026-09-01.
 
 The option `region` of a connection says whose host it is, where the base URL is not given: `international` (z.ai, the
 default) or `china` (bigmodel.cn). A key works at its own host alone.
 """
 
+import re
 from collections.abc import Callable
 
-from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
-from governance.plugin.openai_chat import ChatConventions, ErrorSigns, OpenAIChatProvider, StreamUsage
+import msgspec
+
+from governance.plugin import ConnectionSettings, ErrorReading, Provider, Upstream, Wire, hookimpl
+from governance.plugin.anthropic_messages import AnthropicMessagesProvider
+from governance.plugin.combined import CombinedProvider
+from governance.plugin.openai_chat import ChatConventions, ErrorSigns, OpenAIChatProvider, StreamUsage, base_url
 from governance.plugin.options import check_options, in_region
 
+_NAME = "glm"
+_TITLE = "Zhipu GLM (z.ai, bigmodel.cn)"
 _HOME = "international"
+_OWN_PATH = re.compile(r"/api(?:/coding)?/paas/v4$")
 _BASE_URLS = {_HOME: "https://api.z.ai/api/paas/v4", "china": "https://open.bigmodel.cn/api/paas/v4"}
 
 _SIGNS = ErrorSigns(
@@ -27,15 +36,15 @@ _SIGNS = ErrorSigns(
 )
 
 
-class GLM(OpenAIChatProvider):
-    """The base with what GLM's counts and codes mean, and its two hosts."""
+class _Chat(OpenAIChatProvider):
+    """The base with what GLM's counts and codes mean."""
 
     error_signs = _SIGNS
 
     def __init__(self) -> None:
         super().__init__(
-            name="glm",
-            title="Zhipu GLM (z.ai, bigmodel.cn)",
+            name=_NAME,
+            title=_TITLE,
             default_base_url=_BASE_URLS[_HOME],
             needs_credential=True,
             conventions=ChatConventions(
@@ -44,10 +53,37 @@ class GLM(OpenAIChatProvider):
             maximum_fields=("max_tokens",),
         )
 
+
+class _Messages(AnthropicMessagesProvider):
+    """The base, with images refused: how many tokens one is does not stand on the vendor's pages."""
+
+    wires = frozenset({Wire.ANTHROPIC_MESSAGES})
+    tells_input_at_once = False
+    bounds_images = False
+
+    def __init__(self) -> None:
+        super().__init__(name=_NAME, title=_TITLE, default_base_url=_BASE_URLS[_HOME], needs_credential=True)
+
+
+class GLM(CombinedProvider):
+    """Two wires at two hosts: `/api/paas/v4` and, beside it, `/api/anthropic`."""
+
+    def __init__(self) -> None:
+        self._chat = _Chat()
+        super().__init__(self._chat, _Messages())
+
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Find the host of the connection's region. Raises ConnectionInvalid."""
         check_options(connection, known={"region": tuple(_BASE_URLS)})
-        return super().upstream(wire=wire, connection=in_region(connection, base_urls=_BASE_URLS, home=_HOME))
+        connection = in_region(connection, base_urls=_BASE_URLS, home=_HOME)
+        if wire is Wire.ANTHROPIC_MESSAGES:
+            base = _OWN_PATH.sub("/api", base_url(connection, version="").rstrip("/"))
+            connection = msgspec.structs.replace(connection, base_url=f"{base}/anthropic")
+        return super().upstream(wire=wire, connection=connection)
+
+    def read_error(self, *, wire: Wire, status: int, body: bytes) -> ErrorReading:
+        """The vendor's codes mean the same in both wires."""
+        return self._chat.read_error(wire=wire, status=status, body=body)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""OpenAI itself: chat completions, Responses, embeddings and moderations.
+"""OpenAI itself: chat completions, Responses, embeddings, moderations, images and audio.
 
 Facts from OpenAI's API reference and its Python package 3.54.0 (types of requests, usage and service tiers), and from
 recorded replies. Options of a connection:
@@ -24,10 +24,13 @@ from governance.plugin import (
     Wire,
     hookimpl,
 )
+from governance.plugin.openai_audio import OpenAIAudioProvider
+from governance.plugin.openai_background import OpenAIJobsProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
+from governance.plugin.openai_images import OpenAIImagesProvider
 from governance.plugin.openai_moderations import OpenAIModerationsProvider
-from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
+from governance.plugin.openai_responses import ResponsesConventions
 
 PROJECT_TIER: Final = "project_service_tier"
 WIRES: Final = "wires"
@@ -52,13 +55,24 @@ _WIRES: Final = frozenset(
         Wire.OPENAI_INPUT_TOKENS,
         Wire.OPENAI_EMBEDDINGS,
         Wire.OPENAI_MODERATIONS,
+        Wire.OPENAI_IMAGES,
+        Wire.OPENAI_IMAGE_EDITS,
+        Wire.OPENAI_SPEECH,
+        Wire.OPENAI_TRANSCRIPTIONS,
+        Wire.OPENAI_TRANSLATIONS,
     }
 )
 _RESPONSES_ALONE: Final = frozenset({Wire.OPENAI_RESPONSES, Wire.OPENAI_INPUT_TOKENS})
 _TIERED: Final = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES})
 
 
-class OpenAI(OpenAIResponsesProvider, OpenAIEmbeddingsProvider, OpenAIModerationsProvider):
+class OpenAI(
+    OpenAIJobsProvider,
+    OpenAIEmbeddingsProvider,
+    OpenAIModerationsProvider,
+    OpenAIImagesProvider,
+    OpenAIAudioProvider,
+):
     """The bases with what is OpenAI's own: whom it charges, and its service tiers."""
 
     wires = _WIRES

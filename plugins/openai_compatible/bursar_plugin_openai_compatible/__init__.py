@@ -11,8 +11,10 @@ What its counts mean is an option of the connection, because servers with one wi
 from collections.abc import Callable
 
 from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
+from governance.plugin.openai_audio import OpenAIAudioProvider
 from governance.plugin.openai_chat import ChatConventions, StreamUsage
 from governance.plugin.openai_embeddings import OpenAIEmbeddingsProvider
+from governance.plugin.openai_images import OpenAIImagesProvider
 from governance.plugin.options import check_options
 
 _CHOICES = {
@@ -22,8 +24,10 @@ _CHOICES = {
 }
 
 
-class OpenAICompatible(OpenAIEmbeddingsProvider):
+class OpenAICompatible(OpenAIEmbeddingsProvider, OpenAIImagesProvider, OpenAIAudioProvider):
     """The base with three options. Ollama and older servers ignore `max_completion_tokens`: it is no cap by default."""
+
+    wires = OpenAIEmbeddingsProvider.wires | OpenAIImagesProvider.wires | OpenAIAudioProvider.wires
 
     def __init__(self) -> None:
         super().__init__(

@@ -94,7 +94,16 @@ def test_what_has_no_bound_is_refused_with_a_sentence(extra: str) -> None:
         PROVIDER.bound(wire=WIRE, connection=connection(), fields=fields)
 
 
-def test_images_have_no_known_bound() -> None:
-    body = b'{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}}]}]}'
-    with pytest.raises(RequestUnbounded, match="images, audio or files"):
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("data:,", "audio or files"),
+        ("data:image/png;base64,AAAA", "image_input_tokens"),
+        ("https://a.test/b", "images"),
+    ],
+)
+def test_what_is_shown_has_no_known_bound(url: str, told: str) -> None:
+    part = b'{"type":"image_url","image_url":{"url":"%s"}}' % url.encode()
+    body = b'{"model":"m","messages":[{"role":"user","content":[%s]}]}' % part
+    with pytest.raises(RequestUnbounded, match=told):
         PROVIDER.bound(wire=WIRE, connection=connection(), fields=read_chat_request(body))

@@ -34,8 +34,12 @@ _CLASSES = {
     "output_audio_mtok": (TokenClass.OUTPUT_AUDIO, 1),
     "output_image_mtok": (TokenClass.OUTPUT_IMAGE, 1),
     "web_searches_kcount": (TokenClass.WEB_SEARCH, 1000),
+    "input_mchars": (TokenClass.CHARACTER, 1),
 }
 """Its price fields, our classes, and the factor from its unit to one million."""
+
+_ENOUGH = frozenset({TokenClass.INPUT, TokenClass.OUTPUT, TokenClass.CHARACTER})
+"""A model with none of these has no price that it can be called by."""
 
 _TIERS = {
     ("service_tier", "flex"): "flex",
@@ -108,7 +112,7 @@ class _Reader:
         unpriced = sorted({field for span in spans for field in span.prices if field not in _CLASSES})
         if unpriced:
             self.skipped.append(f"{provider}/{name}: {', '.join(unpriced)} cannot be said as token classes.")
-        if any(fact.token_class in (TokenClass.INPUT, TokenClass.OUTPUT) for fact in facts):
+        if any(fact.token_class in _ENOUGH for fact in facts):
             self.prices += facts
         self.models.append(
             ModelFact(

@@ -8,6 +8,7 @@ from bursar_plugin_price_catalogue.genai import GenaiPrices
 from bursar_plugin_price_catalogue.handkept import HandKept
 
 from governance.plugin import PriceSource, TokenClass
+from governance.plugin.media import is_bound_name
 
 VENDORS = {"openai", "anthropic", "gemini", "qwen", "glm", "deepseek", "xai"}
 SOURCES: list[PriceSource] = [GenaiPrices(), HandKept()]
@@ -27,6 +28,13 @@ def test_every_priced_model_is_in_the_catalogue_and_no_price_is_negative(source:
     models = {(model.provider, model.name) for model in catalogue.models}
     assert {(price.provider, price.model) for price in catalogue.prices} <= models
     assert min(price.usd_per_million for price in catalogue.prices) >= 0
+
+
+def test_what_media_count_as_at_most_has_a_name_that_plugins_ask_for_and_a_place_where_it_was_read() -> None:
+    bounded = [model for model in HandKept().read(providers=()).models if model.bounds]
+    assert all(is_bound_name(name) and bound > 0 for model in bounded for name, bound in model.bounds.items())
+    assert all(model.origin for model in bounded)
+    assert {model.provider for model in bounded} == {"openai", "gemini"}
 
 
 def test_together_they_know_the_models_of_every_vendor() -> None:
@@ -67,3 +75,18 @@ def test_trap_16_anthropics_inference_in_the_us_costs_a_tenth_more_for_every_tok
     assert prices["us", TokenClass.WEB_SEARCH] == prices["standard", TokenClass.WEB_SEARCH] == 10_000
     assert prices["fast+us", TokenClass.OUTPUT] == prices["fast", TokenClass.OUTPUT] * Decimal("1.1")
     assert {tier for tier, _ in prices} == {"standard", "batch", "fast", "us", "fast+us"}
+
+
+def test_trap_16_a_place_in_a_models_name_at_bedrock_multiplies_its_prices() -> None:
+    prices = {
+        (price.model.split(".")[0], price.token_class): price.usd_per_million
+        for price in HandKept().read(providers=["bedrock"]).prices
+        if price.model.endswith(".claude-sonnet-5")
+    }
+    assert {place: prices[place, TokenClass.INPUT] for place, _ in prices} == {
+        "global": 2,
+        **dict.fromkeys(["us", "eu", "jp", "au", "apac"], Decimal("2.2")),
+        "us-gov": Decimal("2.4"),
+    }
+    assert prices["eu", TokenClass.CACHE_WRITE_LONG] == Decimal("4.4")
+    assert prices["us-gov", TokenClass.OUTPUT] == 12

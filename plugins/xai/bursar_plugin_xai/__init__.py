@@ -1,4 +1,4 @@
-"""xAI (Grok) on the chat and Responses wires.
+"""xAI (Grok) on the chat and Responses wires, and its images, which are priced whole (its edits take another body).
 
 `prompt_tokens` include cached ones, but `completion_tokens` leave reasoning out: `reasoning_tokens` are billed beside
 them. (On xAI's Responses wire they are inside.) Every reply says what it cost in ticks of 1e-10 USD. A request may
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from governance.plugin import ConnectionSettings, Provider, Upstream, Wire, hookimpl
 from governance.plugin.openai_chat import ChatConventions, ErrorSigns, StreamUsage
+from governance.plugin.openai_images import OpenAIImagesProvider
 from governance.plugin.openai_responses import OpenAIResponsesProvider, ResponsesConventions
 from governance.plugin.options import check_options
 
@@ -21,13 +22,14 @@ _SIGNS = ErrorSigns(
 """An empty balance is 403 or 429, a wrong key 400. What violates the usage guidelines may be charged a fee."""
 
 
-class XAI(OpenAIResponsesProvider):
+class XAI(OpenAIResponsesProvider, OpenAIImagesProvider):
     """The base with what xAI's counts, caps and tiers mean.
 
     `max_completion_tokens` caps visible output and reasoning together; `max_tokens` is not known to. Some models put a
     prompt of their own before each conversation and bill it, of which about 700 tokens were seen.
     """
 
+    wires = frozenset({Wire.OPENAI_CHAT, Wire.OPENAI_RESPONSES, Wire.OPENAI_IMAGES})
     error_signs = _SIGNS
     responses_conventions = ResponsesConventions(input_includes_cache=True, output_includes_reasoning=True)
     preamble_tokens = 2048

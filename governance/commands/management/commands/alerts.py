@@ -4,13 +4,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from governance.alerts.models import Crossing, Delivery
+from governance.alerts.drift import set_drift_alarm
+from governance.alerts.models import Crossing, Delivery, Drift
 from governance.alerts.operations import Trial, add_recipient, remove_recipient, send_test
-from governance.alerts.queries import crossings_of, deliveries_of, recipients_of
+from governance.alerts.queries import crossings_of, deliveries_of, drifts_of, recipients_of
 from governance.commands.base import actor, plugins
 from governance.commands.printing import PrintingCommand
 from governance.core.clock import utc_now
-from governance.core.money import usd_text
+from governance.core.money import exact, usd_text
 from governance.teams.models import Organisation
 from governance.teams.queries import organisation_named
 
@@ -29,7 +30,9 @@ class Command(PrintingCommand):
         "  bursar alerts deliveries\n"
         "  bursar alerts recipients list\n"
         "  bursar alerts recipients remove 3\n"
-        "  bursar alerts list --json"
+        "  bursar alerts list --json\n"
+        "  bursar alerts drift --percent 2.5\n"
+        "  bursar alerts drifts"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,6 +40,11 @@ class Command(PrintingCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         crossings = actions.add_parser("list", help="list the thresholds that were passed, and who was told")
         deliveries = actions.add_parser("deliveries", help="list who was to be told of what, and why it failed")
+        drift = actions.add_parser("drift", help="say from which difference to vendors' own costs on you are told")
+        wanted = drift.add_mutually_exclusive_group(required=True)
+        wanted.add_argument("--percent", help="of what the vendor reports for a day (1 unless you say otherwise)")
+        wanted.add_argument("--off", action="store_true", help="never")
+        drifts = actions.add_parser("drifts", help="list where vendors' own costs went apart from the books")
         test = actions.add_parser("test", help="send a test message now, and say whether it was delivered")
         test.add_argument("id", type=int, nargs="?", help="one recipient only (default: all)")
         recipients = actions.add_parser("recipients", help="change who is told")
@@ -47,9 +55,9 @@ class Command(PrintingCommand):
         listing = changes.add_parser("list", help="list who is told")
         remove = changes.add_parser("remove", help="stop telling a destination")
         remove.add_argument("id", type=int, help="as `bursar alerts recipients list` prints it")
-        for action in (crossings, deliveries, test, add, listing, remove):
+        for action in (crossings, deliveries, drift, drifts, test, add, listing, remove):
             action.add_argument("--organisation", metavar="NAME", help="needed where there are several")
-        for action in (crossings, deliveries, test, add, listing):
+        for action in (crossings, deliveries, drifts, test, add, listing):
             action.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -59,6 +67,11 @@ class Command(PrintingCommand):
             case "deliveries":
                 rows = [_delivery(delivery) for delivery in deliveries_of(organisation=organisation)]
                 self._print_rows(rows, is_json=options["json"], nothing="Nobody was to be told of anything yet.")
+            case "drift":
+                self._set_drift(organisation, "0" if options["off"] else options["percent"])
+            case "drifts":
+                rows = [_drift(drift) for drift in drifts_of(organisation=organisation)]
+                self._print_rows(rows, is_json=options["json"], nothing="No vendor's costs went apart from the books.")
             case "test":
                 self._test(organisation, options)
             case "add":
@@ -84,6 +97,14 @@ class Command(PrintingCommand):
         failures = sum(bool(trial.error) for trial in trials)
         if failures:
             raise CommandError(f"{failures} of {len(trials)} recipients could not be told: the table says why.")
+
+    def _set_drift(self, organisation: Organisation, percent: str) -> None:
+        permille = exact(percent) * 10
+        if permille != permille.to_integral_value():
+            raise CommandError(f"{percent} is finer than a tenth of a percent: round it.")
+        set_drift_alarm(actor=actor(), organisation=organisation, permille=int(permille))
+        told = f"from {percent} percent on" if permille else "no longer"
+        self.stdout.write(f"You are told {told} when a vendor's own cost of a day differs from the books.")
 
     def _add(self, organisation: Organisation, options: dict[str, Any]) -> None:
         recipient = add_recipient(
@@ -133,12 +154,30 @@ def _crossing(crossing: Crossing) -> dict[str, str | int]:
     }
 
 
+def _drift(drift: Drift) -> dict[str, str | int]:
+    deliveries = list(drift.deliveries.all())
+    told = sum(delivery.delivered_at is not None for delivery in deliveries)
+    return {
+        "noticed_at": f"{drift.noticed_at:%Y-%m-%dT%H:%M:%SZ}",
+        "connection": drift.connection,
+        "model": drift.model,
+        "calls": drift.calls,
+        "calls_apart": drift.apart,
+        "cost_usd": usd_text(drift.cost_nano),
+        "vendor_cost_usd": usd_text(drift.vendor_cost_nano),
+        "told": told,
+        "not_told": len(deliveries) - told,
+    }
+
+
 def _delivery(delivery: Delivery) -> dict[str, str | int]:
     at = delivery.delivered_at or delivery.next_attempt_at
+    crossing = delivery.crossing
+    happened_at = crossing.crossed_at if crossing is not None else delivery.drift and delivery.drift.noticed_at
     return {
-        "crossed_at": f"{delivery.crossing.crossed_at:%Y-%m-%dT%H:%M:%SZ}",
-        "budget": delivery.crossing.account.budget.name,
-        "threshold": str(delivery.crossing.threshold),
+        "crossed_at": f"{happened_at:%Y-%m-%dT%H:%M:%SZ}",
+        "budget": crossing.account.budget.name if crossing is not None else "",
+        "threshold": str(crossing.threshold) if crossing is not None else f"cost of {delivery.drift}",
         "notifier": delivery.recipient.notifier,
         "destination": delivery.recipient.destination,
         "state": delivery.state.value,

@@ -10,6 +10,10 @@ from governance.commands.parsing import pairs, value_of
 from governance.connections import operations, queries
 from governance.connections.models import Connection
 from governance.core.clock import utc_now
+from governance.core.errors import BadRequest
+from governance.prompts import operations as prompts
+from governance.teams import queries as teams
+from governance.teams.models import Organisation
 
 
 class Command(VerbCommand):
@@ -30,6 +34,12 @@ class Command(VerbCommand):
         verb.add_argument("--credential-env", help="the environment variable that holds the credential")
         verb.add_argument("--region", default="", help="where the vendor handles requests, such as eu or eu-central-1")
         verb.add_argument("--option", action="append", default=[], help="name=value, a setting of the plugin")
+        whose = verb.add_mutually_exclusive_group()
+        whose.add_argument(
+            "--team", metavar="NAME", help="this team's own account: only its keys are served through it"
+        )
+        whose.add_argument("--unit", metavar="NAME", help="this business unit's own account")
+        verb.add_argument("--not-charged", action="store_true", help="its owner pays the vendor: book it at no cost")
         verb = self.add_verb(
             "replace-credential", _replace, words="Seal another credential over a connection's old one.",
             example="bursar connections replace-credential openai --credential-env OPENAI_API_KEY",
@@ -46,6 +56,12 @@ class Command(VerbCommand):
         )  # fmt: skip
         verb.add_argument("name", help="the connection's name")
         verb.add_argument("region", nargs="?", default="", help="such as eu or eu-central-1; none: not known")
+        verb = self.add_verb(
+            "charge", _charge, words="Say whether what is used through an own account is booked on its owner.",
+            example="bursar connections charge search-openai no",
+        )  # fmt: skip
+        verb.add_argument("name", help="the connection's name")
+        verb.add_argument("is_charged", choices=["yes", "no"], help="no: its owner pays the vendor")
         self.add_verb("list", _list, words="List connections.", example="bursar connections list --json")
         for name, run, words in (
             ("disable", _disable, "Take a connection out of use."),
@@ -56,14 +72,16 @@ class Command(VerbCommand):
 
 
 def _add(options: dict[str, Any]) -> Answer:
+    organisation = chosen_organisation(options)
     new = operations.NewConnection(
-        organisation_id=chosen_organisation(options).pk,
+        organisation_id=organisation.pk,
         name=options["name"],
         provider=options["provider"],
         base_url=options["base_url"],
         credential=value_of(options["credential_env"], variables=os.environ),
         options=pairs(options["option"], what="option"),
         region=options["region"],
+        owner=_owner(organisation, options),
     )
     added = operations.add(
         actor=actor(),
@@ -73,6 +91,25 @@ def _add(options: dict[str, Any]) -> Answer:
         new=new,
     )
     return _facts(added)
+
+
+def _owner(organisation: Organisation, options: dict[str, Any]) -> operations.Owner | None:
+    is_charged = not options["not_charged"]
+    if options["team"]:
+        team = teams.team_named(organisation=organisation, name=options["team"])
+        return operations.Owner(team_id=team.pk, is_charged=is_charged)
+    if options["unit"]:
+        unit = teams.unit_named(organisation=organisation, name=options["unit"])
+        return operations.Owner(unit_id=unit.pk, is_charged=is_charged)
+    if not is_charged:
+        raise BadRequest("What is used through everybody's connection is charged: say whose account it is with --team.")
+    return None
+
+
+def _charge(options: dict[str, Any]) -> Answer:
+    found = queries.connection_named(organisation=chosen_organisation(options), name=options["name"])
+    is_charged = options["is_charged"] == "yes"
+    return _facts(operations.change_charging(actor=actor(), connection_id=found.pk, is_charged=is_charged))
 
 
 def _replace(options: dict[str, Any]) -> Answer:
@@ -98,6 +135,7 @@ def _reseal(options: dict[str, Any]) -> Answer:
     return {
         "sealing_key": keys[0].key_id,
         "resealed": operations.reseal_all(actor=actor(), at=utc_now(), sealing_keys=keys),
+        "resealed_prompt_keys": prompts.reseal_all(actor=actor(), sealing_keys=keys),
     }
 
 
@@ -126,5 +164,7 @@ def _facts(connection: Connection) -> dict[str, Any]:
         "base_url": connection.base_url,
         "options": connection.options,
         "region": connection.region,
+        "owner": connection.owner_text or None,
+        "is_charged": connection.is_charged,
         "is_enabled": connection.is_enabled,
     }

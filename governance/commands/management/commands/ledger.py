@@ -10,12 +10,14 @@ from governance.catalog.queries import model_named
 from governance.chargeback.detaching import DayToDetach, attach_day, days_to_detach, detach_day
 from governance.chargeback.operations import Proof, prove_books
 from governance.commands.base import actor
-from governance.commands.parsing import calendar_day, instant
+from governance.commands.parsing import calendar_day, file_content, instant
 from governance.commands.printing import PrintingCommand
 from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import usd_text
+from governance.ledger.billed_days import BilledDay, billed_days
+from governance.ledger.bills import read_bill
 from governance.ledger.detached import table_of
 from governance.ledger.partitions import partitions
 from governance.ledger.rated import Span
@@ -35,7 +37,8 @@ class Command(PrintingCommand):
         "stored, and verify the audit trail. Exit code 0: everything balances. Exit code 1: the rows that do not. "
         "rerate: show what the calls of a span would cost with the prices that the catalogue has now for the time of "
         "each call; with --apply, book the differences as corrections. compare: put what vendors reported that calls "
-        "cost beside what the books say; exit code 1 when calls differ by more than a thousandth. partitions: list the "
+        "cost beside what the books say; exit code 1 when calls differ by more than a thousandth. bill: put a vendor's "
+        "daily cost report beside the books; exit code 1 when a day differs by more than a cent. partitions: list the "
         "days that usage records are kept by. detach: show which days of closed months can be taken off the books' "
         "table; with --apply, take them off and leave their sums. attach: put such a day back."
     )
@@ -44,6 +47,7 @@ class Command(PrintingCommand):
         "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --model openai/gpt-5\n"
         "  bursar ledger rerate --from 2026-11-01 --until 2026-12-01 --apply --reason 'a price was missing'\n"
         "  bursar ledger compare --from 2026-11-01 --until 2026-12-01\n"
+        "  bursar ledger bill costs.json --connection openai\n"
         "  bursar ledger detach --before 2026-01-01\n"
         "  bursar ledger attach 2025-12-31"
     )
@@ -65,13 +69,17 @@ class Command(PrintingCommand):
         compare.add_argument("--from", metavar="TIME", required=True, help="calls admitted from then on: 2026-11-01")
         compare.add_argument("--until", metavar="TIME", required=True, help="calls admitted before then")
         compare.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
+        bill = actions.add_parser("bill", help="put a vendor's own daily cost report beside the books")
+        bill.add_argument("file", metavar="FILE", help="the JSON that OpenAI's or Anthropic's cost API answered")
+        bill.add_argument("--connection", metavar="NAME", required=True, help="the account that was billed")
+        bill.add_argument("--organisation", metavar="NAME", help="whose, where there are several")
         listing = actions.add_parser("partitions", help="list the days by which usage records are kept")
         detach = actions.add_parser("detach", help="take old days off the books' table; their sums stay")
         detach.add_argument("--before", metavar="DATE", required=True, help="days (UTC) before this one: 2026-01-01")
         detach.add_argument("--apply", action="store_true", help="do it; without it nothing changes")
         attach = actions.add_parser("attach", help="put a detached day back")
         attach.add_argument("day", metavar="DAY", help="the day (UTC): 2025-12-31")
-        for action in (prove, rerate, compare, listing, detach, attach):
+        for action in (prove, rerate, compare, bill, listing, detach, attach):
             action.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact strings")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -81,6 +89,8 @@ class Command(PrintingCommand):
                 self._rerate(options)
             case "compare":
                 self._compare(options)
+            case "bill":
+                self._bill(options)
             case "partitions":
                 self._list_partitions(is_json=options["json"])
             case "detach":
@@ -131,6 +141,25 @@ class Command(PrintingCommand):
         else:
             self.stdout.write("No vendor reported what a call of this span cost.")
         if any(each.apart for each in found):
+            sys.exit(_EXIT_APART)
+
+    def _bill(self, options: dict[str, Any]) -> None:
+        found = billed_days(
+            bill=read_bill(file_content(options["file"])),
+            connection_id=connection_named(
+                organisation=organisation_named(name=options["organisation"]), name=options["connection"]
+            ).pk,
+            at=utc_now(),
+        )
+        facts = [_billed_facts(each) for each in found]
+        if options["json"]:
+            self.print_json({"days": facts})
+        elif found:
+            heading = tuple(name.upper().replace("_", " ") for name in facts[0])
+            self.print_table(heading, [tuple(each.values()) for each in facts])
+        else:
+            self.stdout.write("The report has no day.")
+        if any(each.is_apart for each in found):
             sys.exit(_EXIT_APART)
 
     def _list_partitions(self, *, is_json: bool) -> None:
@@ -242,6 +271,16 @@ def _ends(options: dict[str, Any]) -> tuple[datetime, datetime]:
     if since is None or until is None or since >= until:
         raise BadRequest("The span is empty: give --from an instant before --until.")
     return since, until
+
+
+def _billed_facts(each: BilledDay) -> dict[str, str]:
+    return {
+        "day": f"{each.day}",
+        "model": each.model or "(the whole day)",
+        "vendor_usd": "-" if each.vendor_nano is None else usd_text(each.vendor_nano),
+        "booked_usd": usd_text(each.booked_nano),
+        "state": "apart" if each.is_apart else "final" if each.is_final else "may still grow",
+    }
 
 
 def _vendor_cost_facts(found: VendorCost) -> dict[str, str | int]:

@@ -9,18 +9,21 @@ from django.db import transaction
 
 from governance.catalog import operations, queries
 from governance.catalog.amounts import usd_per_million
+from governance.catalog.currencies import rate_of
 from governance.catalog.errors import PriceUnusual
 from governance.catalog.hours import hours_in_words
 from governance.catalog.importing import ImportResult, import_catalogue
 from governance.catalog.models import LanguageModel, ModelAlias, Price
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
+from governance.commands.parsing import pairs
 from governance.connections.models import Connection
 from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import exact
+from governance.plugin.media import LARGEST_BOUND
 from governance.plugin.routing import OWN_ROUTINGS
-from governance.plugin.usage import TokenClass
+from governance.plugin.usage import UNIT_CLASSES, TokenClass
 
 _PRICES = {
     "input_price": TokenClass.INPUT,
@@ -29,6 +32,13 @@ _PRICES = {
     "cache_read_explicit_price": TokenClass.CACHE_READ_EXPLICIT,
     "cache_write_price": TokenClass.CACHE_WRITE,
     "reasoning_price": TokenClass.REASONING,
+    "input_audio_price": TokenClass.INPUT_AUDIO,
+    "input_image_price": TokenClass.INPUT_IMAGE,
+    "output_audio_price": TokenClass.OUTPUT_AUDIO,
+    "output_image_price": TokenClass.OUTPUT_IMAGE,
+    "image_price": TokenClass.IMAGE,
+    "character_price": TokenClass.CHARACTER,
+    "audio_second_price": TokenClass.AUDIO_SECOND,
 }
 _CONFIRM = "--confirm-unusual-prices"
 
@@ -64,10 +74,14 @@ class Command(VerbCommand):
         verb.add_argument("model", metavar="PROVIDER/MODEL", help="as `bursar models list` names it")
         verb = self.add_verb(
             "import", _import, words="Import models and prices from installed price sources. Safe to repeat.",
-            example="bursar models import --source genai-prices",
+            example="bursar models import --source genai-prices\n  bursar models import --rate CNY=0.1404",
         )  # fmt: skip
         verb.add_argument("--source", help="only this one; see `bursar plugins`")
         verb.add_argument(_CONFIRM, action="store_true", help="apply price changes by more than a factor of 20 too")
+        verb.add_argument(
+            "--rate", action="append", default=[], metavar="CURRENCY=USD",
+            help="what one unit is worth, for prices in CNY and the like; repeatable",
+        )  # fmt: skip
 
     def _declare_route(self) -> None:
         verb = self.add_verb(
@@ -81,6 +95,15 @@ class Command(VerbCommand):
         )
         verb.add_argument(
             "--weight", action="append", default=[], metavar="CONNECTION/MODEL=N", help="0 makes a spare; repeatable"
+        )
+
+        verb = self.add_verb(
+            "own", _own, words="Say what follows where a caller's own account at a vendor fails.",
+            example="bursar models own llama --then shared\n  bursar models own llama --then nothing",
+        )  # fmt: skip
+        verb.add_argument("alias", help="the name clients use")
+        verb.add_argument(
+            "--then", required=True, choices=["shared", "nothing"], help="shared: the organisation's connections"
         )
 
     def _declare_add(self) -> None:
@@ -97,8 +120,13 @@ class Command(VerbCommand):
         verb.add_argument("--priced-as", metavar="PROVIDER/MODEL", help="it is this model of the catalogue")
         verb.add_argument("--context-tokens", type=int, help="how much input it reads")
         verb.add_argument("--max-output-tokens", type=int, help="how much it writes at most")
-        for option in _PRICES:
-            verb.add_argument(f"--{option.replace('_', '-')}", help="USD per million tokens, exact")
+        verb.add_argument(
+            "--bound", action="append", default=[], metavar="NAME=N",
+            help="the most that media count as, such as image_input_tokens=1445; repeatable",
+        )  # fmt: skip
+        for option, kind in _PRICES.items():
+            unit = f"{kind.replace('_', ' ')}s" if kind in UNIT_CLASSES else "tokens"
+            verb.add_argument(f"--{option.replace('_', '-')}", help=f"USD per million {unit}, exact")
         verb.add_argument(_CONFIRM, action="store_true", help="the prices are right, though they look like a mix-up")
 
 
@@ -166,6 +194,12 @@ def _route(options: dict[str, Any]) -> Answer:
     return {"alias": alias.name, "by": options["by"], "weights": {name: kept[pk] for name, pk in ids.items()}}
 
 
+def _own(options: dict[str, Any]) -> Answer:
+    alias = queries.alias_named(organisation=chosen_organisation(options), name=options["alias"])
+    changed = operations.change_leaving_own(actor=actor(), alias_id=alias.pk, leaves_own=options["then"] == "shared")
+    return {"alias": changed.name, "then": "shared" if changed.leaves_own else "nothing"}
+
+
 def _deployment_ids(alias: ModelAlias) -> dict[str, int]:
     """Return the alias's deployments by the name that commands give them, in their order."""
     return {
@@ -185,6 +219,8 @@ def _set_prices(model: LanguageModel, prices: dict[TokenClass, Decimal], *, at: 
 
 def _catalogue_model(connection: Connection, options: dict[str, Any]) -> LanguageModel:
     limits = {name: options[name] for name in ("context_tokens", "max_output_tokens") if options[name] is not None}
+    if options["bound"]:
+        limits["bounds"] = dict(_bound(text) for text in options["bound"])
     if options["priced_as"]:
         if limits or any(options[name] is not None for name in _PRICES):
             raise BadRequest("--priced-as takes prices and limits from the catalogue: leave the other options out.")
@@ -196,6 +232,13 @@ def _catalogue_model(connection: Connection, options: dict[str, Any]) -> Languag
     if limits:
         return operations.change_limits(actor=actor(), model_id=model.pk, **limits)
     return model
+
+
+def _bound(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not (number.isascii() and number.isdigit() and len(number) <= len(str(LARGEST_BOUND))):
+        raise BadRequest(f"{text!r} is no bound: write NAME=N, such as image_input_tokens=1445.")
+    return name, int(number)
 
 
 def _list(options: dict[str, Any]) -> Answer:
@@ -237,6 +280,7 @@ def _model_facts(model: LanguageModel, prices: list[Price]) -> dict[str, Any]:
         "price_book": prices[0].book.name if prices else None,
         "context_tokens": model.context_tokens,
         "max_output_tokens": model.max_output_tokens,
+        "bounds": model.bounds,
         "retires_on": model.retires_on.isoformat() if model.retires_on else None,
     }
 
@@ -271,12 +315,14 @@ def _import(options: dict[str, Any]) -> Answer:
     if wanted and wanted not in sources:
         raise BadRequest(f"There is no price source {wanted!r}; installed: {', '.join(sorted(sources)) or 'none'}.")
     at = utc_now()
+    rates = {code: rate_of(code, text) for code, text in pairs(options["rate"], what="rate").items()}
     results = [
         import_catalogue(
             actor=actor(),
             at=at,
             catalogue=source.read(providers=()),
             is_confirmed=options["confirm_unusual_prices"],
+            rates=rates,
         )
         for name, source in sources.items()
         if wanted in (None, name)

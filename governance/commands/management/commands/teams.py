@@ -7,9 +7,11 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
+from governance.policy.cache_rules import set_cache
+from governance.policy.caching import CachePolicy
 from governance.policy.guard_rules import Guarding, set_guard
 from governance.policy.guards import GuardAction
-from governance.policy.models import GuardRule
+from governance.policy.models import GuardRule, ResponseCache
 from governance.policy.operations import Level, allow, disallow
 from governance.policy.queries import guard_rules_of
 from governance.teams import queries
@@ -64,12 +66,30 @@ class Command(VerbCommand):
         verb.add_argument("--replies", choices=actions, help="the same for replies, which are then not streamed")
         _add_whose(verb)
         self.add_verb("guards", _guards, words="List whom guards look at.", example="bursar teams guards --json")
+        self._declare_cache()
         verb = self.add_verb(
             "require-tags", _require, words="Set the tags a team's requests must carry.",
             example="bursar teams require-tags search feature customer",
         )  # fmt: skip
         verb.add_argument("name", help="the team's name")
         verb.add_argument("tags", nargs="*", help="tag names; none: no tag is required")
+
+    def _declare_cache(self) -> None:
+        verb = self.add_verb(
+            "cache", _cache, words="Keep a team's answers for the same request again, or forget them.",
+            example="bursar teams cache search --minutes 60 --model 'gpt-*' --model text-embedding-3-small\n"
+            "  bursar teams cache search --off",
+        )  # fmt: skip
+        verb.add_argument("name", help="the team's name")
+        verb.add_argument("--minutes", type=int, default=60, help="how long an answer is kept (default: 60)")
+        verb.add_argument(
+            "--mebibytes", type=int, default=16, help="how much is kept in each gateway process (default: 16)"
+        )
+        verb.add_argument("--model", action="append", default=[], metavar="PATTERN", help="only these aliases")
+        verb.add_argument(
+            "--any-temperature", action="store_true", help="also where a request does not ask for temperature 0"
+        )
+        verb.add_argument("--off", action="store_true", help="keep nothing any more, and forget what is kept")
 
 
 def _add_whose(verb: ArgumentParser) -> None:
@@ -149,6 +169,27 @@ def _guards(options: dict[str, Any]) -> Answer:
     ]
 
 
+def _cache(options: dict[str, Any]) -> Answer:
+    wish = CachePolicy(
+        ttl_seconds=options["minutes"] * 60,
+        max_bytes=options["mebibytes"] * 1024 * 1024,
+        patterns=tuple(options["model"]),
+        is_any_temperature=options["any_temperature"],
+    )
+    team = _named(options)
+    rule = set_cache(actor=actor(), team_id=team.pk, wish=None if options["off"] else wish)
+    return {"team": team.name, **_caching(rule)}
+
+
+def _caching(rule: ResponseCache | None) -> dict[str, Any]:
+    return {
+        "cache_minutes": rule.ttl_seconds // 60 if rule is not None else None,
+        "cache_bytes": rule.max_bytes if rule is not None else None,
+        "cache_models": rule.patterns if rule is not None else [],
+        "any_temperature": rule.is_any_temperature if rule is not None else False,
+    }
+
+
 def _action(word: str | None) -> GuardAction | None:
     return GuardAction(word) if word is not None else None
 
@@ -184,5 +225,6 @@ def _facts(team: Team) -> dict[str, Any]:
         "cost_centre": str(team.cost_centre),
         "required_tags": team.required_tags,
         "regions": team.regions,
+        "cache_minutes": _caching(ResponseCache.objects.filter(team=team).first())["cache_minutes"],
         "allowed": sorted(rule.pattern or str(rule.access_group) for rule in team.allow_rules.all()),
     }

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from governance.catalog.rating import PriceLine, RateCard
-from governance.gateway import outcomes
+from governance.metering import outcomes
 from governance.metering.attempt import Ending
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 

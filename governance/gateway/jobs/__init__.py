@@ -1,0 +1,1 @@
+"""Jobs over HTTP: batches that are priced line by line, reserved as a whole, and looked after by the worker."""
