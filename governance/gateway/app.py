@@ -10,15 +10,15 @@ import msgspec
 import structlog
 
 from governance.core.errors import BadRequest, BursarError, GovernanceUnavailable
-from governance.core.ids import Identifiers, uuid_text
+from governance.core.ids import Identifiers
 from governance.gateway.attempt import Vendors
-from governance.gateway.dialects import dialect_of
 from governance.gateway.errors import MethodNotAllowed, RouteUnknown
 from governance.gateway.exchange import ClientGone, Exchange
 from governance.gateway.identify import Identifier
 from governance.gateway.keeper import Keeper
 from governance.gateway.logs import RequestLog
 from governance.gateway.metrics import Metrics
+from governance.gateway.refusing import refuse
 from governance.gateway.unserved import remedy
 from governance.plugin.errors import RequestInvalid
 from governance.policy.snapshot import KeyPolicy, PolicySnapshot
@@ -138,25 +138,7 @@ class Gateway:
         raise RouteUnknown(f"Bursar has no such route; it has: {known}.")
 
     async def _refuse(self, exchange: Exchange, error: BursarError, *, field: str | None = None) -> None:
-        exchange.facts.code = error.code
-        if not exchange.has_started:
-            status, headers, body = dialect_of(exchange).error_response(error, field=field)
-            if exchange.facts.attempt_id is not None:
-                headers.append((b"x-bursar-attempt-id", uuid_text(exchange.facts.attempt_id)))
-            if exchange.facts.attempts > 1:
-                headers.append((b"x-bursar-attempts", b"%d" % exchange.facts.attempts))
-            await exchange.respond(status, headers, body)
-            return
-        if exchange.is_answered:
-            return
-        if exchange.is_whole:
-            exchange.abort()
-            return
-        try:
-            async with asyncio.timeout(self.vendors.limits.write_stall_seconds):
-                await exchange.write(dialect_of(exchange).error_event(error), is_last=True)
-        except TimeoutError:
-            exchange.abort()
+        await refuse(exchange, error, seconds=self.vendors.limits.write_stall_seconds, field=field)
 
     async def identify(self, exchange: Exchange) -> tuple[KeyPolicy, PolicySnapshot, datetime]:
         """Return who calls, the policy in force, and the time of the request."""

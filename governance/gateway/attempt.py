@@ -28,6 +28,7 @@ from governance.gateway.replies import (
     ReplyTooLarge,
     content_type,
     header_value,
+    is_compressed,
     masked,
     passed_headers,
     read_whole,
@@ -39,6 +40,7 @@ from governance.gateway.retirement import retirement_headers
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routing import Router
 from governance.gateway.stream import Relay, Source, Unmetered
+from governance.gateway.stream_guarding import Looking, StreamGuard
 from governance.gateway.translation import MAX_EVENT_BYTES, AnswerUntranslatable
 from governance.gateway.transport import AnswerLost, NothingSent, Reply, Transport, TransportFailed
 from governance.gateway.watchdog import Overdue, Patience, Waiting, Watchdog
@@ -118,10 +120,11 @@ class Attempt:
         if quote.deployment.model.retires_on is not None:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self._guards: Sequence[AppliedGuard] = ()
+        self._withheld: AttemptFailed | None = None
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, *, guards: Sequence[AppliedGuard] = ()) -> None:
-        """Send the body and pass the reply on, once these guards have looked at it (whole replies only).
+        """Send the body and pass the reply on, as these guards let it.
 
         Raises AttemptFailed when the client has been told nothing yet, BursarError when its answer broke off after it
         had begun, and ClientGone when nobody is there to tell.
@@ -130,6 +133,8 @@ class Attempt:
         try:
             await self._forward(self._body())
         except AttemptFailed as failure:
+            if self._withheld is not None:
+                raise self._withheld from None
             if self._departure.has_happened:
                 self._note_lost("client_gone")
                 raise ClientGone from failure
@@ -298,7 +303,7 @@ class Attempt:
         """Return the reply as guards let it pass; where it is an error that may be held, that is what they look at."""
         held = failure.told if failure is not None and isinstance(failure.told, HeldReply) else None
         try:
-            if any(name == "content-encoding" and value != "identity" for name, value in reply.headers):
+            if is_compressed(reply):
                 raise GuardFailed(
                     f"The answer of {self._title} is compressed, so guards cannot look at it and nothing passes: "
                     "whoever administers Bursar must have it sent plainly."
@@ -319,7 +324,7 @@ class Attempt:
         shown = self._rendition.shown
         relay = Relay(
             exchange=self._exchange,
-            source=Source(reply, splitter, None if shown is None else shown.stream()),
+            source=Source(reply, splitter, None if shown is None else shown.stream(), self._stream_guard(reply)),
             meter=self._meter(),
             patience=patience,
             limits=self._vendors.limits,
@@ -330,6 +335,21 @@ class Attempt:
             await relay.run(self._headers)
         finally:
             self.outcome = relay.outcome(self._quote, self._hold, http_status=reply.status)
+            if relay.refusal is not None:
+                self._withheld = self._unusable(relay.refusal.code, relay.refusal, may_work_elsewhere=False)
+        if self._withheld is not None:
+            raise self._withheld
+
+    def _stream_guard(self, reply: Reply) -> StreamGuard | None:
+        if not self._guards:
+            return None
+        shown = self._rendition.shown
+        return StreamGuard(
+            Looking(self._vendors.guards, self._guards, self._exchange),
+            wire=self._rendition.spoken,
+            content_type=content_type(reply) if shown is None else shown.content_type,
+            is_readable=not is_compressed(reply),
+        )
 
     def _meter(self) -> StreamMeter:
         quoted, deployment = self._quote, self._quote.deployment
@@ -351,7 +371,7 @@ class Attempt:
         deployment = self._quote.deployment
         try:
             report = deployment.provider.read_reply(wire=self._quote.wire, connection=deployment.connection, body=body)
-            reason = "client_gone" if self._departure.has_happened else "completed"
+            reason = self._departure.reason if self._departure.has_happened else "completed"
             if report is not None:
                 return outcomes.settled(report, self._quote.card, reason=reason, http_status=status)
         except UsageUnreadable as error:

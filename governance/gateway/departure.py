@@ -25,6 +25,7 @@ class Departure:
         "_patience",
         "_read_bytes",
         "has_happened",
+        "reason",
     )
 
     _patience: Patience
@@ -37,6 +38,8 @@ class Departure:
         self._is_watching = False
         self._read_bytes = 0
         self.has_happened = False
+        self.reason = "client_gone"
+        """Why nobody waits for the rest of the answer, once that has happened."""
 
     def watch(self, patience: Patience) -> None:
         """Watch from now on, and give up this patience when it is time. Raises ClientGone if it has happened before."""
@@ -62,6 +65,11 @@ class Departure:
             return True
         self._read_bytes += size
         return self._read_bytes <= self._limits.after_disconnect_bytes
+
+    def withhold(self) -> None:
+        """The client gets no more of the answer, so that it is as if it had gone."""
+        self.reason = "withheld"
+        self._notice()
 
     def _notice(self) -> None:
         self.has_happened = True

@@ -1,4 +1,4 @@
-"""Lets guards look at requests before they are priced, and at whole replies before they are passed on.
+"""Lets guards look at requests before they are priced, and at replies before they are passed on.
 
 Every text is looked at on its own, once per guard. A guard that fails lets nothing pass. What was found is told by its
 kind only: the text itself never reaches an error, a log or a metric.
@@ -7,6 +7,7 @@ kind only: the text itself never reaches an error, a log or a metric.
 import asyncio
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -38,7 +39,9 @@ class _GuardBroken(Exception):
         self.at = at
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """What a guard found, and the rule that has it look."""
+
     piece: Piece
     by: AppliedGuard
 
@@ -64,70 +67,68 @@ class Guards:
         """
         if not policy.requests:
             return members.body
+        body = members.body
         if isinstance(members, Form):
-            found = await self._look_at_form(members, policy.requests, exchange)
+            found = await self._look(len(body), lambda: self._find_in_form(members, policy.requests), exchange)
         else:
             outside = [span for name in _GOVERNING if (span := members.span(name)) is not None]
-            found = await self._look(members.body, policy.requests, outside, exchange)
+            found = await self._look(len(body), lambda: self._find(body, policy.requests, outside), exchange)
+        note(found, exchange.facts)
         told = "{by.level} does not let a request hold {kinds} (guard {by.guard}): take it out and send the rest."
         _refuse(found, told)
         is_json = not isinstance(members, Form)
-        return replaced(members.body, [each.piece for each in found], is_json=is_json) if found else members.body
+        return replaced(body, [each.piece for each in found], is_json=is_json) if found else body
 
     async def reply(self, body: bytes, guards: Sequence[AppliedGuard], exchange: Exchange) -> bytes:
         """Return a reply's body as it may be passed on. Raises GuardRefused or GuardFailed."""
-        found = await self._look(body, guards, (), exchange)
-        told = (
-            "The answer was withheld, because {by.level} does not let it hold {kinds} (guard {by.guard}): ask for "
-            "something else. What the vendor charged for it is charged all the same."
-        )
-        _refuse(found, told)
+        found = await self._look(len(body), lambda: self._find(body, guards, ()), exchange)
+        note(found, exchange.facts)
+        refuse_reply(found)
         return replaced(body, [each.piece for each in found], is_json=is_json(body)) if found else body
 
-    async def _look_at_form(self, form: Form, guards: Sequence[AppliedGuard], exchange: Exchange) -> list[_Found]:
-        found: list[_Found] = []
-        for part in form.fields:
-            if part.name not in _GOVERNING:
-                inside = await self._look(form.body[part.start : part.end], guards, (), exchange, is_plain=True)
-                found += [_Found(_moved(each.piece, by=part.start), each.by) for each in inside]
-        return found
+    async def texts(self, texts: Sequence[Text], guards: Sequence[AppliedGuard], exchange: Exchange) -> list[Found]:
+        """Return what is in these texts, as bytes of their document. Raises GuardFailed."""
+        size = sum([len(text.raw) for text in texts])
+        return await self._look(size, lambda: self._each(guards, lambda guard: _pieces(guard, texts)), exchange)
 
-    async def _look(
-        self,
-        body: bytes,
-        guards: Sequence[AppliedGuard],
-        outside: Sequence[tuple[int, int]],
-        exchange: Exchange,
-        *,
-        is_plain: bool = False,
-    ) -> list[_Found]:
-        facts = exchange.facts
+    async def text(self, text: str, guards: Sequence[AppliedGuard], exchange: Exchange) -> list[Found]:
+        """Return what is in one text, as characters of it. Raises GuardFailed."""
+        find = partial(_asked, text=text, raw=b"", offsets=_same)
+        return await self._look(len(text), lambda: self._each(guards, find), exchange)
+
+    async def _look(self, size: int, find: Callable[[], list[Found]], exchange: Exchange) -> list[Found]:
         try:
-            if len(body) <= _LOOK_HERE_BYTES:
-                found = self._find(body, guards, outside, is_plain)
-            else:
-                found = await asyncio.to_thread(self._find, body, guards, outside, is_plain)
+            return find() if size <= _LOOK_HERE_BYTES else await asyncio.to_thread(find)
         except _GuardBroken as broken:
             _log.error("plugin_failed", request_id=str(exchange.request_id), guard=broken.guard, at=broken.at)
-            facts.failed_guard = broken.guard
+            exchange.facts.failed_guard = broken.guard
             raise GuardFailed(
                 f"The guard {broken.guard} failed, so nothing passes: whoever administers Bursar finds the cause in "
                 "its log."
             ) from None
-        _note(found, facts)
+
+    def _find(self, body: bytes, guards: Sequence[AppliedGuard], outside: Sequence[tuple[int, int]]) -> list[Found]:
+        texts = list(texts_of(body, outside=outside)) if is_json(body) else None
+        if texts is None:
+            return self._each(guards, lambda guard: _plain_pieces(guard, body))
+        return self._each(guards, lambda guard: _pieces(guard, texts))
+
+    def _find_in_form(self, form: Form, guards: Sequence[AppliedGuard]) -> list[Found]:
+        found: list[Found] = []
+        for part in form.fields:
+            if part.name not in _GOVERNING:
+                text = form.body[part.start : part.end]
+                inside = self._each(guards, partial(_plain_pieces, body=text))
+                found += [Found(_moved(each.piece, by=part.start), each.by) for each in inside]
         return found
 
-    def _find(
-        self, body: bytes, guards: Sequence[AppliedGuard], outside: Sequence[tuple[int, int]], is_plain: bool
-    ) -> list[_Found]:
-        found: list[_Found] = []
-        texts = list(texts_of(body, outside=outside)) if not is_plain and is_json(body) else None
+    def _each(self, guards: Sequence[AppliedGuard], find: Callable[[Guard], list[Piece]]) -> list[Found]:
+        found: list[Found] = []
         for applied in guards:
             guard = self._guards.get(applied.guard)
             if guard is None:
                 raise _GuardBroken(applied.guard, "no plugin offers it")
-            pieces = _plain_pieces(guard, body) if texts is None else _pieces(guard, texts)
-            found += [_Found(piece, applied) for piece in pieces]
+            found += [Found(piece, applied) for piece in find(guard)]
         return found
 
 
@@ -144,7 +145,7 @@ def refuse_sound(policy: GuardPolicy) -> None:
 
 
 def refuse_stream(policy: GuardPolicy) -> None:
-    """Refuse a stream whose text guards would have to look at: what they seek may be cut in two by its events.
+    """Refuse a stream of a wire whose events are not read for guards: what they seek may be cut in two by them.
 
     Raises RequestInvalid.
     """
@@ -171,14 +172,24 @@ def _moved(piece: Piece, *, by: int) -> Piece:
     return Piece(piece.start + by, piece.end + by, piece.word)
 
 
-def _refuse(found: Sequence[_Found], told: str) -> None:
+def refuse_reply(found: Sequence[Found]) -> None:
+    """Raise GuardRefused when any of this is not to pass."""
+    _refuse(
+        found,
+        "The answer was withheld, because {by.level} does not let it hold {kinds} (guard {by.guard}): ask for "
+        "something else. What the vendor charged for it is charged all the same.",
+    )
+
+
+def _refuse(found: Sequence[Found], told: str) -> None:
     blocked = [each for each in found if each.by.action is GuardAction.BLOCK]
     if blocked:
         kinds = " and ".join(sorted({each.piece.word for each in blocked}))
         raise GuardRefused(told.format(by=blocked[0].by, kinds=kinds))
 
 
-def _note(found: Sequence[_Found], facts: Facts) -> None:
+def note(found: Sequence[Found], facts: Facts) -> None:
+    """Count what was found, by its kind."""
     if not found:
         return
     counts = dict(facts.findings)
@@ -202,7 +213,11 @@ def _pieces(guard: Guard, texts: Sequence[Text]) -> list[Piece]:
 
 def _plain_pieces(guard: Guard, body: bytes) -> list[Piece]:
     """Return what the guard finds in a document that is no JSON: one text, in which a byte is a character."""
-    return _asked(guard, body.decode("latin-1"), body, lambda _, characters: list(characters))
+    return _asked(guard, body.decode("latin-1"), body, _same)
+
+
+def _same(raw: bytes, characters: Sequence[int]) -> list[int]:
+    return list(characters)
 
 
 def _asked(guard: Guard, text: str, raw: bytes, offsets: _Offsets) -> list[Piece]:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from governance.gateway.exchange import JSON, Exchange, Headers
-from governance.gateway.formats import EVENT_STREAM_HEADER, NOTHING_PASSED, Passed, WireFormat
+from governance.gateway.formats import EVENT_STREAM, EVENT_STREAM_HEADER, NOTHING_PASSED, Passed, WireFormat
 from governance.gateway.translation import (
     ANTHROPIC_VERSION,
     Circumstances,
@@ -96,6 +96,11 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
         """Open the translation of a stream."""
         return self.translation.stream(self.circumstances, self.shape)
 
+    @property
+    def content_type(self) -> str:
+        """The media type of a stream as its client gets it."""
+        return EVENT_STREAM if self.shape.framing is Framing.EVENTS else "application/json"
+
     def headers(self, headers: Headers, *, is_stream: bool) -> Headers:
         """Return which of the headers reach the client: Bursar's own, and those that every wire understands."""
         is_events = is_stream and self.shape.framing is Framing.EVENTS
@@ -104,11 +109,12 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rendition(msgspec.Struct, frozen=True, kw_only=True):
-    """One request in one wire. `id_header` is where the client's SDK looks for the request's id, if anywhere special;
-    `shown` is None where the vendor's bytes are what the client gets.
+    """One request in one wire. `spoken` is the client's own. `id_header` is where the client's SDK looks for the
+    request's id, if anywhere special; `shown` is None where the vendor's bytes are what the client gets.
     """
 
     wire: Wire
+    spoken: Wire
     members: Members | Form
     fields: GoverningFields
     passed: Passed
@@ -128,6 +134,7 @@ class Renditions:
         members, fields = form.opened(body, exchange)
         self.native = Rendition(
             wire=form.wire,
+            spoken=form.wire,
             members=members,
             fields=fields,
             passed=form.passed(exchange),
@@ -178,6 +185,7 @@ class Renditions:
         is_array = native.wire is Wire.GEMINI_GENERATE and b"alt=sse" not in exchange.query
         return Rendition(
             wire=wire,
+            spoken=native.wire,
             members=members,
             # The name that the client used: what is written, allowed and charged goes by it.
             fields=msgspec.structs.replace(fields, model=native.fields.model),

@@ -72,6 +72,11 @@ def content_type(reply: Reply) -> str:
     return ""
 
 
+def is_compressed(reply: Reply) -> bool:
+    """Return whether the reply's bytes are not its text."""
+    return any(name == "content-encoding" and value != "identity" for name, value in reply.headers)
+
+
 async def read_whole(reply: Reply, *, limits: Limits, patience: Patience, departure: Departure) -> bytes:
     """Return the reply's body. Raises ReplyTooLarge or AnswerLost."""
     parts: list[bytes] = []

@@ -8,6 +8,7 @@ import msgspec
 from governance.core.errors import ModelUnknown
 from governance.gateway.allowance import rated
 from governance.gateway.app import Gateway, Route
+from governance.gateway.deltas import GUARDED_STREAMS
 from governance.gateway.dialects import RESPONSES, dialect_of
 from governance.gateway.exchange import JSON, Exchange
 from governance.gateway.formats import FORMATS, GEMINI_STREAM, WireFormat
@@ -57,7 +58,7 @@ class Governed:
         if policy.guards is not None:
             if self._form.is_heard:
                 refuse_sound(policy.guards)
-            if fields.stream:
+            if fields.stream and self._form.wire not in GUARDED_STREAMS:
                 refuse_stream(policy.guards)
             passed = await gateway.vendors.guards.request(renditions.members, policy.guards, exchange)
             if passed is not body:

@@ -7,10 +7,13 @@ from typing import NamedTuple
 import structlog
 
 from governance.gateway.departure import Departure
+from governance.gateway.errors import GuardFailed, GuardRefused
 from governance.gateway.estimate import estimated, unreported
 from governance.gateway.exchange import Exchange, Headers
 from governance.gateway.limits import Limits
 from governance.gateway.pricing import Quote
+from governance.gateway.refusing import refuse
+from governance.gateway.stream_guarding import StreamGuard
 from governance.gateway.translation import StreamTranslation
 from governance.gateway.transport import Reply
 from governance.gateway.watchdog import Patience, Waiting
@@ -25,11 +28,12 @@ _log = structlog.get_logger("bursar.gateway")
 
 
 class Source(NamedTuple):
-    """A vendor's streamed reply, what cuts it into events, and what translates them, if anything."""
+    """A vendor's streamed reply, what cuts it into events, and what translates and what guards them, if anything."""
 
     reply: Reply
     splitter: Splitter
     translation: StreamTranslation | None = None
+    guard: StreamGuard | None = None
 
 
 class Unmetered:
@@ -62,6 +66,8 @@ class Relay:
     The client's answer begins with the stream's first byte: until then another attempt may take this one's place.
     `on_bound` is told once what the stream can cost at most, where its meter learns that early. With a `translation`
     the client gets what it makes of every event, also of those that the meter hides from a client of the same wire.
+    `refusal` is what the client was told where a guard let no more of the answer pass: the rest is then read, or given
+    up, as if the client had gone.
     """
 
     def __init__(
@@ -78,7 +84,8 @@ class Relay:
         self._on_bound = on_bound
         self._bounds: Callable[[], Bound | None] | None = getattr(meter, "bounds", None)
         self._exchange = exchange
-        self._reply, self._splitter, self._translation = source
+        self._reply, self._splitter, self._translation, self._guard = source
+        self.refusal: GuardRefused | GuardFailed | None = None
         self._meter = meter
         self._patience = patience
         self._limits = limits
@@ -99,6 +106,8 @@ class Relay:
             if facts.first_byte_at is None:
                 facts.first_byte_at = time.perf_counter()
             shown = self._shown(self._splitter.feed(chunk))
+            if self._guard is not None:
+                shown = await self._guarded(self._guard, shown, headers)
             if not departure.allows(len(chunk)):
                 return
             if shown and not departure.has_happened:
@@ -107,6 +116,8 @@ class Relay:
         rest = self._shown(self._splitter.close())
         if self._translation is not None:
             rest += self._translation.close()
+        if self._guard is not None:
+            rest = await self._guarded(self._guard, rest, headers, is_last=True)
         self._is_whole = True
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if not departure.has_happened:
@@ -114,6 +125,25 @@ class Relay:
             if not self._exchange.has_started:
                 await self._exchange.start(self._reply.status, headers)
             await self._exchange.write(rest, is_last=True)
+
+    async def _guarded(self, guard: StreamGuard, shown: bytes, headers: Headers, *, is_last: bool = False) -> bytes:
+        """Return what guards let pass. Where they let nothing more pass, the client gets what was before that, and is
+        told so at once.
+        """
+        if self._departure.has_happened:
+            return b""
+        try:
+            passed = await guard.feed(shown)
+            return passed + await guard.close() if is_last else passed
+        except (GuardRefused, GuardFailed) as refusal:
+            self.refusal = refusal
+            if before := guard.passed():
+                await self._pass_on(before, headers)
+            self._patience.until(time.monotonic() + self._limits.write_stall_seconds, Waiting.CLIENT)
+            await refuse(self._exchange, refusal, seconds=self._limits.write_stall_seconds)
+            self._patience.until(time.monotonic() + self._limits.idle_seconds, Waiting.NEXT_BYTE)
+            self._departure.withhold()
+            return b""
 
     async def _pass_on(self, shown: bytes, headers: Headers) -> None:
         """Send it at once where that is possible: a stream is hundreds of such parts. Else wait for the client."""
@@ -138,7 +168,8 @@ class Relay:
 
     def _ended(self, quote: Quote, hold: Hold, *, http_status: int) -> Outcome:
         """See `outcome`. Asks the meter nothing that is not readable."""
-        reason = "client_gone" if self._departure.has_happened else "completed" if self._is_whole else "cut_short"
+        departure = self._departure
+        reason = departure.reason if departure.has_happened else "completed" if self._is_whole else "cut_short"
         try:
             report = self._meter.report() if self._is_readable else None
         except UsageUnreadable as error:

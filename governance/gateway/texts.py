@@ -82,7 +82,7 @@ def replaced(body: bytes, pieces: Sequence[Piece], *, is_json: bool) -> bytes:
     """Return the document with each piece replaced by its word in brackets. Of overlapping ones the first names all."""
     parts: list[bytes] = []
     position = 0
-    for piece in _apart(pieces):
+    for piece in apart(pieces):
         word = f"[{piece.word}]"
         parts += (body[position : piece.start], msgspec.json.encode(word)[1:-1] if is_json else word.encode())
         position = piece.end
@@ -90,11 +90,12 @@ def replaced(body: bytes, pieces: Sequence[Piece], *, is_json: bool) -> bytes:
     return b"".join(parts)
 
 
-def _apart(pieces: Sequence[Piece]) -> list[Piece]:
-    apart: list[Piece] = []
+def apart(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return the pieces in their order, of which none overlaps another: the first of overlapping ones names all."""
+    joined: list[Piece] = []
     for piece in sorted(pieces, key=lambda each: (each.start, -each.end)):
-        if apart and piece.start < apart[-1].end:
-            apart[-1] = apart[-1]._replace(end=max(apart[-1].end, piece.end))
+        if joined and piece.start < joined[-1].end:
+            joined[-1] = joined[-1]._replace(end=max(joined[-1].end, piece.end))
         else:
-            apart.append(piece)
-    return apart
+            joined.append(piece)
+    return joined

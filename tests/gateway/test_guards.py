@@ -11,7 +11,7 @@ import pytest
 from governance.gateway.logs import RequestLog
 from governance.plugin.guards import Finding
 from tests.gateway.test_translated_calls import MESSAGE, serve_from
-from tests.gateway.vendor import DONE, Vendor, VendorCall, answer_plainly, chat_reply, in_turn, refusing
+from tests.gateway.vendor import Vendor, VendorCall, answer_plainly, chat_reply, in_turn, refusing
 from tests.gateway.world import Served, World, question
 
 
@@ -245,19 +245,6 @@ async def test_a_compressed_reply_does_not_pass(
     vendor.answer = refusing(422, b"\x1f\x8b", headers="content-encoding: gzip")
     reply = await ask(served, key)
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "guard_failed")
-
-
-async def test_a_stream_is_refused_where_replies_are_looked_at_and_served_where_only_requests_are(
-    served: Served, world: World, vendor: Vendor, key: str, words: Words
-) -> None:
-    await guard(served, world, requests="mask")
-    reply = await ask(served, key, question("zebra", stream=True))
-    assert (reply.status_code, reply.content.endswith(DONE)) == (200, True)
-    await guard(served, world, team_id=world.team, replies="mask")
-    reply = await ask(served, key, question("zebra", stream=True))
-    assert (reply.status_code, reply.json()["error"]["param"]) == (400, "stream")
-    assert "send the request without a stream" in reply.json()["error"]["message"]
-    assert len(vendor.calls) == 1
 
 
 FINDINGS = [None, Finding(3, 2, "x"), Finding(0, 0, "x"), Finding(-1, 2, "x"), Finding(0, 10**6, "x")]
