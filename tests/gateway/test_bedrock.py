@@ -1,6 +1,7 @@
 """Amazon Bedrock behind Anthropic's wire: a vendor that checks signatures and streams frames, asked by a stock SDK."""
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 
 import anthropic
@@ -64,6 +65,8 @@ async def answer(call: VendorCall) -> None:
     check_signature(call)
     if call.path.endswith("/chat/completions"):
         await call.reply(chat_reply())
+    elif call.path.endswith("/count-tokens"):
+        await call.reply(b'{"inputTokens": 16}')
     elif call.path.endswith("/invoke-with-response-stream"):
         await begin(call)
         for event in (BEGUN, *WORDS, *ENDED):
@@ -140,6 +143,27 @@ async def test_a_client_of_another_wire_is_translated_and_another_makers_model_i
     assert vendor.calls[1].path == "/openai/v1/chat/completions"
     assert vendor.calls[1].json["model"] == "openai.gpt-oss-120b-1:0"
     assert [record["charge_nano"] for record in await world.recorded(2)] == [COST_NANO, COST_NANO]
+
+
+async def test_tokens_are_counted_by_the_stock_sdk_and_for_a_client_of_another_wire(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    add_bedrock(world, vendor)
+    vendor.answer = answer
+    await served.catch_up(world)
+    async with sdk(served, key) as client:
+        assert (await client.messages.count_tokens(model="claude", messages=MESSAGES)).input_tokens == 16
+        vendor.answer = refusing(400, b'{"message": "The provided model doesn\'t support counting tokens"}')
+        with pytest.raises(anthropic.BadRequestError, match="doesn't support counting") as refused:
+            await client.messages.count_tokens(model="claude", messages=MESSAGES)
+        assert refused.value.type == "invalid_request_error"
+    vendor.answer = answer
+    async with served.sdk(key) as chat:
+        assert (await chat.responses.input_tokens.count(model="claude", input="Hi")).input_tokens == 16
+    assert {call.path for call in vendor.calls} == {"/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"}
+    invoked = b64decode(vendor.calls[0].json["input"]["invokeModel"]["body"])
+    assert json.loads(invoked) == {**BODY, "max_tokens": 1}
+    assert [record["charge_nano"] for record in await world.recorded(3)] == [0, 0, 0]
 
 
 async def test_a_refusal_is_said_in_the_clients_wire_without_what_the_vendor_repeats(

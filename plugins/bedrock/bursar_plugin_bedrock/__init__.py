@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from bursar_plugin_bedrock import counting
 from bursar_plugin_bedrock.claude import Claude, is_invoked
 from bursar_plugin_bedrock.credentials import access_keys
 from bursar_plugin_bedrock.errors import anthropic_error, openai_error, read_error
@@ -68,7 +69,11 @@ class Bedrock(CombinedProvider):
         """Claude models are served in Anthropic's wire, all others in OpenAI's. The ARN of an application's profile
         does not tell the maker: it is taken for a Claude model's, since the other API does not take such names.
         """
-        return (wire is Wire.ANTHROPIC_MESSAGES) == bool(_CLAUDE.match(model))
+        return (wire in Claude.wires) == bool(_CLAUDE.match(model))
+
+    def addressed(self, *, wire: Wire, model: str) -> str:
+        """Counts know the models themselves, and no profiles of them."""
+        return counting.base_model(model) if wire is Wire.ANTHROPIC_COUNT_TOKENS else model
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Find the host of the region, and authorise or leave that to the signature. Raises ConnectionInvalid."""
@@ -97,14 +102,17 @@ class Bedrock(CombinedProvider):
         )
         if wire is Wire.OPENAI_CHAT:
             return described
-        if not is_invoked(connection):
+        is_count = wire is Wire.ANTHROPIC_COUNT_TOKENS
+        if not is_invoked(connection, wire):
             return msgspec.structs.replace(
                 described,
-                url=f"{host}/anthropic/v1/messages",
+                url=f"{host}/anthropic/v1/messages{'/count_tokens' if is_count else ''}",
                 headers=(*headers, ("anthropic-version", DEFAULT_VERSION)),
                 takes_client_headers=True,
             )
         model = f"{host}/model/{{model}}"
+        if is_count:
+            return msgspec.structs.replace(described, url=f"{model}/count-tokens", is_enveloped=True)
         return msgspec.structs.replace(
             described, url=f"{model}/invoke", stream_url=f"{model}/invoke-with-response-stream"
         )
@@ -118,6 +126,14 @@ class Bedrock(CombinedProvider):
         )
         return headers
 
+    def enveloped(self, *, wire: Wire, body: bytes) -> bytes:
+        """Put the body of an InvokeModel whose tokens are to be counted into the question for them."""
+        return counting.question(body)
+
+    def opened(self, *, wire: Wire, body: bytes) -> bytes:
+        """Say the count in Anthropic's words."""
+        return counting.answer(body)
+
     def framing(self, *, wire: Wire, content_type: str) -> Splitter | None:
         """Return what reads the binary streams of InvokeModel."""
         return MessageEvents() if wire is Wire.ANTHROPIC_MESSAGES and content_type == _EVENT_STREAM else None
@@ -128,7 +144,7 @@ class Bedrock(CombinedProvider):
 
     def error_in_wire(self, *, wire: Wire, status: int, body: bytes) -> bytes:
         """Say an error of AWS's in the client's wire."""
-        return (anthropic_error if wire is Wire.ANTHROPIC_MESSAGES else openai_error)(status, body)
+        return (anthropic_error if wire in Claude.wires else openai_error)(status, body)
 
 
 def _host(connection: ConnectionSettings) -> str:
