@@ -35,11 +35,19 @@ _SECTIONS = (
         (
             ("Budgets", "budgets", "budgets"),
             ("Rate limits", "rate_limits", "limits"),
+            ("Allow-lists", "allow_lists", "allowed"),
             ("Keys", "keys", "keys"),
             ("Teams", "teams", "teams"),
         ),
     ),
-    ("Catalogue", (("Models & prices", "models", "models"), ("Connections", "connections", "connections"))),
+    (
+        "Catalogue",
+        (
+            ("Models & prices", "models", "models"),
+            ("Routes", "routes", "routes"),
+            ("Connections", "connections", "connections"),
+        ),
+    ),
 )
 
 
@@ -50,7 +58,7 @@ def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
         return []
     hidden = set() if viewer.sees_all else {"statements"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
-        hidden.add("connections")
+        hidden |= {"connections", "routes", "allow_lists"}
     return [
         Section(title=title, links=[_link(*row, path) for row in rows if row[1] not in hidden])
         for title, rows in _SECTIONS

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from governance.console.views import (
+    allow_lists,
     budgets,
     connections,
     increases,
@@ -11,6 +12,7 @@ from governance.console.views import (
     models,
     overview,
     requests,
+    routes,
     statements,
     teams,
 )
@@ -40,6 +42,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("limits/new/", limits.create, name="rate_limit_create"),
     path("limits/<int:limit_id>/amount/", limits.change_amount, name="rate_limit_amount"),
     path("limits/<int:limit_id>/retire/", limits.retire, name="rate_limit_retire"),
+    path("allow-lists/", allow_lists.index, name="allow_lists"),
+    path("allow-lists/rules/new/", allow_lists.add_rule, name="allow_rule_create"),
+    path("allow-lists/rules/<int:rule_id>/remove/", allow_lists.remove_rule, name="allow_rule_remove"),
+    path("allow-lists/groups/new/", allow_lists.create_group, name="access_group_create"),
+    path("allow-lists/groups/<int:group_id>/", allow_lists.change_group, name="access_group"),
+    path("allow-lists/groups/<int:group_id>/remove/", allow_lists.remove_group, name="access_group_remove"),
     path("teams/", teams.index, name="teams"),
     path("teams/<int:team_id>/", teams.show, name="team"),
     path("teams/<int:team_id>/regions/", teams.change, {"what": "regions"}, name="team_regions"),
@@ -53,6 +61,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys/<int:key_id>/revoke/", keys.revoke, name="key_revoke"),
     path("models/", models.index, name="models"),
     path("models/<int:model_id>/", models.show, name="model"),
+    path("routes/", routes.index, name="routes"),
+    path("routes/new/", routes.create, name="route_create"),
+    path("routes/deployments/new/", routes.add_deployment, name="deployment_create"),
+    path("routes/<int:alias_id>/", routes.show, name="route"),
+    path("routes/<int:alias_id>/change/", routes.change, name="route_change"),
+    path("routes/<int:alias_id>/retire/", routes.retire, name="route_retire"),
     path("connections/", connections.index, name="connections"),
     path("connections/new/", connections.create, name="connection_create"),
     path("statements/", statements.index, name="statements"),

@@ -72,6 +72,7 @@ def company(live_server: LiveServer) -> Company:
     demo = import_module("tests.console.demo")
     found: Company = demo.found_company()
     demo.spend_a_month(found, now=import_module("governance.core.clock").utc_now())
+    demo.welcome_newcomer(found)
     return found
 
 
