@@ -3,7 +3,9 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from governance.console.views import (
+    alerts,
     allow_lists,
+    audit,
     budgets,
     connections,
     increases,
@@ -71,5 +73,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("connections/new/", connections.create, name="connection_create"),
     path("statements/", statements.index, name="statements"),
     path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
+    path("alerts/", alerts.index, name="alerts"),
+    path("alerts/recipients/new/", alerts.add, name="recipient_create"),
+    path("alerts/recipients/<int:recipient_id>/test/", alerts.test, name="recipient_test"),
+    path("alerts/recipients/<int:recipient_id>/remove/", alerts.remove, name="recipient_remove"),
+    path("audit/", audit.index, name="audit"),
+    path("audit/verify/", audit.verify, name="audit_verify"),
+    path("audit/export/", audit.export, name="audit_export"),
     path("account/", include("allauth.urls")),
 ]

@@ -10,7 +10,7 @@ from governance.console.urls import urlpatterns
 from tests.browser.conftest import Visitor
 from tests.console.demo import PASSWORD, Company
 
-NO_PAGES = {"overview_figures", "budget_request_withdraw", "statement_download"}
+NO_PAGES = {"overview_figures", "budget_request_withdraw", "recipient_test", "audit_export", "statement_download"}
 """Addresses that answer with a part of a page, a redirection or a file."""
 _EMPTY = (
     "",
@@ -24,6 +24,8 @@ _EMPTY = (
     "routes/",
     "connections/",
     "statements/",
+    "alerts/",
+    "audit/",
 )
 _WORSE_THAN_MODERATE = {"serious", "critical"}
 
@@ -86,6 +88,11 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "request-prompt": f"/requests/{record.attempt_id}/prompt/",
         "requests-none": "/requests/?since=2020-01-01&until=2020-01-02",
         "statements": "/statements/",
+        "alerts": "/alerts/",
+        "recipient-new": "/alerts/recipients/new/",
+        "recipient-remove": f"/alerts/recipients/{company.recipient_id}/remove/",
+        "audit": "/audit/",
+        "audit-verify": "/audit/verify/",
         "not-found": "/budgets/999999/",
         "mfa": "/account/2fa/",
         "password": "/account/password/change/",

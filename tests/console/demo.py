@@ -10,7 +10,10 @@ from uuid import UUID, uuid5
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from governance.alerts.models import Crossing, Delivery, Drift, Recipient
+from governance.audit.operations import Actor
 from governance.budgets.models import Account, Budget, Increase, IncreaseRequest, Threshold
+from governance.budgets.operations import change
 from governance.catalog.models import (
     AccessGroup,
     AliasTarget,
@@ -28,6 +31,7 @@ from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
 from governance.policy.models import AllowRule, RateLimit
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
+from governance.teams.operations import keep_in_regions
 
 PASSWORD = "correct horse battery staple"
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
@@ -56,6 +60,7 @@ class Company:
     alias_id: int | None = None
     group_id: int | None = None
     rule_id: int | None = None
+    recipient_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -78,6 +83,9 @@ def found_company(*, name: str = "Acme Robotics") -> Company:
     _add_budgets(company)
     _add_rate_limits(company)
     _add_rules(company)
+    company.recipient_id = Recipient.objects.create(
+        organisation=company.organisation, notifier="mail", destination="finance@acme.example"
+    ).pk
     return company
 
 
@@ -99,6 +107,43 @@ def _add_people(company: Company) -> None:
     search = company.teams["search"]
     Membership.objects.create(user=company.people["owner"], team=search, part=Membership.Part.OWNER)
     Membership.objects.create(user=company.people["developer"], team=search, part=Membership.Part.DEVELOPER)
+
+
+def pass_thresholds(company: Company, *, now: datetime) -> None:
+    """Let a budget have passed a threshold, of which a recipient could not be told, and a vendor's cost go apart."""
+    account = Account.objects.filter(budget=company.budgets["Research, large models"]).order_by("-starts_at")[0]
+    crossing = Crossing.objects.create(
+        account=account,
+        threshold=account.budget.thresholds.get(percent=50),
+        settled_nano=account.settled_nano,
+        limit_nano=account.limit_nano,
+        crossed_at=now,
+    )
+    Delivery.objects.create(
+        crossing=crossing, recipient_id=company.recipient_id or 0, attempts=3, last_error="The mail server is away."
+    )
+    Drift.objects.create(
+        organisation=company.organisation,
+        connection="sandbox",
+        model="falcon-large",
+        day=now.date(),
+        calls=120,
+        apart=17,
+        cost_nano=Decimal(5_520_000_000),
+        vendor_cost_nano=Decimal(5_810_000_000),
+        furthest=company.latest_record(key="lab").attempt_id,
+        noticed_at=now,
+    )
+
+
+def leave_a_trail(company: Company) -> None:
+    """Change some things as people do, so that the trail has something to show."""
+    actor = Actor(name=company.person("admin").email, origin="192.0.2.7", organisation_id=company.organisation.pk)
+    search = company.teams["search"]
+    keep_in_regions(actor=actor, organisation_id=company.organisation.pk, team_id=search.pk, regions=["eu"])
+    keep_in_regions(actor=actor, organisation_id=company.organisation.pk, team_id=search.pk, regions=[])
+    change(actor=actor, budget_id=company.budgets["Search"].pk, limit_nano=130 * 10**9, reason="the fair in May")
+    change(actor=actor, budget_id=company.budgets["Search"].pk, limit_nano=120 * 10**9, reason="the fair is over")
 
 
 def welcome_newcomer(company: Company) -> None:

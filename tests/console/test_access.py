@@ -66,6 +66,13 @@ MATRIX = {
     "deployment_create": OF_ADMINS,
     "connections": OF_SETTINGS,
     "connection_create": OF_ADMINS,
+    "alerts": OF_WHOLE,
+    "recipient_create": OF_ADMINS,
+    "recipient_test": dict.fromkeys(OF_ALL, 405),
+    "recipient_remove": OF_ADMINS,
+    "audit": OF_SETTINGS,
+    "audit_verify": OF_SETTINGS,
+    "audit_export": dict.fromkeys(OF_ALL, 405),
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
@@ -121,6 +128,13 @@ def _address(name: str, company: Company) -> str:
         "deployment_create": "/routes/deployments/new/",
         "connections": "/connections/",
         "connection_create": "/connections/new/",
+        "alerts": "/alerts/",
+        "recipient_create": "/alerts/recipients/new/",
+        "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
+        "recipient_remove": f"/alerts/recipients/{company.recipient_id}/remove/",
+        "audit": "/audit/",
+        "audit_verify": "/audit/verify/",
+        "audit_export": "/audit/export/",
         "statements": "/statements/",
         "statement_download": f"/statements/{company.statement_id}/download/",
     }
@@ -128,7 +142,7 @@ def _address(name: str, company: Company) -> str:
 
 
 def _look(client: Client, name: str, company: Company) -> int:
-    ask = client.post if name == "budget_request_withdraw" else client.get
+    ask = client.post if name in {"budget_request_withdraw", "recipient_test"} else client.get
     return ask(_address(name, company)).status_code
 
 
@@ -160,6 +174,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 28
+    assert len(objects) == 30
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}
