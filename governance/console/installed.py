@@ -7,7 +7,9 @@ from django.conf import settings
 
 from governance.core.plugins import Plugins, load_plugins
 from governance.plugin.guards import Guard
+from governance.plugin.notifier import Notifier
 from governance.plugin.provider import Provider
+from governance.plugin.routing import RoutingStrategy
 
 
 def installed_guards() -> Mapping[str, Guard]:
@@ -18,6 +20,16 @@ def installed_guards() -> Mapping[str, Guard]:
 def installed_providers() -> Mapping[str, Provider]:
     """Return the providers by name."""
     return _plugins().providers
+
+
+def installed_notifiers() -> Mapping[str, Notifier]:
+    """Return the channels of alerts by name."""
+    return _plugins().notifiers
+
+
+def installed_strategies() -> Mapping[str, RoutingStrategy]:
+    """Return the routing strategies of plugins by name."""
+    return _plugins().routing_strategies
 
 
 @functools.cache

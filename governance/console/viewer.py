@@ -57,6 +57,11 @@ class Viewer:
         """Whether what concerns the whole organisation can be changed."""
         return self.access.may_administer(self.organisation.pk)
 
+    @property
+    def may_see_trail(self) -> bool:
+        """Whether the audit trail is theirs to read."""
+        return self.access.may_see_trail(self.organisation.pk)
+
     def may_change_key(self, key: VirtualKey) -> bool:
         """Whether the key can be rotated and revoked."""
         return self.access.may_change_key(organisation_id=key.organisation_id, team_id=key.team_id, user_id=key.user_id)
@@ -145,7 +150,8 @@ def viewer_of(*, user: User, origin: str) -> Viewer | None:
     organisation = Organisation.objects.filter(id__in=access.home_ids).order_by("id").first()
     if organisation is None:
         return None
-    return Viewer(user=user, organisation=organisation, access=access, actor=Actor(name=user.email, origin=origin))
+    actor = Actor(name=user.email, origin=origin, organisation_id=organisation.pk)
+    return Viewer(user=user, organisation=organisation, access=access, actor=actor)
 
 
 View = Callable[..., HttpResponseBase]

@@ -24,6 +24,11 @@ def organisation(*, organisation_id: int) -> Organisation:
     return found
 
 
+def is_only_organisation(*, organisation_id: int) -> bool:
+    """Return whether the installation has no other organisation than this one."""
+    return not Organisation.objects.exclude(id=organisation_id).exists()
+
+
 def organisation_named(*, name: str | None = None) -> Organisation:
     """Return the organisation of this name; without a name the only one there is. Raises OrganisationNotFound."""
     found = list(Organisation.objects.filter(name=name) if name is not None else Organisation.objects.all()[:2])

@@ -16,6 +16,7 @@ OF_WHOLE = OF_ALL | {"owner": 403, "developer": 403}
 OF_BUDGETS = OF_WHOLE | {"auditor": 403}
 
 OF_ADMINS = dict.fromkeys(OF_ALL, 403) | {"admin": 200}
+OF_SETTINGS = OF_ADMINS | {"auditor": 200}
 
 MATRIX = {
     "overview": OF_ALL,
@@ -51,8 +52,27 @@ MATRIX = {
     "key_revoke": OF_SEARCH_OWNERS,
     "models": OF_ALL,
     "model": OF_ALL,
-    "connections": OF_ADMINS | {"auditor": 200},
+    "allow_lists": OF_SETTINGS,
+    "allow_rule_create": OF_ADMINS,
+    "allow_rule_remove": OF_ADMINS,
+    "access_group_create": OF_ADMINS,
+    "access_group": OF_ADMINS,
+    "access_group_remove": OF_ADMINS,
+    "routes": OF_SETTINGS,
+    "route": OF_SETTINGS,
+    "route_create": OF_ADMINS,
+    "route_change": OF_ADMINS,
+    "route_retire": OF_ADMINS,
+    "deployment_create": OF_ADMINS,
+    "connections": OF_SETTINGS,
     "connection_create": OF_ADMINS,
+    "alerts": OF_WHOLE,
+    "recipient_create": OF_ADMINS,
+    "recipient_test": dict.fromkeys(OF_ALL, 405),
+    "recipient_remove": OF_ADMINS,
+    "audit": OF_SETTINGS,
+    "audit_verify": OF_SETTINGS,
+    "audit_export": dict.fromkeys(OF_ALL, 405),
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
@@ -94,8 +114,27 @@ def _address(name: str, company: Company) -> str:
         "key_revoke": f"/keys/{key.pk}/revoke/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
+        "allow_lists": "/allow-lists/",
+        "allow_rule_create": "/allow-lists/rules/new/",
+        "allow_rule_remove": f"/allow-lists/rules/{company.rule_id}/remove/",
+        "access_group_create": "/allow-lists/groups/new/",
+        "access_group": f"/allow-lists/groups/{company.group_id}/",
+        "access_group_remove": f"/allow-lists/groups/{company.group_id}/remove/",
+        "routes": "/routes/",
+        "route": f"/routes/{company.alias_id}/",
+        "route_create": "/routes/new/",
+        "route_change": f"/routes/{company.alias_id}/change/",
+        "route_retire": f"/routes/{company.alias_id}/retire/",
+        "deployment_create": "/routes/deployments/new/",
         "connections": "/connections/",
         "connection_create": "/connections/new/",
+        "alerts": "/alerts/",
+        "recipient_create": "/alerts/recipients/new/",
+        "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
+        "recipient_remove": f"/alerts/recipients/{company.recipient_id}/remove/",
+        "audit": "/audit/",
+        "audit_verify": "/audit/verify/",
+        "audit_export": "/audit/export/",
         "statements": "/statements/",
         "statement_download": f"/statements/{company.statement_id}/download/",
     }
@@ -103,7 +142,7 @@ def _address(name: str, company: Company) -> str:
 
 
 def _look(client: Client, name: str, company: Company) -> int:
-    ask = client.post if name == "budget_request_withdraw" else client.get
+    ask = client.post if name in {"budget_request_withdraw", "recipient_test"} else client.get
     return ask(_address(name, company)).status_code
 
 
@@ -135,6 +174,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 22
+    assert len(objects) == 30
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -143,12 +143,13 @@ def budget_page(*, viewer: Viewer, budget_id: int, now: datetime) -> BudgetPage 
         increases=_increases(viewer, budget, now),
         requests=list(viewer.visible_requests().filter(budget=budget)[:_REQUESTS]),
         periods=list(periods[:_PERIODS]),
-        crossings=[_crossing_line(crossing) for crossing in crossings_of_budget(budget=budget)[:_CROSSINGS]],
+        crossings=[crossing_line(crossing) for crossing in crossings_of_budget(budget=budget)[:_CROSSINGS]],
         may_ask=budget.retired_at is None and may_ask(user=viewer.user, budget=budget),
     )
 
 
-def _crossing_line(crossing: Crossing) -> CrossingLine:
+def crossing_line(crossing: Crossing) -> CrossingLine:
+    """Return a crossing that was read with its deliveries."""
     deliveries = list(crossing.deliveries.all())
     return CrossingLine(
         crossing=crossing,
