@@ -37,6 +37,7 @@ _SECTIONS = (
             ("Rate limits", "rate_limits", "limits"),
             ("Keys", "keys", "keys"),
             ("Teams", "teams", "teams"),
+            ("People", "people", "people"),
         ),
     ),
     ("Catalogue", (("Models & prices", "models", "models"), ("Connections", "connections", "connections"))),
@@ -50,7 +51,7 @@ def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
         return []
     hidden = set() if viewer.sees_all else {"statements"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
-        hidden.add("connections")
+        hidden |= {"connections", "people"}
     return [
         Section(title=title, links=[_link(*row, path) for row in rows if row[1] not in hidden])
         for title, rows in _SECTIONS

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from governance.console.people_urls import people_patterns
 from governance.console.views import (
     budgets,
     connections,
@@ -57,5 +58,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("connections/new/", connections.create, name="connection_create"),
     path("statements/", statements.index, name="statements"),
     path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
+    *people_patterns,
     path("account/", include("allauth.urls")),
 ]

@@ -10,16 +10,19 @@ from uuid import UUID, uuid5
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from governance.audit.operations import Actor
 from governance.budgets.models import Account, Budget, Increase, IncreaseRequest, Threshold
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price, PriceBook
 from governance.chargeback.models import Statement
 from governance.connections.models import Connection
 from governance.core.windows import Window, WindowKind
+from governance.identity.invitations import Wish, invite
 from governance.keys.models import KeySecret, KeyUse, VirtualKey
 from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
 from governance.policy.models import RateLimit
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
+from governance.teams.people import Part, Role
 
 PASSWORD = "correct horse battery staple"
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
@@ -45,6 +48,7 @@ class Company:
     statement_id: int | None = None
     increase_id: int | None = None
     request_id: int | None = None
+    invitation_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -62,6 +66,7 @@ def found_company(*, name: str = "Acme Robotics") -> Company:
     company = Company(organisation=Organisation.objects.create(name=name, zone="Europe/Berlin"))
     _add_teams(company)
     _add_people(company)
+    _add_invitation(company)
     _add_models(company)
     _add_keys(company)
     _add_budgets(company)
@@ -76,6 +81,20 @@ def _add_teams(company: Company) -> None:
         company.teams[name] = Team.objects.create(
             organisation=company.organisation, unit=unit, cost_centre=centre, name=name
         )
+
+
+def _add_invitation(company: Company) -> None:
+    invitation = invite(
+        actor=Actor(name=company.person("admin").email),
+        at=NOW,
+        wish=Wish(
+            organisation_id=company.organisation.pk,
+            email=f"newcomer@{company.organisation.pk}.acme.example",
+            roles=frozenset({Role.FINANCE}),
+            parts={company.teams["search"].pk: Part.DEVELOPER},
+        ),
+    )
+    company.invitation_id = invitation.pk
 
 
 def _add_people(company: Company) -> None:

@@ -49,6 +49,14 @@ MATRIX = {
     "key_issue": OF_ISSUERS,
     "key_rotate": OF_SEARCH_OWNERS,
     "key_revoke": OF_SEARCH_OWNERS,
+    "people": OF_ADMINS | {"auditor": 200},
+    "person": OF_ADMINS | {"auditor": 200},
+    **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
+    "sign_in_rules": OF_ADMINS,
+    "invitation_create": OF_ADMINS,
+    "invitation_renew": dict.fromkeys(OF_ALL, 405),
+    "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
+    "invitation_accept": dict.fromkeys(OF_ALL, 404),
     "models": OF_ALL,
     "model": OF_ALL,
     "connections": OF_ADMINS | {"auditor": 200},
@@ -62,6 +70,7 @@ def _address(name: str, company: Company) -> str:
     key = company.keys["search-production"]
     record = company.latest_record(key="search-production")
     team = f"/teams/{company.teams['search'].pk}"
+    person = f"/people/{company.person('developer').pk}"
     search = f"/budgets/{company.budgets['Search'].pk}"
     addresses = {
         "overview": "/",
@@ -92,6 +101,17 @@ def _address(name: str, company: Company) -> str:
         "key_issue": "/keys/new/",
         "key_rotate": f"/keys/{key.pk}/rotate/",
         "key_revoke": f"/keys/{key.pk}/revoke/",
+        "people": "/people/",
+        "person": f"{person}/",
+        "person_rights": f"{person}/rights/",
+        "person_activity": f"{person}/activity/",
+        "person_log_out": f"{person}/log-out/",
+        "person_second_factor": f"{person}/second-factor/",
+        "sign_in_rules": "/people/rules/",
+        "invitation_create": "/people/invite/",
+        "invitation_renew": f"/people/invitations/{company.invitation_id}/renew/",
+        "invitation_withdraw": f"/people/invitations/{company.invitation_id}/withdraw/",
+        "invitation_accept": "/invitations/not-a-link/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
         "connections": "/connections/",
@@ -103,7 +123,7 @@ def _address(name: str, company: Company) -> str:
 
 
 def _look(client: Client, name: str, company: Company) -> int:
-    ask = client.post if name == "budget_request_withdraw" else client.get
+    ask = client.post if name in ("budget_request_withdraw", "invitation_renew", "invitation_withdraw") else client.get
     return ask(_address(name, company)).status_code
 
 
@@ -135,6 +155,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 22
+    assert len(objects) == 29
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}
