@@ -52,7 +52,7 @@ from governance.plugin.provider import (
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
 from governance.plugin.sse import ServerSentEvent, Splitter
-from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
+from governance.plugin.tokens import Assertion, Exchange, GrantedToken, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 __all__ = [
@@ -68,11 +68,13 @@ __all__ = [
     "DestinationInvalid",
     "EnvelopingProvider",
     "ErrorReading",
+    "Exchange",
     "FileAction",
     "FileProvider",
     "Finding",
     "FramingProvider",
     "GoverningFields",
+    "GrantedToken",
     "Guard",
     "JobAction",
     "JobKind",

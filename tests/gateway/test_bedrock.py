@@ -3,15 +3,17 @@
 import json
 from base64 import b64decode
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 import anthropic
 import openai
 import pytest
 
+from governance.policy.snapshot import AliasPolicy
 from tests.gateway.claude import COST_NANO, MESSAGES, PRICES, USAGE, asked, message, sdk
 from tests.gateway.vendor import Vendor, VendorCall, chat_reply, refusing
 from tests.gateway.world import Served, World, eventually
-from tests.support.aws import TEMPORARY, chunk, exception, signed_for
+from tests.support.aws import KEYS, ROLE, TEMPORARY, assumed, chunk, exception, signed_for
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 BODY = {"max_tokens": 64, "messages": MESSAGES, "anthropic_version": "bedrock-2023-05-31"}
@@ -38,13 +40,13 @@ ENDED = [
 ]
 
 
-def add_bedrock(world: World, vendor: Vendor, *, credential: str = json.dumps(TEMPORARY)) -> None:
+def add_bedrock(world: World, vendor: Vendor, *, credential: str = json.dumps(TEMPORARY), **options: str) -> None:
     """Add `claude`, which is a Claude model in an inference profile of the US, and `oss`, which is of another maker."""
     world.connection = world.add_connection(
         f"http://127.0.0.1:{vendor.port}",
         provider="bedrock",
         credential=credential,
-        options=json.dumps({"region": "us-west-2"}),
+        options=json.dumps({"region": "us-west-2", **options}),
     )
     world.add_model("claude", prices=PRICES)
     world.add_model("oss", prices=PRICES)
@@ -206,6 +208,36 @@ async def test_trap_23_a_stream_that_fails_on_the_way_is_told_and_its_cost_stays
                     pass
     (attempt,) = await world.suspended()
     assert ("cut_short" if is_damaged else "usage_missing") in attempt["suspense_reason"]
+
+
+async def test_a_role_is_assumed_and_its_temporary_keys_sign(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    async def assume(call: VendorCall) -> None:
+        if call.path != "/":
+            await answer(call)
+            return
+        region = signed_for(
+            path="/", headers=call.headers, body=call.body, secret=KEYS["secret_access_key"], service="sts"
+        )
+        assert (region, parse_qs(call.body.decode())["RoleArn"]) == ("us-west-2", [ROLE])
+        await call.reply(assumed(TEMPORARY), headers="content-type: text/xml")
+
+    vendor.answer = assume
+    sts = f"http://127.0.0.1:{vendor.port}"
+    add_bedrock(world, vendor, credential=json.dumps(KEYS), role=ROLE, external_id="acme", sts=sts)
+    await served.catch_up(world)
+
+    def aliases() -> Mapping[str, AliasPolicy]:
+        snapshot = served.gateway.keeper.snapshot
+        return {} if snapshot is None else snapshot.aliases_of(world.organisation)
+
+    await eventually(lambda: aliases()["claude"].deployments or None)
+    async with sdk(served, key) as client:
+        await client.messages.create(model="claude", max_tokens=64, messages=MESSAGES)
+    assert [call.path.rpartition("/")[2] for call in vendor.calls] == ["", "invoke"]
+    (record,) = await world.recorded()
+    assert record["charge_nano"] == COST_NANO
 
 
 async def test_an_api_key_is_a_bearer_token_and_nothing_is_signed(
