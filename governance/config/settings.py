@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "governance.prompts",
     "governance.catalog",
     "governance.keys",
+    "governance.tokens",
     "governance.ledger",
     "governance.budgets",
     "governance.policy",
@@ -78,6 +79,7 @@ INSTALLED_APPS = [
     "governance.identity",
     "governance.chargeback",
     "governance.console",
+    "governance.api",
     "governance.commands",
     "governance.config",
 ]
@@ -197,6 +199,21 @@ STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 300
+
+# --- Management API: what its views do not say themselves
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "governance.api.schema.Schema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Bursar",
+    "DESCRIPTION": "The management API: everything that the console can do, for programs.",
+    "VERSION": "1",
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["governance.api.schema.finish"],
+}
 
 # --- Background work
 _broker = broker_settings(ENVIRONMENT.broker_url, ENVIRONMENT.database_url(DATABASE_ROLE))
