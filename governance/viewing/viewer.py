@@ -69,6 +69,10 @@ class Viewer:
         """Whether what is stored of this team's requests can be read."""
         return self.access.may_read_prompts(organisation_id=self.organisation.pk, team_id=team_id)
 
+    def may_manage(self, team: Team) -> bool:
+        """Whether the team's members can be changed."""
+        return self.access.may_manage_team(organisation_id=team.organisation_id, team_id=team.pk)
+
     def may_issue_for(self, team: Team) -> bool:
         """Whether a key of any person, or of none, can be issued in the team."""
         return self.access.may_manage_team(organisation_id=team.organisation_id, team_id=team.pk)

@@ -87,9 +87,6 @@ def found_company(*, name: str = "Acme Robotics") -> Company:
     _add_budgets(company)
     _add_rate_limits(company)
     _add_rules(company)
-    company.recipient_id = Recipient.objects.create(
-        organisation=company.organisation, notifier="mail", destination="finance@acme.example"
-    ).pk
     return company
 
 
@@ -444,6 +441,9 @@ def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
     book(company, Call(key="search-ada", model="sandbox-1", at=now - timedelta(minutes=2), read=1_234, written=567))
     book(company, Call(key="search-ada", model="falcon-mini", at=now - timedelta(minutes=1), read=1_234, written=567))
     company.suspense_id = suspend(company, key="lab", nano=1_310_000_000, at=now - timedelta(hours=3)).pk
+    company.recipient_id = Recipient.objects.create(
+        organisation=company.organisation, notifier="mail", destination="finance@acme.example"
+    ).pk
     _ask_for_more(company, now=now)
     month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
     for number, team in enumerate(company.teams.values()):

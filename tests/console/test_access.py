@@ -11,6 +11,7 @@ from tests.console.demo import Company, found_company, spend_a_month
 
 OF_ALL = {"admin": 200, "finance": 200, "auditor": 200, "owner": 200, "developer": 200, "outsider": 403}
 OF_ISSUERS = OF_ALL | {"finance": 403, "auditor": 403}
+OF_TEAM_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 403}
 OF_SEARCH_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 404}
 OF_WHOLE = OF_ALL | {"owner": 403, "developer": 403}
 OF_BUDGETS = OF_WHOLE | {"auditor": 403}
@@ -28,6 +29,12 @@ MATRIX = {
     "request_prompt": OF_ALL | {"finance": 403, "auditor": 403, "developer": 404},
     "teams": OF_ALL,
     "team": OF_ALL,
+    "team_create": OF_ADMINS,
+    "unit_rename": OF_ADMINS,
+    "team_change": OF_ADMINS,
+    "team_archive": OF_ADMINS,
+    "member_add": OF_TEAM_OWNERS,
+    "member_change": OF_TEAM_OWNERS,
     "team_regions": OF_ADMINS,
     "team_guard": OF_ADMINS,
     "team_cache": OF_ADMINS,
@@ -101,7 +108,11 @@ def _address(name: str, company: Company) -> str:
         "request_prompt": f"/requests/{record.attempt_id}/prompt/",
         "teams": "/teams/",
         "team": f"{team}/",
-        **{f"team_{what}": f"{team}/{what}/" for what in ("regions", "guard", "cache", "prompts")},
+        "team_create": "/teams/new/",
+        "unit_rename": f"/teams/units/{company.teams['search'].unit_id}/",
+        "member_add": f"{team}/members/new/",
+        "member_change": f"{team}/members/{company.people['developer'].pk}/",
+        **{f"team_{what}": f"{team}/{what}/" for what in ("change", "archive", "regions", "guard", "cache", "prompts")},
         "budgets": "/budgets/",
         "budget": f"{search}/",
         "budget_create": "/budgets/new/",
@@ -205,6 +216,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 37
+    assert len(objects) == 42
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -32,7 +32,7 @@ def test_what_was_passed_what_is_ahead_and_what_went_apart(busy_company: Company
 
 
 def test_recipients_are_added_tested_and_removed(
-    company: Company, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+    busy_company: Company, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alerts, "installed_notifiers", lambda: {"mail": Pigeons()})
     client = log_in("admin")
@@ -40,9 +40,9 @@ def test_recipients_are_added_tested_and_removed(
     added = Recipient.objects.get(destination="ops@acme.example")
 
     worked = client.post(f"/alerts/recipients/{added.pk}/test/", follow=True).content.decode()
-    failed = client.post(f"/alerts/recipients/{company.recipient_id}/test/", follow=True).content.decode()
+    failed = client.post(f"/alerts/recipients/{busy_company.recipient_id}/test/", follow=True).content.decode()
     client.post(f"/alerts/recipients/{added.pk}/remove/")
 
     assert "was delivered" in worked
     assert "was not delivered: The pigeon came back." in failed
-    assert list(Recipient.objects.values_list("pk", flat=True)) == [company.recipient_id]
+    assert list(Recipient.objects.values_list("pk", flat=True)) == [busy_company.recipient_id]
