@@ -33,13 +33,13 @@ from governance.policy.hot_guards import load_guards
 from governance.policy.hot_limits import load_rate_limits
 from governance.policy.matching import Rules
 from governance.policy.opening import Opener
+from governance.policy.reach import Owner
 from governance.policy.regions import RegionRule
 from governance.policy.snapshot import (
     AliasPolicy,
     DeploymentPolicy,
     KeyPolicy,
     ModelPolicy,
-    Owner,
     PolicySnapshot,
 )
 from governance.prompts.hot import load_storing
