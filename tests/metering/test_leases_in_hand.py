@@ -344,6 +344,10 @@ def test_only_empty_leases_that_are_over_or_long_unused_are_dropped() -> None:
     assert list(in_hand) == [full, unused]
     assert in_hand.current("over", at=49) is None
     assert over.is_empty
+    over.pace.add(500, at=50)
+    assert in_hand.take_up("over", Lease(4, starts_at=50, ends_at=DAY, at=50)).worth_having(50) == 0
+    assert in_hand.of_account(4) is in_hand.current("over", at=60)
+    in_hand.give_up(4)
     in_hand.drop_empty(at=leases.FORGET_SECONDS)
     assert list(in_hand) == [full, unused]
     in_hand.drop_empty(at=leases.FORGET_SECONDS + 0.1)
@@ -374,6 +378,18 @@ def test_at_the_first_safe_instant_nothing_is_asked_for_what_is_there() -> None:
     leases.put_aside(pending)
     asked = [leases.asks_of(pending, at=at, is_first=[True]) for at in (lease.safe_from, DAY - leases.GUARD_SECONDS)]
     assert [len(asks) for asks in asked] == [0, 1]
+
+
+def test_what_comes_free_is_wanted_back_by_an_exact_account_and_by_one_over_its_limit() -> None:
+    usual, exact, over = lease_with(0), lease_with(0), lease_with(0)
+    exact.is_exact = True
+    over.lower()
+    assert [leases.is_wanted_back(path) for path in ([usual], [usual, exact], [over, usual], [])] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def in_use(available: int, *, typical: int = 50, at: float = 100) -> Lease:
