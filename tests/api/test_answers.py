@@ -64,6 +64,7 @@ def _problem(found: Answer, status: int, code: str) -> None:
     [
         ("GET", "nowhere", None, 404, "not_found"),
         ("GET", "keys/", None, 404, "not_found"),
+        ("GET", "keys/%0A", None, 404, "not_found"),
         ("GET", "keys/9223372036854775808", None, 404, "not_found"),
         ("GET", "keys/1234567890123456789012345678901234567890", None, 404, "not_found"),
         ("GET", "reports/2026-13", None, 404, "not_found"),
