@@ -36,6 +36,7 @@ _SECTIONS = (
             ("Budgets", "budgets", "budgets"),
             ("Rate limits", "rate_limits", "limits"),
             ("Keys", "keys", "keys"),
+            ("API tokens", "tokens", "tokens"),
             ("Teams", "teams", "teams"),
         ),
     ),

@@ -35,6 +35,8 @@ def every_page(company: Company) -> dict[str, str]:
         "key-new": "/keys/new/",
         "key-rotate": f"/keys/{first.pk}/rotate/",
         "key-revoke": f"/keys/{first.pk}/revoke/",
+        "tokens": "/tokens/",
+        "token-new": "/tokens/new/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
         "connections": "/connections/",
