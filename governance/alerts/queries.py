@@ -1,5 +1,6 @@
 """Reading crossings and recipients, and looking ahead."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
@@ -50,6 +51,12 @@ def deliveries_of(*, organisation: Organisation) -> QuerySet[Delivery]:
         .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}", "drift")
         .order_by("-id")
     )
+
+
+def latest_deliveries(*, recipient_ids: Iterable[int]) -> dict[int, Delivery]:
+    """Return the newest telling of each of these recipients; one that was never told of anything is missing."""
+    found = Delivery.objects.filter(recipient_id__in=list(recipient_ids)).order_by("recipient_id", "-id")
+    return {delivery.recipient_id: delivery for delivery in found.distinct("recipient_id")}
 
 
 def recipients_of(*, organisation: Organisation) -> QuerySet[Recipient]:

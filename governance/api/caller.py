@@ -75,7 +75,8 @@ def caller_of(request: Request) -> Caller:
 
 def _viewer(token: Token, origin: str) -> Viewer:
     if token.user is None:
-        actor = Actor(name=f"service token: {token.name} ({token.pk})", origin=origin)
+        name = f"service token: {token.name} ({token.pk})"
+        actor = Actor(name=name, origin=origin, organisation_id=token.organisation_id)
         return service_viewer(organisation=token.organisation, actor=actor)
     viewer = viewer_of(user=token.user, origin=origin, organisation_id=token.organisation_id)
     if viewer is None:

@@ -54,7 +54,7 @@ def change_patterns(*, actor: Actor, group_id: int, patterns: Iterable[str]) -> 
 
 
 @transaction.atomic
-def remove_group(*, actor: Actor, group_id: int) -> None:
+def remove_group(*, actor: Actor, group_id: int, reason: str = "") -> None:
     """Remove a group that nothing names: otherwise an allow-list could fall empty and restrict nothing any more.
 
     Raises GroupNotFound, GroupInUse.
@@ -68,7 +68,13 @@ def remove_group(*, actor: Actor, group_id: int) -> None:
             f"An allow-list, a budget or a rate limit names the access group {group}: take it off the list; budgets "
             "and rate limits keep it for their history, even when they are retired."
         ) from error
-    audit.record(actor=actor, action="access_group.removed", subject=f"access_group:{group_id}", before=before)
+    audit.record(
+        actor=actor,
+        action="access_group.removed",
+        subject=f"access_group:{group_id}",
+        before=before,
+        reason=reason,
+    )
 
 
 def _clean(patterns: Iterable[str]) -> list[str]:

@@ -286,7 +286,7 @@ def _routing(routing: str, weights: Mapping[int, int]) -> dict[str, object]:
 
 
 @transaction.atomic
-def remove_alias(*, actor: Actor, alias_id: int) -> None:
+def remove_alias(*, actor: Actor, alias_id: int, reason: str = "") -> None:
     """Take the name away from clients; what was called by it stays in the books. Raises AliasNotFound."""
     alias = queries.alias(alias_id=alias_id, is_locked=True)
     before: dict[str, object] = {
@@ -294,7 +294,7 @@ def remove_alias(*, actor: Actor, alias_id: int) -> None:
         "deployment_ids": list(alias.targets.values_list("deployment_id", flat=True)),
     }
     alias.delete()
-    audit.record(actor=actor, action="alias.removed", subject=f"alias:{alias_id}", before=before)
+    audit.record(actor=actor, action="alias.removed", subject=f"alias:{alias_id}", before=before, reason=reason)
 
 
 def _write_targets(

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "pgtrigger",
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
     "governance.metering",
     "governance.alerts",
     "governance.jobs",
+    "governance.identity",
     "governance.chargeback",
     "governance.console",
     "governance.api",
@@ -94,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "governance.identity.middleware.SecondFactorMiddleware",
     "governance.console.middleware.no_store",
 ]
 
@@ -137,15 +140,24 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
-ACCOUNT_ADAPTER = "governance.config.accounts.ClosedSignUpAdapter"
+ACCOUNT_ADAPTER = "governance.identity.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
+# One address each; another one takes its place only when a letter to it was answered.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https
 MFA_TOTP_ISSUER = "Bursar"
+MFA_ADAPTER = "governance.identity.second_factor.SecondFactorAdapter"
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Nobody signs up, so nobody can lock the owner of an address out with it.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # --- Sessions and headers
 SESSION_COOKIE_NAME = "__Host-bursar-session" if _is_https else "bursar-session"

@@ -29,18 +29,35 @@ class Section:
 
 _SECTIONS = (
     ("", (("Overview", "overview", "overview"),)),
-    ("Spend", (("Requests", "requests", "requests"), ("Statements", "statements", "statements"))),
+    (
+        "Spend",
+        (
+            ("Requests", "requests", "requests"),
+            ("Statements", "statements", "statements"),
+            ("Alerts", "alerts", "alerts"),
+        ),
+    ),
     (
         "Governance",
         (
             ("Budgets", "budgets", "budgets"),
             ("Rate limits", "rate_limits", "limits"),
+            ("Allow-lists", "allow_lists", "allowed"),
             ("Keys", "keys", "keys"),
             ("API tokens", "tokens", "tokens"),
             ("Teams", "teams", "teams"),
+            ("People", "people", "people"),
         ),
     ),
-    ("Catalogue", (("Models & prices", "models", "models"), ("Connections", "connections", "connections"))),
+    (
+        "Catalogue",
+        (
+            ("Models & prices", "models", "models"),
+            ("Routes", "routes", "routes"),
+            ("Connections", "connections", "connections"),
+        ),
+    ),
+    ("Oversight", (("Audit trail", "audit", "audit"),)),
 )
 
 
@@ -49,13 +66,13 @@ def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
     viewer = viewer_of(user=user, origin="") if isinstance(user, User) else None
     if viewer is None:
         return []
-    hidden = set() if viewer.sees_all else {"statements"}
+    hidden = set() if viewer.sees_all else {"statements", "alerts"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
-        hidden.add("connections")
-    return [
-        Section(title=title, links=[_link(*row, path) for row in rows if row[1] not in hidden])
-        for title, rows in _SECTIONS
-    ]
+        hidden |= {"connections", "routes", "allow_lists", "people"}
+    if not viewer.may_see_trail:
+        hidden.add("audit")
+    shown = [(title, [row for row in rows if row[1] not in hidden]) for title, rows in _SECTIONS]
+    return [Section(title=title, links=[_link(*row, path) for row in rows]) for title, rows in shown if rows]
 
 
 def _link(label: str, name: str, icon: str, path: str) -> Link:

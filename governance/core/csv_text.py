@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 Cell = str | int | Decimal
@@ -12,12 +12,18 @@ _RUNS_AS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\
 
 def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """Return the file. Numbers stay plain digits; text that begins like a formula is preceded by an apostrophe."""
+    return b"".join(csv_lines([header, *rows]))
+
+
+def csv_lines(rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """Return the same line by line, for a file too large to be held. The first row is the header."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(header)
     for row in rows:
         writer.writerow([cell_text(cell) for cell in row])
-    return out.getvalue().encode()
+        yield out.getvalue().encode()
+        out.seek(0)
+        out.truncate()
 
 
 def cell_text(cell: Cell) -> str:

@@ -8,9 +8,10 @@ from typing import Final
 
 from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
 from governance.gateway.errors import ModelRetired, RegionNotAllowed
-from governance.gateway.rendition import others_of
+from governance.gateway.rendition import COUNTS, others_of
 from governance.plugin.provider import Wire
 from governance.policy.matching import may
+from governance.policy.reach import has_ended, theirs
 from governance.policy.regions import refusing
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, PolicySnapshot
 
@@ -44,41 +45,26 @@ def resolve(
             f"The model {name!r} is not on the allow-list of {decision.level}: "
             "GET /v1/models lists what this key may call; whoever administers it can allow more."
         )
-    deployments = alias.deployments if not alias.owners else theirs(alias, policy)
+    deployments = alias.deployments if not alias.owners else _theirs(alias, policy)
     if deployments is None:
         raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
     usable = [deployment for deployment in deployments if wire in deployment.upstreams or _is_other(deployment, wire)]
     if not usable and deployments:
-        raise BadRequest(
-            f"The model {name!r} is not served in the wire {wire}, which its vendor does not speak here. "
-            f"Call it by {' or '.join(_ways_to(deployments))}, or name another model."
-        )
+        raise _unserved(name, wire, deployments)
     if not usable:
         raise ProviderUnavailable(
             f"The model {name!r} has no working connection to a provider: whoever administers Bursar must mend it."
         )
     if policy.regions:
         usable = _in_regions(name, usable, policy)
-    living = [each for each in usable if each.model.retires_on is None or not is_retired(each, at)]
+    living = [each for each in usable if not has_ended(each.model.retires_on, at)]
     if not living:
         raise _retired(name, usable[0])
     return alias, living
 
 
-def theirs(alias: AliasPolicy, policy: KeyPolicy) -> Sequence[DeploymentPolicy] | None:
-    """Return which of the alias's deployments this key may be served by, where some are own accounts; None where it is
-    others' alone, and so no model of this key's.
-
-    An own account serves its owner only, and serves it alone unless the alias lets others follow, own ones first.
-    One that is broken is not passed over for the organisation's money: then nothing is left.
-    """
-    ranks = [owner.rank for owner in alias.owners if owner.has(policy)]
-    if not ranks:
-        return [deployment for deployment in alias.deployments if deployment.owner is None] or None
-    allowed = [each for each in alias.deployments if each.owner is None or each.owner.has(policy)]
-    if alias.leaves_own:
-        return sorted(allowed, key=lambda deployment: deployment.rank)
-    return [deployment for deployment in allowed if deployment.rank == min(ranks)]
+def _theirs(alias: AliasPolicy, policy: KeyPolicy) -> Sequence[DeploymentPolicy] | None:
+    return theirs(alias.deployments, policy, owners=alias.owners, leaves_own=alias.leaves_own)
 
 
 def _ways_to(deployments: Sequence[DeploymentPolicy]) -> list[str]:
@@ -99,7 +85,7 @@ def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[Ali
 
 
 def _is_in_reach(alias: AliasPolicy, policy: KeyPolicy) -> bool:
-    deployments = alias.deployments if not alias.owners else theirs(alias, policy)
+    deployments = alias.deployments if not alias.owners else _theirs(alias, policy)
     if deployments is None:
         return False
     if not policy.regions or not deployments:
@@ -119,10 +105,16 @@ def _in_regions(name: str, usable: list[DeploymentPolicy], policy: KeyPolicy) ->
     )
 
 
-def is_retired(deployment: DeploymentPolicy, at: datetime) -> bool:
-    """Return whether the vendor's last day for this model has passed (UTC)."""
-    retires_on = deployment.model.retires_on
-    return retires_on is not None and at.date() > retires_on
+def _unserved(name: str, wire: Wire, deployments: Sequence[DeploymentPolicy]) -> BadRequest:
+    if wire in COUNTS:
+        return BadRequest(
+            f"The tokens of a request to {name!r} cannot be counted: its vendor has no counter here, and Bursar does "
+            "not guess. Send the request itself, whose answer says what it used, or name another model."
+        )
+    return BadRequest(
+        f"The model {name!r} is not served in the wire {wire}, which its vendor does not speak here. "
+        f"Call it by {' or '.join(_ways_to(deployments))}, or name another model."
+    )
 
 
 def _unknown(name: str, known: list[AliasPolicy]) -> ModelUnknown:

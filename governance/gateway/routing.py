@@ -1,8 +1,7 @@
 """In which order the deployments behind an alias are asked: as they stand, or as the alias's strategy says.
 
-Strategies of Bursar's own: `weight` (by chance, in these proportions), `price` (what this request can cost at most,
-least first), `latency` (the shortest wait for a first byte lately). Plugins offer others. Breakers come after: one that
-is open passes its deployment over, whatever its place.
+Bursar's own strategies are in `governance.policy.strategies`; plugins offer others. Breakers come after: one that is
+open passes its deployment over, whatever its place.
 """
 
 import math
@@ -14,6 +13,7 @@ import structlog
 from governance.gateway.pricing import Quote
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.policy.snapshot import AliasPolicy, DeploymentPolicy
+from governance.policy.strategies import OWN_STRATEGIES
 
 _log = structlog.get_logger("bursar.gateway")
 
@@ -23,57 +23,6 @@ _FRESH_SECONDS = 60.0
 """A latency older than this says nothing any more: one request tries the deployment again."""
 _TRIAL_SECONDS = 10.0
 """How long others keep away from a deployment of unknown latency while one request tries it."""
-
-
-class ByWeight:
-    """By chance: each comes first as often as its weight says, and then the next of those left in the same way."""
-
-    name = "weight"
-    title = "By chance, in proportion to the weights"
-
-    def order(self, candidates: Sequence[Candidate], *, alias: str, chance: Callable[[], float]) -> Sequence[Candidate]:
-        """See RoutingStrategy. A weight of zero makes a spare, asked when all others have failed."""
-        left = [candidate for candidate in candidates if candidate.weight]
-        ordered = []
-        while left:
-            point = chance() * sum(candidate.weight for candidate in left)
-            drawn = left[-1]
-            for candidate in left:
-                point -= candidate.weight
-                if point < 0:
-                    drawn = candidate
-                    break
-            left.remove(drawn)
-            ordered.append(drawn)
-        return [*ordered, *(candidate for candidate in candidates if not candidate.weight)]
-
-
-class ByPrice:
-    """What the request can cost at most, least first; of equal ones as they stand."""
-
-    name = "price"
-    title = "The cheapest for the request first"
-
-    def order(self, candidates: Sequence[Candidate], *, alias: str, chance: Callable[[], float]) -> Sequence[Candidate]:
-        """See RoutingStrategy."""
-        return sorted(candidates, key=lambda candidate: candidate.worst_nano)
-
-
-class ByLatency:
-    """The shortest wait for a first byte lately; one that nobody knows is tried."""
-
-    name = "latency"
-    title = "The quickest lately first"
-
-    def order(self, candidates: Sequence[Candidate], *, alias: str, chance: Callable[[], float]) -> Sequence[Candidate]:
-        """See RoutingStrategy."""
-        return sorted(
-            candidates,
-            key=lambda candidate: -1.0 if candidate.latency_seconds is None else candidate.latency_seconds,
-        )
-
-
-OWN_STRATEGIES: tuple[RoutingStrategy, ...] = (ByWeight(), ByPrice(), ByLatency())
 
 
 class _Wait(msgspec.Struct):

@@ -62,6 +62,24 @@ def disallow_group(*, actor: Actor, level: Level, group_id: int) -> None:
     _remove(actor, level, rule)
 
 
+@transaction.atomic
+def remove(*, actor: Actor, organisation_id: int, rule_id: int) -> None:
+    """Take a rule off its list, whatever it is; an empty list restricts nothing. Raises RuleRefused."""
+    rule = AllowRule.objects.filter(organisation_id=organisation_id, pk=rule_id).first()
+    if rule is None:
+        raise RuleRefused(f"There is no rule with the id {rule_id}: somebody took it off its list before.")
+    _remove(actor, _level_of(rule), rule)
+
+
+def siblings(rule: AllowRule) -> QuerySet[AllowRule]:
+    """Return the other rules of the same list. None: without this one it restricts nothing."""
+    return _rules(_level_of(rule)).exclude(pk=rule.pk)
+
+
+def _level_of(rule: AllowRule) -> Level:
+    return Level(organisation_id=rule.organisation_id, unit_id=rule.unit_id, team_id=rule.team_id, key_id=rule.key_id)
+
+
 def _add(actor: Actor, level: Level, *, pattern: str, group: AccessGroup | None) -> AllowRule:
     if sum(owner is not None for owner in (level.unit_id, level.team_id, level.key_id)) > 1:
         raise RuleRefused("An allow-list belongs to one unit, one team, one key, or the whole organisation.")

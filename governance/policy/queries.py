@@ -7,6 +7,8 @@ from governance.keys.models import VirtualKey
 from governance.policy.errors import RateLimitNotFound
 from governance.policy.matching import Decision, Rules, may
 from governance.policy.models import AllowRule, GuardRule, RateLimit
+from governance.policy.regions import RegionRule
+from governance.teams.models import Team
 
 
 def rules_of(*, organisation_id: int) -> QuerySet[AllowRule]:
@@ -61,24 +63,32 @@ def limit_narrowed_to(limit: RateLimit) -> list[tuple[str, str]]:
     return [(kind, name) for kind, name in named if name]
 
 
-def levels(*, key: VirtualKey) -> tuple[Rules, ...]:
-    """Return what the allow-lists above a key hold, from the organisation down; a level without rules has None."""
-    team = key.team
-    narrow = (
-        Q(unit_id=None, team_id=None, key_id=None) | Q(unit_id=team.unit_id) | Q(team_id=team.pk) | Q(key_id=key.pk)
-    )
-    rules = list(AllowRule.objects.filter(narrow, organisation_id=key.organisation_id).select_related("access_group"))
-    return (
-        _level(f"organisation {key.organisation}", [r for r in rules if r.unit_id is r.team_id is r.key_id is None]),
+def levels_of(*, team: Team, key: VirtualKey | None = None) -> tuple[Rules, ...]:
+    """Return what the allow-lists above a team, and of one of its keys, hold, from the organisation down; a level
+    without rules has None.
+    """
+    narrow = Q(unit_id=None, team_id=None, key_id=None) | Q(unit_id=team.unit_id) | Q(team_id=team.pk)
+    if key is not None:
+        narrow |= Q(key_id=key.pk)
+    rules = list(AllowRule.objects.filter(narrow, organisation_id=team.organisation_id).select_related("access_group"))
+    levels = (
+        _level(f"organisation {team.organisation}", [r for r in rules if r.unit_id is r.team_id is r.key_id is None]),
         _level(f"unit {team.unit}", [rule for rule in rules if rule.unit_id is not None]),
         _level(f"team {team}", [rule for rule in rules if rule.team_id is not None]),
-        _level(f"key {key}", [rule for rule in rules if rule.key_id is not None]),
     )
+    return levels if key is None else (*levels, _level(f"key {key}", [r for r in rules if r.key_id is not None]))
+
+
+def region_rules_of(*, team: Team) -> list[RegionRule]:
+    """Return where the requests of a team may be handled, from the organisation down."""
+    kept = (("organisation", team.organisation), ("unit", team.unit), ("team", team))
+    return [RegionRule(f"{kind} {whose}", tuple(whose.regions)) for kind, whose in kept if whose.regions]
 
 
 def may_call(*, key_id: int, alias: str) -> Decision:
     """Return whether the key may call the alias, and which rule decides. Raises KeyNotFound."""
-    return may(alias, levels(key=keys.key(key_id=key_id)))
+    key = keys.key(key_id=key_id)
+    return may(alias, levels_of(team=key.team, key=key))
 
 
 def _level(title: str, rules: list[AllowRule]) -> Rules:

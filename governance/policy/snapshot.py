@@ -13,6 +13,7 @@ from governance.policy.caching import Caching
 from governance.policy.guards import GuardPolicy
 from governance.policy.matching import Rules
 from governance.policy.rate_limit import RateLimitPolicy
+from governance.policy.reach import SHARED_RANK, Owner
 from governance.policy.regions import RegionRule
 from governance.prompts.hot import Storing
 
@@ -30,28 +31,6 @@ class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
     successor: str
     rates: RateTable
     bounds: Mapping[str, int] = {}
-
-
-class Owner(msgspec.Struct, frozen=True):
-    """Whose own account a connection is: a unit's or a team's."""
-
-    unit_id: int | None
-    team_id: int | None
-
-    def has(self, policy: "KeyPolicy") -> bool:
-        """Return whether this key is one of theirs."""
-        if self.team_id is not None:
-            return self.team_id == policy.team_id
-        return self.unit_id == policy.unit_id
-
-    @property
-    def rank(self) -> int:
-        """A team's own account comes before its unit's."""
-        return 0 if self.team_id is not None else 1
-
-
-SHARED_RANK = 2
-"""Shared connections come after own accounts."""
 
 
 class DeploymentPolicy(msgspec.Struct, frozen=True, kw_only=True):

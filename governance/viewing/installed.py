@@ -9,7 +9,7 @@ from governance.core.plugins import Plugins, load_plugins
 from governance.plugin.guards import Guard
 from governance.plugin.notifier import Notifier
 from governance.plugin.provider import Provider
-from governance.plugin.routing import OWN_ROUTINGS
+from governance.plugin.routing import OWN_ROUTINGS, RoutingStrategy
 
 
 def installed_guards() -> Mapping[str, Guard]:
@@ -22,9 +22,14 @@ def installed_providers() -> Mapping[str, Provider]:
     return _plugins().providers
 
 
+def installed_strategies() -> Mapping[str, RoutingStrategy]:
+    """Return the routing strategies of plugins by name."""
+    return _plugins().routing_strategies
+
+
 def installed_routings() -> frozenset[str]:
     """Return the names of the strategies by which an alias may choose among its deployments."""
-    return frozenset({*OWN_ROUTINGS, *_plugins().routing_strategies})
+    return frozenset({*OWN_ROUTINGS, *installed_strategies()})
 
 
 def installed_notifiers() -> Mapping[str, Notifier]:

@@ -56,6 +56,11 @@ class Viewer:
         """Whether what concerns the whole organisation can be changed."""
         return self.access.may_administer(self.organisation.pk)
 
+    @property
+    def may_see_trail(self) -> bool:
+        """Whether the audit trail is theirs to read."""
+        return self.access.may_see_trail(self.organisation.pk)
+
     def may_change_key(self, key: VirtualKey) -> bool:
         """Whether the key can be rotated and revoked."""
         return self.access.may_change_key(organisation_id=key.organisation_id, team_id=key.team_id, user_id=key.user_id)
@@ -63,6 +68,10 @@ class Viewer:
     def may_read_prompts(self, team_id: int) -> bool:
         """Whether what is stored of this team's requests can be read."""
         return self.access.may_read_prompts(organisation_id=self.organisation.pk, team_id=team_id)
+
+    def may_manage(self, team: Team) -> bool:
+        """Whether the team's members can be changed."""
+        return self.access.may_manage_team(organisation_id=team.organisation_id, team_id=team.pk)
 
     def may_issue_for(self, team: Team) -> bool:
         """Whether a key of any person, or of none, can be issued in the team."""
@@ -154,7 +163,8 @@ def viewer_of(*, user: User, origin: str, organisation_id: int | None = None) ->
     organisation = homes.first()
     if organisation is None:
         return None
-    return Viewer(user=user, organisation=organisation, access=access, actor=Actor(name=user.email, origin=origin))
+    actor = Actor(name=user.email, origin=origin, organisation_id=organisation.pk)
+    return Viewer(user=user, organisation=organisation, access=access, actor=actor)
 
 
 def service_viewer(*, organisation: Organisation, actor: Actor) -> Viewer:

@@ -71,7 +71,11 @@ def company(live_server: LiveServer) -> Company:
     """A company with a month of calls, ending just now."""
     demo = import_module("tests.console.demo")
     found: Company = demo.found_company()
-    demo.spend_a_month(found, now=import_module("governance.core.clock").utc_now())
+    now = import_module("governance.core.clock").utc_now()
+    demo.spend_a_month(found, now=now)
+    demo.pass_thresholds(found, now=now)
+    demo.leave_a_trail(found)
+    demo.welcome_newcomer(found)
     return found
 
 

@@ -1,48 +1,163 @@
-"""Every page of the console that an administrator of the demo company can open."""
+"""Every page of the console, by who opens it: what is photographed, and held to axe's rules."""
 
-from tests.console.demo import Company
+from collections.abc import Iterator
+
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import URLPattern, resolve
+from playwright.sync_api import Page
+
+from governance.console.urls import urlpatterns
+from tests.browser.conftest import Visitor
+from tests.console.demo import PASSWORD, Company
+
+NO_PAGES = {"overview_figures", "budget_request_withdraw", "recipient_test", "audit_export", "statement_download"}
+"""Addresses that answer with a part of a page, a redirection or a file."""
+_EMPTY = (
+    "",
+    "requests/",
+    "budgets/",
+    "limits/",
+    "teams/",
+    "keys/",
+    "models/",
+    "allow-lists/",
+    "routes/",
+    "connections/",
+    "statements/",
+    "alerts/",
+    "audit/",
+)
+_WORSE_THAN_MODERATE = {"serious", "critical"}
 
 
-def every_page(company: Company) -> dict[str, str]:
-    """Return the pages' addresses by a short name."""
-    first = company.keys["search-production"]
+def visited_pages(company: Company, visit: Visitor, *, width: int, theme: str) -> Iterator[tuple[str, Page]]:
+    """Open every page in a window of this width, as whom it is meant for, and yield it by a short name."""
+    window = visit(width=width, theme=theme)
+    window.open("/account/login/")
+    yield "log-in", window.page
+    for person, pages in pages_by_person(company).items():
+        window = visit(width=width, theme=theme)
+        window.log_in(company.person(person).email, PASSWORD)
+        for name, path in pages.items():
+            window.open(path)
+            yield name, window.page
+        window.forgive_missing_pages()
+
+
+def serious_findings(page: Page) -> list[str]:
+    """Return what axe-core finds serious or critical on the page."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for violation in violations
+        if violation["impact"] in _WORSE_THAN_MODERATE
+        for node in violation["nodes"][:3]
+    ]
+
+
+def forgotten_addresses(company: Company) -> set[str]:
+    """Return the names of the console's addresses that no listed page has."""
+    listed = {
+        resolve(path.partition("?")[0]).url_name
+        for pages in pages_by_person(company).values()
+        for path in pages.values()
+    }
+    return {pattern.name or "" for pattern in urlpatterns if isinstance(pattern, URLPattern)} - listed - NO_PAGES
+
+
+def pages_by_person(company: Company) -> dict[str, dict[str, str]]:
+    """Return addresses by a short name: an administrator's, and what only others see."""
+    search = f"/budgets/{company.budgets['Search'].pk}"
+    empty = {f"empty-{path.strip('/') or 'overview'}": f"/{path}" for path in _EMPTY}
+    return {
+        "admin": {**_daily_pages(company), **_governing_pages(company), **_catalogue_pages(company)},
+        "developer": {"budget-ask": f"{search}/ask/", "developer-overview": "/"},
+        "newcomer": empty,
+    }
+
+
+def _daily_pages(company: Company) -> dict[str, str]:
     record = company.latest_record()
+    suspense = f"/requests/{company.suspense_id}"
     return {
         "overview": "/",
         "requests": "/requests/",
         "request": f"/requests/{record.attempt_id}/",
-        "request-suspense": f"/requests/{company.suspense_id}/",
-        "request-settle": f"/requests/{company.suspense_id}/settle/",
-        "requests-none": "/requests/?since=2020-01-01&until=2020-01-02",
-        "budgets": "/budgets/",
-        "budget": f"/budgets/{company.budgets['Assistant'].pk}/",
-        "budget-new": f"/budgets/new/?key={first.pk}",
-        "budget-limit": f"/budgets/{company.budgets['Assistant'].pk}/limit/",
-        "budget-increase": f"/budgets/{company.budgets['Assistant'].pk}/increase/",
-        "budget-request": f"/budgets/requests/{company.request_id}/",
-        "budget-retire": f"/budgets/{company.budgets['Assistant'].pk}/retire/",
-        "limits": "/limits/",
-        "limit-new": f"/limits/new/?key={first.pk}",
-        "limit-amount": f"/limits/{company.limits['Search, a day'].pk}/amount/",
-        "limit-retire": f"/limits/{company.limits['Search, a day'].pk}/retire/",
+        "request-suspense": f"{suspense}/",
+        "request-settle": f"{suspense}/settle/",
         "request-prompt": f"/requests/{record.attempt_id}/prompt/",
-        "teams": "/teams/",
-        "team": f"/teams/{company.teams['search'].pk}/",
-        "team-cache": f"/teams/{company.teams['search'].pk}/cache/",
-        "team-prompts": f"/teams/{company.teams['search'].pk}/prompts/",
-        "keys": "/keys/",
-        "key": f"/keys/{first.pk}/",
-        "key-new": "/keys/new/",
-        "key-rotate": f"/keys/{first.pk}/rotate/",
-        "key-revoke": f"/keys/{first.pk}/revoke/",
+        "requests-none": "/requests/?since=2020-01-01&until=2020-01-02",
+        "people": "/people/",
+        "person": f"/people/{company.person('developer').pk}/",
+        "person-rights": f"/people/{company.person('developer').pk}/rights/",
+        "person-activity": f"/people/{company.person('developer').pk}/activity/",
+        "person-second-factor": f"/people/{company.person('developer').pk}/second-factor/",
+        "sign-in-rules": "/people/rules/",
+        "invitation-new": "/people/invite/",
         "tokens": "/tokens/",
         "token-new": "/tokens/new/",
-        "models": "/models/",
-        "model": f"/models/{company.models['falcon-large'].pk}/",
-        "connections": "/connections/",
-        "connection-new": "/connections/new/",
         "statements": "/statements/",
+        "alerts": "/alerts/",
+        "recipient-new": "/alerts/recipients/new/",
+        "recipient-remove": f"/alerts/recipients/{company.recipient_id}/remove/",
+        "audit": "/audit/",
+        "audit-verify": "/audit/verify/",
         "not-found": "/budgets/999999/",
         "mfa": "/account/2fa/",
         "password": "/account/password/change/",
+        "address": "/account/email/",
+        "sessions": "/account/sessions/",
+    }
+
+
+def _governing_pages(company: Company) -> dict[str, str]:
+    key = company.keys["search-production"].pk
+    budget, search = f"/budgets/{company.budgets['Assistant'].pk}", f"/budgets/{company.budgets['Search'].pk}"
+    limit, team = f"/limits/{company.limits['Search, a day'].pk}", f"/teams/{company.teams['search'].pk}"
+    return {
+        "budgets": "/budgets/",
+        "budget": f"{budget}/",
+        "budget-new": f"/budgets/new/?key={key}",
+        "budget-limit": f"{budget}/limit/",
+        "budget-increase": f"{budget}/increase/",
+        "budget-increase-withdraw": f"{search}/increases/{company.increase_id}/withdraw/",
+        "budget-request": f"/budgets/requests/{company.request_id}/",
+        "budget-retire": f"{budget}/retire/",
+        "limits": "/limits/",
+        "limit-new": f"/limits/new/?key={key}",
+        "limit-amount": f"{limit}/amount/",
+        "limit-retire": f"{limit}/retire/",
+        "allow-lists": f"/allow-lists/?alias=falcon-large&team={company.teams['search'].pk}",
+        "allow-rule-new": f"/allow-lists/rules/new/?key={key}",
+        "allow-rule-remove": f"/allow-lists/rules/{company.rule_id}/remove/",
+        "access-group-new": "/allow-lists/groups/new/",
+        "access-group": f"/allow-lists/groups/{company.group_id}/",
+        "access-group-remove": f"/allow-lists/groups/{company.group_id}/remove/",
+        "teams": "/teams/",
+        "team": f"{team}/",
+        "team-new": "/teams/new/",
+        "unit-rename": f"/teams/units/{company.teams['search'].unit_id}/",
+        "member-add": f"{team}/members/new/",
+        "member-change": f"{team}/members/{company.people['developer'].pk}/",
+        **{f"team-{what}": f"{team}/{what}/" for what in ("change", "archive", "regions", "guard", "cache", "prompts")},
+        "keys": "/keys/",
+        "key": f"/keys/{key}/",
+        "key-new": "/keys/new/",
+        "key-rotate": f"/keys/{key}/rotate/",
+        "key-revoke": f"/keys/{key}/revoke/",
+    }
+
+
+def _catalogue_pages(company: Company) -> dict[str, str]:
+    return {
+        "models": "/models/",
+        "model": f"/models/{company.models['falcon-large'].pk}/",
+        "routes": "/routes/",
+        "route": f"/routes/{company.alias_id}/?team={company.teams['search'].pk}&input_tokens=1000&output_tokens=500",
+        "route-new": "/routes/new/",
+        "route-change": f"/routes/{company.alias_id}/change/",
+        "route-retire": f"/routes/{company.alias_id}/retire/",
+        "deployment-new": "/routes/deployments/new/",
+        "connections": "/connections/",
+        "connection-new": "/connections/new/",
     }

@@ -134,3 +134,10 @@ def test_what_follows_an_own_account_is_said_per_alias() -> None:
     assert _run("own", "llama", "--then", "shared") == {"alias": "llama", "then": "shared"}
     assert AuditEvent.objects.latest("id").action == "alias.own_accounts_changed"
     assert _run("own", "llama", "--then", "nothing")["then"] == "nothing"
+
+
+def test_a_call_is_tried_without_making_it() -> None:
+    call_command("teams", "add", "search", stdout=io.StringIO())
+    found = _run("try", "llama", "--team", "search")
+    assert found["refused"] is None
+    assert found["asked"] == ["openai_compatible/llama-4 through vllm: It stands first."]

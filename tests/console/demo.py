@@ -10,16 +10,30 @@ from uuid import UUID, uuid5
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
+from governance.alerts.models import Crossing, Delivery, Drift, Recipient
+from governance.audit.operations import Actor
 from governance.budgets.models import Account, Budget, Increase, IncreaseRequest, Threshold
-from governance.catalog.models import AliasTarget, Deployment, LanguageModel, ModelAlias, Price, PriceBook
+from governance.budgets.operations import change
+from governance.catalog.models import (
+    AccessGroup,
+    AliasTarget,
+    Deployment,
+    LanguageModel,
+    ModelAlias,
+    Price,
+    PriceBook,
+)
 from governance.chargeback.models import Statement
 from governance.connections.models import Connection
 from governance.core.windows import Window, WindowKind
+from governance.identity.invitations import Wish, invite
 from governance.keys.models import KeySecret, KeyUse, VirtualKey
 from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
-from governance.policy.models import RateLimit
+from governance.policy.models import AllowRule, RateLimit
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
+from governance.teams.operations import keep_in_regions
+from governance.teams.people import Part, Role
 
 PASSWORD = "correct horse battery staple"
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
@@ -45,6 +59,11 @@ class Company:
     statement_id: int | None = None
     increase_id: int | None = None
     request_id: int | None = None
+    alias_id: int | None = None
+    group_id: int | None = None
+    rule_id: int | None = None
+    recipient_id: int | None = None
+    invitation_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -62,10 +81,12 @@ def found_company(*, name: str = "Acme Robotics") -> Company:
     company = Company(organisation=Organisation.objects.create(name=name, zone="Europe/Berlin"))
     _add_teams(company)
     _add_people(company)
+    _add_invitation(company)
     _add_models(company)
     _add_keys(company)
     _add_budgets(company)
     _add_rate_limits(company)
+    _add_rules(company)
     return company
 
 
@@ -78,6 +99,20 @@ def _add_teams(company: Company) -> None:
         )
 
 
+def _add_invitation(company: Company) -> None:
+    invitation = invite(
+        actor=Actor(name=company.person("admin").email),
+        at=NOW,
+        wish=Wish(
+            organisation_id=company.organisation.pk,
+            email=f"newcomer@{company.organisation.pk}.acme.example",
+            roles=frozenset({Role.FINANCE}),
+            parts={company.teams["search"].pk: Part.DEVELOPER},
+        ),
+    )
+    company.invitation_id = invitation.pk
+
+
 def _add_people(company: Company) -> None:
     for name in ("admin", "finance", "auditor", "owner", "developer", "outsider"):
         email = f"{name}@{company.organisation.pk}.acme.example"
@@ -87,6 +122,51 @@ def _add_people(company: Company) -> None:
     search = company.teams["search"]
     Membership.objects.create(user=company.people["owner"], team=search, part=Membership.Part.OWNER)
     Membership.objects.create(user=company.people["developer"], team=search, part=Membership.Part.DEVELOPER)
+
+
+def pass_thresholds(company: Company, *, now: datetime) -> None:
+    """Let a budget have passed a threshold, of which a recipient could not be told, and a vendor's cost go apart."""
+    account = Account.objects.filter(budget=company.budgets["Research, large models"]).order_by("-starts_at")[0]
+    crossing = Crossing.objects.create(
+        account=account,
+        threshold=account.budget.thresholds.get(percent=50),
+        settled_nano=account.settled_nano,
+        limit_nano=account.limit_nano,
+        crossed_at=now,
+    )
+    Delivery.objects.create(
+        crossing=crossing, recipient_id=company.recipient_id or 0, attempts=3, last_error="The mail server is away."
+    )
+    Drift.objects.create(
+        organisation=company.organisation,
+        connection="sandbox",
+        model="falcon-large",
+        day=now.date(),
+        calls=120,
+        apart=17,
+        cost_nano=Decimal(5_520_000_000),
+        vendor_cost_nano=Decimal(5_810_000_000),
+        furthest=company.latest_record(key="lab").attempt_id,
+        noticed_at=now,
+    )
+
+
+def leave_a_trail(company: Company) -> None:
+    """Change some things as people do, so that the trail has something to show."""
+    actor = Actor(name=company.person("admin").email, origin="192.0.2.7", organisation_id=company.organisation.pk)
+    search = company.teams["search"]
+    keep_in_regions(actor=actor, organisation_id=company.organisation.pk, team_id=search.pk, regions=["eu"])
+    keep_in_regions(actor=actor, organisation_id=company.organisation.pk, team_id=search.pk, regions=[])
+    change(actor=actor, budget_id=company.budgets["Search"].pk, limit_nano=130 * 10**9, reason="the fair in May")
+    change(actor=actor, budget_id=company.budgets["Search"].pk, limit_nano=120 * 10**9, reason="the fair is over")
+
+
+def welcome_newcomer(company: Company) -> None:
+    """Let somebody administer an organisation that has nothing yet: what its pages show are their empty states."""
+    email = f"newcomer@{company.organisation.pk}.acme.example"
+    company.people["newcomer"] = User.objects.create(username=email, email=email, password=_password_hash())
+    organisation = Organisation.objects.create(name=f"{company.organisation.name} Next", zone="UTC")
+    OrganisationRole.objects.create(user=company.people["newcomer"], organisation=organisation, role="admin")
 
 
 @cache
@@ -171,6 +251,20 @@ def _add_rate_limits(company: Company) -> None:
     )
     for name, what in rows:
         company.limits[name] = RateLimit.objects.create(organisation=company.organisation, name=name, **what)
+
+
+def _add_rules(company: Company) -> None:
+    """A route over two deployments, and lists that restrict the team search and one key."""
+    smart = ModelAlias.objects.create(organisation=company.organisation, name="smart", routing="weight")
+    for position, name in enumerate(("falcon-large", "falcon-mini")):
+        deployment = company.models[name].deployments.get(connection=company.connection)
+        AliasTarget.objects.create(alias=smart, deployment=deployment, position=position, weight=3 - 2 * position)
+    group = AccessGroup.objects.create(organisation=company.organisation, name="everyday", patterns=["*-mini", "smart"])
+    search, key = company.teams["search"], company.keys["search-ada"]
+    company.rule_id = AllowRule.objects.create(organisation=company.organisation, team=search, pattern="falcon-*").pk
+    AllowRule.objects.create(organisation=company.organisation, team=search, access_group=group)
+    AllowRule.objects.create(organisation=company.organisation, key=key, access_group=group)
+    company.alias_id, company.group_id = smart.pk, group.pk
 
 
 def _ask_for_more(company: Company, *, now: datetime) -> None:
@@ -347,6 +441,9 @@ def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
     book(company, Call(key="search-ada", model="sandbox-1", at=now - timedelta(minutes=2), read=1_234, written=567))
     book(company, Call(key="search-ada", model="falcon-mini", at=now - timedelta(minutes=1), read=1_234, written=567))
     company.suspense_id = suspend(company, key="lab", nano=1_310_000_000, at=now - timedelta(hours=3)).pk
+    company.recipient_id = Recipient.objects.create(
+        organisation=company.organisation, notifier="mail", destination="finance@acme.example"
+    ).pk
     _ask_for_more(company, now=now)
     month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
     for number, team in enumerate(company.teams.values()):

@@ -12,12 +12,15 @@ from tests.console.demo import Company, found_company, spend_a_month
 
 OF_ALL = {"admin": 200, "finance": 200, "auditor": 200, "owner": 200, "developer": 200, "outsider": 403}
 OF_ISSUERS = OF_ALL | {"finance": 403, "auditor": 403}
+OF_TEAM_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 403}
 OF_SEARCH_OWNERS = OF_ALL | {"finance": 403, "auditor": 403, "developer": 404}
 OF_WHOLE = OF_ALL | {"owner": 403, "developer": 403}
 OF_BUDGETS = OF_WHOLE | {"auditor": 403}
 
 OF_ADMINS = dict.fromkeys(OF_ALL, 403) | {"admin": 200}
+OF_SETTINGS = OF_ADMINS | {"auditor": 200}
 
+POSTED = {"budget_request_withdraw", "recipient_test", "invitation_renew", "invitation_withdraw"}
 MATRIX = {
     "overview": OF_ALL,
     "overview_figures": OF_ALL,
@@ -27,6 +30,12 @@ MATRIX = {
     "request_prompt": OF_ALL | {"finance": 403, "auditor": 403, "developer": 404},
     "teams": OF_ALL,
     "team": OF_ALL,
+    "team_create": OF_ADMINS,
+    "unit_rename": OF_ADMINS,
+    "team_change": OF_ADMINS,
+    "team_archive": OF_ADMINS,
+    "member_add": OF_TEAM_OWNERS,
+    "member_change": OF_TEAM_OWNERS,
     "team_regions": OF_ADMINS,
     "team_guard": OF_ADMINS,
     "team_cache": OF_ADMINS,
@@ -53,10 +62,37 @@ MATRIX = {
     "tokens": OF_ALL,
     "token_issue": OF_ALL,
     "token_revoke": OF_ALL | {"finance": 404, "auditor": 404, "owner": 404, "developer": 404},
+    "people": OF_ADMINS | {"auditor": 200},
+    "person": OF_ADMINS | {"auditor": 200},
+    **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
+    "sign_in_rules": OF_ADMINS,
+    "invitation_create": OF_ADMINS,
+    "invitation_renew": dict.fromkeys(OF_ALL, 405),
+    "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
+    "invitation_accept": dict.fromkeys(OF_ALL, 404),
     "models": OF_ALL,
     "model": OF_ALL,
-    "connections": OF_ADMINS | {"auditor": 200},
+    "allow_lists": OF_SETTINGS,
+    "allow_rule_create": OF_ADMINS,
+    "allow_rule_remove": OF_ADMINS,
+    "access_group_create": OF_ADMINS,
+    "access_group": OF_ADMINS,
+    "access_group_remove": OF_ADMINS,
+    "routes": OF_SETTINGS,
+    "route": OF_SETTINGS,
+    "route_create": OF_ADMINS,
+    "route_change": OF_ADMINS,
+    "route_retire": OF_ADMINS,
+    "deployment_create": OF_ADMINS,
+    "connections": OF_SETTINGS,
     "connection_create": OF_ADMINS,
+    "alerts": OF_WHOLE,
+    "recipient_create": OF_ADMINS,
+    "recipient_test": dict.fromkeys(OF_ALL, 405),
+    "recipient_remove": OF_ADMINS,
+    "audit": OF_SETTINGS,
+    "audit_verify": OF_SETTINGS,
+    "audit_export": dict.fromkeys(OF_ALL, 405),
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
@@ -76,7 +112,11 @@ def _address(name: str, company: Company) -> str:
         "request_prompt": f"/requests/{record.attempt_id}/prompt/",
         "teams": "/teams/",
         "team": f"{team}/",
-        **{f"team_{what}": f"{team}/{what}/" for what in ("regions", "guard", "cache", "prompts")},
+        "team_create": "/teams/new/",
+        "unit_rename": f"/teams/units/{company.teams['search'].unit_id}/",
+        "member_add": f"{team}/members/new/",
+        "member_change": f"{team}/members/{company.people['developer'].pk}/",
+        **{f"team_{what}": f"{team}/{what}/" for what in ("change", "archive", "regions", "guard", "cache", "prompts")},
         "budgets": "/budgets/",
         "budget": f"{search}/",
         "budget_create": "/budgets/new/",
@@ -99,14 +139,55 @@ def _address(name: str, company: Company) -> str:
         "tokens": "/tokens/",
         "token_issue": "/tokens/new/",
         "token_revoke": f"/tokens/{_token_of(company)}/revoke/",
-        "models": "/models/",
-        "model": f"/models/{company.models['falcon-large'].pk}/",
-        "connections": "/connections/",
-        "connection_create": "/connections/new/",
+        "alerts": "/alerts/",
+        "recipient_create": "/alerts/recipients/new/",
+        "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
+        "recipient_remove": f"/alerts/recipients/{company.recipient_id}/remove/",
+        "audit": "/audit/",
+        "audit_verify": "/audit/verify/",
+        "audit_export": "/audit/export/",
         "statements": "/statements/",
         "statement_download": f"/statements/{company.statement_id}/download/",
     }
-    return addresses[name]
+    return (addresses | _addresses_of_people(company) | _addresses_of_the_catalogue(company))[name]
+
+
+def _addresses_of_people(company: Company) -> dict[str, str]:
+    person = f"/people/{company.person('developer').pk}"
+    return {
+        "people": "/people/",
+        "person": f"{person}/",
+        "person_rights": f"{person}/rights/",
+        "person_activity": f"{person}/activity/",
+        "person_log_out": f"{person}/log-out/",
+        "person_second_factor": f"{person}/second-factor/",
+        "sign_in_rules": "/people/rules/",
+        "invitation_create": "/people/invite/",
+        "invitation_renew": f"/people/invitations/{company.invitation_id}/renew/",
+        "invitation_withdraw": f"/people/invitations/{company.invitation_id}/withdraw/",
+        "invitation_accept": "/invitations/not-a-link/",
+    }
+
+
+def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
+    return {
+        "models": "/models/",
+        "model": f"/models/{company.models['falcon-large'].pk}/",
+        "allow_lists": "/allow-lists/",
+        "allow_rule_create": "/allow-lists/rules/new/",
+        "allow_rule_remove": f"/allow-lists/rules/{company.rule_id}/remove/",
+        "access_group_create": "/allow-lists/groups/new/",
+        "access_group": f"/allow-lists/groups/{company.group_id}/",
+        "access_group_remove": f"/allow-lists/groups/{company.group_id}/remove/",
+        "routes": "/routes/",
+        "route": f"/routes/{company.alias_id}/",
+        "route_create": "/routes/new/",
+        "route_change": f"/routes/{company.alias_id}/change/",
+        "route_retire": f"/routes/{company.alias_id}/retire/",
+        "deployment_create": "/routes/deployments/new/",
+        "connections": "/connections/",
+        "connection_create": "/connections/new/",
+    }
 
 
 def _token_of(company: Company) -> int:
@@ -125,7 +206,7 @@ def _token_of(company: Company) -> int:
 
 
 def _look(client: Client, name: str, company: Company) -> int:
-    ask = client.post if name == "budget_request_withdraw" else client.get
+    ask = client.post if name in POSTED else client.get
     return ask(_address(name, company)).status_code
 
 
@@ -157,6 +238,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 23
+    assert len(objects) == 43
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import httpx
 import pytest
 
-from governance.gateway.routing import ByLatency, ByPrice, ByWeight, Latencies
+from governance.gateway.routing import Latencies
 from governance.plugin.routing import Candidate, RoutingStrategy
+from governance.policy.strategies import ByLatency, ByPrice, ByWeight
 from tests.gateway.vendor import Vendor, chat_reply, refusing
 from tests.gateway.world import Served, World, question
 

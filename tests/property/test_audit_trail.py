@@ -26,7 +26,8 @@ EVENTS = st.lists(
 )
 CHANGES = ("actor = actor || 'x'", "action = action || 'x'", "reason = reason || 'x'", "subject = 'x' || subject",
            "origin = origin || 'x'", "after = '{\"x\": 1}'", "before = '[]'", "digest = '\\x00'",
-           "previous_digest = '\\x00'")  # fmt: skip
+           "previous_digest = '\\x00'", "version = 1", "organisation_id = 7",
+           "occurred_at = occurred_at - interval '1 day'")  # fmt: skip
 
 
 @pytest.mark.django_db

@@ -5,9 +5,11 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import Q, QuerySet
 
 from governance.console.viewer import Viewer
 from governance.core.clock import utc_now
+from governance.keys.models import VirtualKey
 from governance.keys.operations import NewKey
 from governance.teams.models import Team
 
@@ -22,6 +24,37 @@ class RotateForm(forms.Form):
         choices=[(0, "no time: it stops now"), (1, "1 hour"), (24, "1 day"), (168, "7 days"), (720, "30 days")],
         help_text="Both keys work until then, so that applications can change over one by one.",
     )
+
+
+class KeyFilterForm(forms.Form):
+    """Narrows the list of keys."""
+
+    q = forms.CharField(required=False, max_length=200, label="Name or beginning")
+    team = forms.ModelChoiceField(queryset=Team.objects.none(), required=False, empty_label="All teams")
+    state = forms.ChoiceField(
+        required=False, choices=[("", "All"), ("working", "Working"), ("ended", "Expired or revoked")]
+    )
+
+    def __init__(self, data: Any, *, viewer: Viewer) -> None:
+        super().__init__(data)
+        self._viewer = viewer
+        cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = viewer.visible_teams()
+        self.fields["q"].widget.attrs |= {"data-search": "", "placeholder": "a part of it, or bsr_…"}
+
+    def keys(self) -> QuerySet[VirtualKey]:
+        """Return what matches; a field that does not make sense is left out (the form shows why)."""
+        self.is_valid()
+        found, keys, now = self.cleaned_data, self._viewer.visible_keys(), utc_now()
+        if text := found.get("q", "").strip():
+            begins = Q(secrets__public_id__startswith=text.removeprefix("bsr_").partition("_")[0])
+            keys = keys.filter(
+                pk__in=VirtualKey.objects.filter(begins if text.startswith("bsr_") else Q(name__icontains=text))
+            )
+        if found.get("team"):
+            keys = keys.filter(team=found["team"])
+        ended = Q(revoked_at__lte=now) | Q(expires_at__lte=now)
+        working = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
+        return keys.filter({"working": working, "ended": ended}.get(found.get("state", ""), Q()))
 
 
 class KeyForm(forms.Form):

@@ -15,6 +15,7 @@ from governance.policy.models import ResponseCache
 from governance.policy.operations import Level
 from governance.prompts.models import PromptStorage
 from governance.prompts.operations import StoringWish, turn_off, turn_on
+from governance.teams.changes import TeamWish, change_team
 from governance.teams.models import Team
 from governance.teams.operations import keep_in_regions
 
@@ -40,6 +41,90 @@ class TeamForm(forms.Form):
     def apply(self) -> None:
         """Make the change."""
         raise NotImplementedError
+
+
+class TeamFields(forms.Form):
+    """What a team is called and where it belongs."""
+
+    name = forms.CharField(max_length=200)
+    unit = forms.CharField(
+        max_length=200,
+        label="Business unit",
+        widget=forms.TextInput(attrs={"list": "units"}),
+        help_text="Made when it is new.",
+    )
+    cost_centre = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput(attrs={"list": "cost-centres"}),
+        help_text="Where finance books its spend: a code, made when it is new.",
+    )
+    required_tags = forms.CharField(
+        required=False, max_length=2000, help_text="Every request must carry these, such as feature, customer."
+    )
+
+    def team_wish(self) -> TeamWish:
+        """Return what was asked for."""
+        found = self.cleaned_data
+        return TeamWish(
+            name=found["name"],
+            unit=found["unit"],
+            cost_centre=found["cost_centre"],
+            required_tags=tuple(found["required_tags"].replace(",", " ").split()),
+        )
+
+
+class ChangeForm(TeamForm, TeamFields):
+    """What a team is called and where it belongs, from now on."""
+
+    title = "Name and place"
+    lead = "What is spent stays where it was booked. From now on its unit's budgets pay, and its cost centre is billed."
+
+    reason = forms.CharField(required=False, max_length=500, help_text="Kept in the audit trail.")
+
+    def present(self, team: Team) -> dict[str, Any]:
+        """See TeamForm."""
+        return {
+            "name": team.name,
+            "unit": team.unit.name,
+            "cost_centre": team.cost_centre.code,
+            "required_tags": ", ".join(team.required_tags),
+        }
+
+    def apply(self) -> None:
+        """See TeamForm."""
+        change_team(
+            actor=self._viewer.actor,
+            team_id=self._team.pk,
+            wish=self.team_wish(),
+            reason=self.cleaned_data["reason"],
+        )
+
+
+class UnitForm(forms.Form):
+    """What a business unit is called."""
+
+    name = forms.CharField(max_length=200)
+
+
+class MemberForm(forms.Form):
+    """Somebody's part in a team."""
+
+    email = forms.EmailField(label="E-mail address", help_text="Of somebody who can log in already.")
+    part = forms.ChoiceField(
+        choices=[("developer", "developer: own keys and requests"), ("owner", "owner: all keys, and who is in it")]
+    )
+
+
+class PartForm(forms.Form):
+    """Another part, or none."""
+
+    part = forms.ChoiceField(
+        choices=[
+            ("developer", "developer: own keys and requests"),
+            ("owner", "owner: all keys, and who is in it"),
+            ("none", "none: no part in it any more"),
+        ]
+    )
 
 
 class RegionsForm(TeamForm):
@@ -172,6 +257,7 @@ class PromptsForm(TeamForm):
 
 
 FORMS: dict[str, type[TeamForm]] = {
+    "change": ChangeForm,
     "regions": RegionsForm,
     "guard": GuardForm,
     "cache": CacheForm,

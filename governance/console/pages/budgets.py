@@ -1,9 +1,9 @@
 """What the budget pages show."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from governance.alerts.models import Crossing
 from governance.alerts.queries import crossings_of_budget, forecast
@@ -18,6 +18,7 @@ _NEAR_PERMILLE = 800
 _PERIODS = 24
 _CROSSINGS = 24
 _REQUESTS = 20
+_FORESEEABLE = timedelta(days=366)
 WINDOW_WORDS = {
     WindowKind.MINUTE: "per minute",
     WindowKind.HOUR: "per hour",
@@ -55,6 +56,11 @@ class BudgetLine:
     def runs_out_later(self) -> bool:
         """Whether it will run out in this period, and has not yet."""
         return self.runs_out_at is not None and self.settled_nano < self.limit_nano
+
+    @property
+    def is_monthly(self) -> bool:
+        """Whether it is all of a month's calls that it pays."""
+        return self.budget.window == "month" and not self.narrowed_to and not self.is_per_member
 
     @property
     def is_per_member(self) -> bool:
@@ -119,9 +125,12 @@ class BudgetPage:
     may_ask: bool
 
 
-def budget_lines(*, viewer: Viewer, now: datetime) -> list[BudgetLine]:
-    """Return the live budgets that the viewer sees, by scope from the organisation down to keys."""
-    found = standings(budgets=_related(viewer).filter(retired_at=None), at=now, accounts=viewer.visible_accounts())
+def budget_lines(*, viewer: Viewer, now: datetime, among: Q | None = None) -> list[BudgetLine]:
+    """Return the live budgets that the viewer sees, by scope from the organisation down to keys; perhaps only `among`
+    those.
+    """
+    budgets = _related(viewer).filter(among if among is not None else Q(), retired_at=None)
+    found = standings(budgets=budgets, at=now, accounts=viewer.visible_accounts())
     lines = [_line(standing, now) for standing in found]
     order = {kind: rank for rank, kind in enumerate(("Organisation", "Unit", "Team", "Person", "Key"))}
     return sorted(lines, key=lambda line: (order[line.scope_kind], line.scope_name, line.budget.name))
@@ -143,12 +152,13 @@ def budget_page(*, viewer: Viewer, budget_id: int, now: datetime) -> BudgetPage 
         increases=list(viewer.visible_increases(budget, at=now)),
         requests=list(viewer.visible_requests().filter(budget=budget)[:_REQUESTS]),
         periods=list(periods[:_PERIODS]),
-        crossings=[_crossing_line(crossing) for crossing in crossings_of_budget(budget=budget)[:_CROSSINGS]],
+        crossings=[crossing_line(crossing) for crossing in crossings_of_budget(budget=budget)[:_CROSSINGS]],
         may_ask=budget.retired_at is None and may_ask(user=viewer.user, budget=budget),
     )
 
 
-def _crossing_line(crossing: Crossing) -> CrossingLine:
+def crossing_line(crossing: Crossing) -> CrossingLine:
+    """Return a crossing that was read with its deliveries."""
     deliveries = list(crossing.deliveries.all())
     return CrossingLine(
         crossing=crossing,
@@ -183,8 +193,13 @@ def _line(standing: Standing, now: datetime) -> BudgetLine:
         held_nano=standing.held_nano,
         left_nano=standing.left_nano,
         resets_at=None if standing.period.ends_at >= END else standing.period.ends_at,
-        runs_out_at=forecast(standing=standing, at=now),
+        runs_out_at=_soon(forecast(standing=standing, at=now), now),
     )
+
+
+def _soon(runs_out_at: datetime | None, now: datetime) -> datetime | None:
+    """A pace of some days says nothing of what is years away, where a budget never resets."""
+    return runs_out_at if runs_out_at is not None and runs_out_at - now < _FORESEEABLE else None
 
 
 def _scope(budget: Budget) -> tuple[str, str]:

@@ -1,13 +1,19 @@
 """What the key pages show: never a secret, except the one just made."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import Case, Q, QuerySet, When
 
 from governance.console.viewer import Viewer
 from governance.keys import queries
 from governance.keys.models import KeySecret, VirtualKey
 from governance.keys.operations import IssuedKey
 from governance.keys.queries import KeyState
+
+PAGE_SIZE = 50
+_CURSOR = re.compile(r"([01])\.([0-9]{1,18})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,15 @@ class KeyPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeysPage:
+    """One page of the list. `next_cursor` is "" on the last one."""
+
+    lines: list[KeyLine]
+    next_cursor: str
+    is_first: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class IssuedPage:
     """A key's text, shown once, with calls ready to paste."""
 
@@ -45,10 +60,26 @@ class IssuedPage:
     is_rotated: bool
 
 
-def key_lines(*, viewer: Viewer, now: datetime) -> list[KeyLine]:
-    """Return the keys that the viewer sees: working ones first, then the newest."""
-    lines = [_line(viewer, key, now) for key in viewer.visible_keys()]
-    return sorted(lines, key=lambda line: not line.is_active)
+def keys_page(*, viewer: Viewer, keys: QuerySet[VirtualKey], now: datetime, cursor: str) -> KeysPage:
+    """Return the page of these keys after the cursor ("": the first): working ones first, then the newest."""
+    ended = Case(When(Q(revoked_at__lte=now) | Q(expires_at__lte=now), then=1), default=0)
+    ordered = keys.annotate(ended=ended).order_by("ended", "-id")
+    if position := _CURSOR.fullmatch(cursor):
+        has_ended, key_id = map(int, position.groups())
+        ordered = ordered.filter(Q(ended__gt=has_ended) | Q(ended=has_ended, id__lt=key_id))
+    found = list(ordered[: PAGE_SIZE + 1])
+    shown = [_line(viewer, key, now) for key in found[:PAGE_SIZE]]
+    last = shown[-1] if len(found) > PAGE_SIZE else None
+    return KeysPage(
+        lines=shown,
+        next_cursor=f"{int(not last.is_active)}.{last.key.pk}" if last is not None else "",
+        is_first=position is None,
+    )
+
+
+def newest_key_lines(*, viewer: Viewer, keys: QuerySet[VirtualKey], now: datetime, limit: int) -> list[KeyLine]:
+    """Return the first of these keys, working ones first, then the newest."""
+    return keys_page(viewer=viewer, keys=keys, now=now, cursor="").lines[:limit]
 
 
 def key_page(*, viewer: Viewer, key_id: int, now: datetime) -> KeyPage | None:

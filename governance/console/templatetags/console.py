@@ -130,6 +130,12 @@ def filter_field(bound: BoundField) -> dict[str, object]:
     return {"field": bound, "widget": _widget(bound, autofocus=False), "is_filter": True}
 
 
+@register.inclusion_tag("console/parts/field.html")
+def cell_field(bound: BoundField) -> dict[str, object]:
+    """The same in a cell of a table, whose headings say what it is: the label is for screen readers alone."""
+    return {"field": bound, "widget": _widget(bound, autofocus=False), "is_filter": True, "is_cell": True}
+
+
 def _widget(bound: BoundField, *, autofocus: bool) -> SafeString:
     described = [bound.auto_id + "-help"] if bound.help_text else []
     described += [bound.auto_id + "-error"] if bound.errors else []

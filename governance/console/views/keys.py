@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from governance.catalog.models import ModelAlias
-from governance.console.forms.keys import KeyForm, RotateForm
+from governance.console.forms.keys import KeyFilterForm, KeyForm, RotateForm
 from governance.console.forms.reason import ReasonForm
-from governance.console.pages.keys import KeyPage, issued_page, key_lines, key_page
+from governance.console.pages.keys import KeyPage, issued_page, key_page, keys_page
 from governance.console.viewer import Viewer, for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
@@ -23,8 +23,13 @@ from governance.keys.operations import IssuedKey
 @require_safe
 @for_viewer
 def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """List the keys."""
-    context = {"lines": key_lines(viewer=viewer, now=utc_now()), "viewer": viewer}
+    """List the keys that match the filter."""
+    form = KeyFilterForm(request.GET, viewer=viewer)
+    page = keys_page(viewer=viewer, keys=form.keys(), now=utc_now(), cursor=request.GET.get("after", ""))
+    query = request.GET.copy()
+    query["after"] = page.next_cursor
+    context = {"page": page, "form": form, "viewer": viewer, "next_query": query.urlencode()}
+    context["is_filtered"] = any(request.GET.get(name) for name in form.fields)
     context["may_issue"] = bool(viewer.teams_to_issue_in())
     return render(request, "console/keys.html", context)
 

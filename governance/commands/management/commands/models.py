@@ -21,9 +21,12 @@ from governance.connections.queries import connection_named
 from governance.core.clock import utc_now
 from governance.core.errors import BadRequest
 from governance.core.money import exact
+from governance.keys.queries import key_named
 from governance.plugin.media import LARGEST_BOUND
 from governance.plugin.routing import OWN_ROUTINGS
 from governance.plugin.usage import UNIT_CLASSES, TokenClass
+from governance.policy.dry_run import Asked, dry_run
+from governance.teams.queries import team_named
 
 _PRICES = {
     "input_price": TokenClass.INPUT,
@@ -97,6 +100,17 @@ class Command(VerbCommand):
             "--weight", action="append", default=[], metavar="CONNECTION/MODEL=N", help="0 makes a spare; repeatable"
         )
 
+        verb = self.add_verb(
+            "try", _try, words="Say what would become of a call now, without making it: who is asked first, and why.",
+            example="bursar models try llama --team search\n"
+            "  bursar models try llama --key bsr_4YvJmW0aXw --input-tokens 20000 --output-tokens 4000",
+        )  # fmt: skip
+        verb.add_argument("alias", help="the name clients use")
+        caller = verb.add_mutually_exclusive_group(required=True)
+        caller.add_argument("--team", metavar="NAME", help="a call with any key of this team")
+        caller.add_argument("--key", metavar="ID", help="a call with this key: its id, or bsr_... of its text")
+        verb.add_argument("--input-tokens", type=int, default=1000, help="how much it reads (default: 1000)")
+        verb.add_argument("--output-tokens", type=int, default=500, help="how much it writes at most (default: 500)")
         verb = self.add_verb(
             "own", _own, words="Say what follows where a caller's own account at a vendor fails.",
             example="bursar models own llama --then shared\n  bursar models own llama --then nothing",
@@ -192,6 +206,31 @@ def _route(options: dict[str, Any]) -> Answer:
     )
     kept = {target.deployment_id: target.weight for target in alias.targets.all()}
     return {"alias": alias.name, "by": options["by"], "weights": {name: kept[pk] for name, pk in ids.items()}}
+
+
+def _try(options: dict[str, Any]) -> Answer:
+    organisation = chosen_organisation(options)
+    key = key_named(text=options["key"]) if options["key"] else None
+    installed = plugins()
+    found = dry_run(
+        asked=Asked(
+            alias=queries.alias_named(organisation=organisation, name=options["alias"]),
+            team=key.team if key is not None else team_named(organisation=organisation, name=options["team"]),
+            key=key,
+            input_tokens=max(0, options["input_tokens"]),
+            output_tokens=max(0, options["output_tokens"]),
+        ),
+        at=utc_now(),
+        strategies=installed.routing_strategies,
+        providers=installed.providers,
+    )
+    return {
+        "refused": found.refusal or None,
+        "asked": [f"{step.deployment}: {step.reason}" for step in found.asked],
+        "not_asked": [f"{step.deployment}: {step.reason}" for step in found.left_out],
+        "decided_by": found.decision.level,
+        "pattern": found.decision.pattern,
+    }
 
 
 def _own(options: dict[str, Any]) -> Answer:

@@ -4,9 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandParser
-from django.db import transaction
 
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation, plugins
+from governance.core.clock import utc_now
 from governance.policy.cache_rules import set_cache
 from governance.policy.caching import CachePolicy
 from governance.policy.guard_rules import Guarding, set_guard
@@ -15,15 +15,9 @@ from governance.policy.models import GuardRule, ResponseCache
 from governance.policy.operations import Level, allow, disallow
 from governance.policy.queries import guard_rules_of
 from governance.teams import queries
+from governance.teams.changes import TeamWish, change_team, open_team
 from governance.teams.models import BusinessUnit, Organisation, Team
-from governance.teams.operations import (
-    NewTeam,
-    create_cost_centre,
-    create_team,
-    create_unit,
-    keep_in_regions,
-    require_tags,
-)
+from governance.teams.operations import archive_team, keep_in_regions, require_tags
 
 
 class Command(VerbCommand):
@@ -42,6 +36,7 @@ class Command(VerbCommand):
         verb.add_argument("--cost-centre", default="default", help="where finance books it, made when it is new")
         verb.add_argument("--require-tag", action="append", default=[], help="a tag every request must carry")
         self.add_verb("list", _list, words="List the teams.", example="bursar teams list --json")
+        self._declare_change()
         for name, run, words in (
             ("allow", _allow, "Let a team call only aliases that match its patterns."),
             ("disallow", _disallow, "Take a pattern off a team's allow-list; an empty list restricts nothing."),
@@ -74,6 +69,23 @@ class Command(VerbCommand):
         verb.add_argument("name", help="the team's name")
         verb.add_argument("tags", nargs="*", help="tag names; none: no tag is required")
 
+    def _declare_change(self) -> None:
+        verb = self.add_verb(
+            "change", _change, words="Rename a team, or move it; what is spent stays where it was booked.",
+            example="bursar teams change search --rename find --unit Products --cost-centre 4712",
+        )  # fmt: skip
+        verb.add_argument("name", help="the team's name now")
+        verb.add_argument("--rename", metavar="NAME", help="what to call it from now on")
+        verb.add_argument("--unit", help="its business unit, made when it is new")
+        verb.add_argument("--cost-centre", help="where finance books it from now on, made when it is new")
+        verb.add_argument("--reason", default="", help="why; the audit trail keeps it")
+        verb = self.add_verb(
+            "archive", _archive, words="Archive a team for good: its keys stop, its records stay.",
+            example='bursar teams archive search --reason "merged into find"',
+        )  # fmt: skip
+        verb.add_argument("name", help="the team's name")
+        verb.add_argument("--reason", required=True, help="why; the audit trail keeps it")
+
     def _declare_cache(self) -> None:
         verb = self.add_verb(
             "cache", _cache, words="Keep a team's answers for the same request again, or forget them.",
@@ -98,23 +110,29 @@ def _add_whose(verb: ArgumentParser) -> None:
     whose.add_argument("--unit", metavar="NAME", help="only this business unit's")
 
 
-@transaction.atomic
 def _add(options: dict[str, Any]) -> Answer:
-    organisation = chosen_organisation(options)
-    unit = organisation.units.filter(name=options["unit"]).first() or create_unit(
-        actor=actor(), organisation_id=organisation.pk, name=options["unit"]
-    )
-    centre = organisation.cost_centres.filter(code=options["cost_centre"]).first() or create_cost_centre(
-        actor=actor(), organisation_id=organisation.pk, code=options["cost_centre"]
-    )
-    new = NewTeam(
-        organisation_id=organisation.pk,
-        unit_id=unit.pk,
-        cost_centre_id=centre.pk,
+    wish = TeamWish(
         name=options["name"],
+        unit=options["unit"],
+        cost_centre=options["cost_centre"],
         required_tags=tuple(options["require_tag"]),
     )
-    return _facts(create_team(actor=actor(), new=new))
+    return _facts(open_team(actor=actor(), organisation_id=chosen_organisation(options).pk, wish=wish))
+
+
+def _change(options: dict[str, Any]) -> Answer:
+    team = _named(options)
+    wish = TeamWish(
+        name=options["rename"] or team.name,
+        unit=options["unit"] or str(team.unit),
+        cost_centre=options["cost_centre"] or str(team.cost_centre),
+        required_tags=tuple(team.required_tags),
+    )
+    return _facts(change_team(actor=actor(), team_id=team.pk, wish=wish, reason=options["reason"]))
+
+
+def _archive(options: dict[str, Any]) -> Answer:
+    return _facts(archive_team(actor=actor(), at=utc_now(), team_id=_named(options).pk, reason=options["reason"]))
 
 
 def _list(options: dict[str, Any]) -> Answer:
