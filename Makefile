@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-curves faults fault-figures simulate mutation browser screenshots test-brokers migrations clean
+.PHONY: help install up test check format bench bench-curves api-fuzz faults fault-figures simulate mutation browser screenshots test-brokers migrations clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,6 +41,9 @@ bench: $(STAMP)  ## Measure the gateway beside nginx (BENCH_SECONDS per case, BE
 
 bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budgets, usage rows and processes
 	@$(BIN)/python -m tests.bench.curves
+
+api-fuzz: $(STAMP)  ## Send the management API what schemathesis makes of its document (API_FUZZ_EXAMPLES, API_FUZZ_SEED)
+	@API_FUZZ_EXAMPLES=$${API_FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest tests/api/test_fuzz.py -vv
 
 faults: $(STAMP)  ## Kill, freeze and restart a machine at work, and hold its books to the vendor's (FAULT_KILLS, FAULT_SEED)
 	@$(BIN)/python -m tests.faults

@@ -27,7 +27,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-def nowhere(request: HttpRequest, rest: str = "") -> HttpResponse:
+def nowhere(request: HttpRequest) -> HttpResponse:
     """Say that there is no such address."""
     detail = "The API has no such address: /api/v1/openapi.json lists those it has. They end without a slash."
     return JsonResponse(problem(status=404, code="not_found", detail=detail), status=404, content_type=PROBLEM_TYPE)

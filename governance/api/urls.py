@@ -1,6 +1,6 @@
 """The addresses of the management API."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, re_path
 
 from governance.api import reference
 from governance.api.resources import (
@@ -91,5 +91,6 @@ urlpatterns: list[URLPattern] = [
     path("", reference.page, name="api_reference"),
     path("openapi.json", reference.openapi, name="openapi"),
     *(path(address, view.as_view()) for address, view in ADDRESSES.items()),
-    path("<path:rest>", reference.nowhere, name="api_nowhere"),
+    # Whatever else, line breaks too, of which the converters know nothing.
+    re_path(r"^[\s\S]*$", reference.nowhere, name="api_nowhere"),
 ]

@@ -66,6 +66,7 @@ def approve(
     """
     request = _open_request(request_id, decider)
     granted = request.amount_nano if amount_nano is None else amount_nano
+    refuse_amount(granted, what="grant")
     if granted == 0:
         raise BudgetRefused("Nothing cannot be approved: give an amount above zero, or decline.")
     _apply(actor, request, granted, reason, at)

@@ -44,6 +44,7 @@ _SECTIONS = (
             ("Rate limits", "rate_limits", "limits"),
             ("Allow-lists", "allow_lists", "allowed"),
             ("Keys", "keys", "keys"),
+            ("API tokens", "tokens", "tokens"),
             ("Teams", "teams", "teams"),
             ("People", "people", "people"),
         ),

@@ -19,6 +19,7 @@ from governance.console.views import (
     routes,
     statements,
     teams,
+    tokens,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -69,6 +70,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys/<int:key_id>/", keys.show, name="key"),
     path("keys/<int:key_id>/rotate/", keys.rotate, name="key_rotate"),
     path("keys/<int:key_id>/revoke/", keys.revoke, name="key_revoke"),
+    path("tokens/", tokens.index, name="tokens"),
+    path("tokens/new/", tokens.issue, name="token_issue"),
+    path("tokens/<int:token_id>/revoke/", tokens.revoke, name="token_revoke"),
     path("models/", models.index, name="models"),
     path("models/<int:model_id>/", models.show, name="model"),
     path("routes/", routes.index, name="routes"),

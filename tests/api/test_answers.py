@@ -64,6 +64,7 @@ def _problem(found: Answer, status: int, code: str) -> None:
     [
         ("GET", "nowhere", None, 404, "not_found"),
         ("GET", "keys/", None, 404, "not_found"),
+        ("GET", "keys/%0A", None, 404, "not_found"),
         ("GET", "keys/9223372036854775808", None, 404, "not_found"),
         ("GET", "keys/1234567890123456789012345678901234567890", None, 404, "not_found"),
         ("GET", "reports/2026-13", None, 404, "not_found"),
@@ -71,6 +72,8 @@ def _problem(found: Answer, status: int, code: str) -> None:
         ("GET", "keys?limit=0", None, 400, "fields_invalid"),
         ("GET", "keys?limits=5", None, 400, "fields_invalid"),
         ("GET", "keys?after=%00", None, 400, "fields_invalid"),
+        ("GET", "keys?after=", None, 400, "fields_invalid"),
+        ("GET", "keys?limit=1&limit=2", None, 400, "fields_invalid"),
         ("GET", "keys?after=x", None, 400, "cursor_invalid"),
         ("GET", "keys?after=LTE", None, 400, "cursor_invalid"),
         ("GET", "requests?after=MjAyNg", None, 400, "cursor_invalid"),

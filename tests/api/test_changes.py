@@ -118,6 +118,7 @@ def test_a_developer_issues_keys_of_their_own_alone(company: Company, api: Ask) 
 def test_a_request_for_more_money_is_decided_by_somebody_else(busy_company: Company, api: Ask) -> None:
     asked = f"increase-requests/{busy_company.request_id}"
     by_service = api(SERVICE)("POST", f"{asked}/approve", {})
+    assert api("finance")("POST", f"{asked}/approve", {"amount_usd": "-1"}).status == 400
     approved = api("finance")("POST", f"{asked}/approve", {"amount_usd": "20", "reason": "fine"})
 
     assert (by_service.status, "personal token" in by_service["detail"]) == (403, True)

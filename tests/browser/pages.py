@@ -94,6 +94,8 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "person-second-factor": f"/people/{company.person('developer').pk}/second-factor/",
         "sign-in-rules": "/people/rules/",
         "invitation-new": "/people/invite/",
+        "tokens": "/tokens/",
+        "token-new": "/tokens/new/",
         "statements": "/statements/",
         "alerts": "/alerts/",
         "recipient-new": "/alerts/recipients/new/",

@@ -6,6 +6,7 @@ from django.test import Client
 from django.urls import URLPattern
 
 from governance.console.urls import urlpatterns
+from governance.tokens.models import Token
 from tests.console.conftest import LogIn
 from tests.console.demo import Company, found_company, spend_a_month
 
@@ -58,6 +59,9 @@ MATRIX = {
     "key_issue": OF_ISSUERS,
     "key_rotate": OF_SEARCH_OWNERS,
     "key_revoke": OF_SEARCH_OWNERS,
+    "tokens": OF_ALL,
+    "token_issue": OF_ALL,
+    "token_revoke": OF_ALL | {"finance": 404, "auditor": 404, "owner": 404, "developer": 404},
     "people": OF_ADMINS | {"auditor": 200},
     "person": OF_ADMINS | {"auditor": 200},
     **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
@@ -132,6 +136,9 @@ def _address(name: str, company: Company) -> str:
         "key_issue": "/keys/new/",
         "key_rotate": f"/keys/{key.pk}/rotate/",
         "key_revoke": f"/keys/{key.pk}/revoke/",
+        "tokens": "/tokens/",
+        "token_issue": "/tokens/new/",
+        "token_revoke": f"/tokens/{_token_of(company)}/revoke/",
         "alerts": "/alerts/",
         "recipient_create": "/alerts/recipients/new/",
         "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
@@ -183,6 +190,21 @@ def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
     }
 
 
+def _token_of(company: Company) -> int:
+    """A token of a service."""
+    held = Token.objects.filter(organisation=company.organisation).first()
+    return (
+        held
+        or Token.objects.create(
+            organisation=company.organisation,
+            name="deploy",
+            scopes=["all:read"],
+            public_id=f"demo{company.organisation.pk}",
+            digest=bytes(32),
+        )
+    ).pk
+
+
 def _look(client: Client, name: str, company: Company) -> int:
     ask = client.post if name in POSTED else client.get
     return ask(_address(name, company)).status_code
@@ -216,6 +238,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 42
+    assert len(objects) == 43
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}
