@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview.show, name="overview"),
     path("overview/figures/", overview.figures, name="overview_figures"),
     path("requests/", requests.index, name="requests"),
+    path("requests/rows/", requests.rows, name="requests_rows"),
     path("requests/<uuid:attempt_id>/", requests.show, name="request"),
     path("requests/<uuid:attempt_id>/settle/", requests.settle, name="request_settle"),
     path("requests/<uuid:attempt_id>/prompt/", requests.prompt, name="request_prompt"),

@@ -10,7 +10,14 @@ from governance.console.urls import urlpatterns
 from tests.browser.conftest import Visitor
 from tests.console.demo import PASSWORD, Company
 
-NO_PAGES = {"overview_figures", "budget_request_withdraw", "recipient_test", "audit_export", "statement_download"}
+NO_PAGES = {
+    "overview_figures",
+    "requests_rows",
+    "budget_request_withdraw",
+    "recipient_test",
+    "audit_export",
+    "statement_download",
+}
 """Addresses that answer with a part of a page, a redirection or a file."""
 _EMPTY = (
     "",
