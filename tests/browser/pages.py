@@ -136,6 +136,7 @@ def _governing_pages(company: Company) -> dict[str, str]:
         "member-add": f"{team}/members/new/",
         "member-change": f"{team}/members/{company.people['developer'].pk}/",
         **{f"team-{what}": f"{team}/{what}/" for what in ("change", "archive", "regions", "guard", "cache", "prompts")},
+        "load": "/load/budgets/",
         "keys": "/keys/",
         "key": f"/keys/{key}/",
         "key-new": "/keys/new/",
