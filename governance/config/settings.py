@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "csp",
     "django_htmx",
     "pgtrigger",
@@ -68,14 +69,17 @@ INSTALLED_APPS = [
     "governance.prompts",
     "governance.catalog",
     "governance.keys",
+    "governance.tokens",
     "governance.ledger",
     "governance.budgets",
     "governance.policy",
     "governance.metering",
     "governance.alerts",
     "governance.jobs",
+    "governance.identity",
     "governance.chargeback",
     "governance.console",
+    "governance.api",
     "governance.commands",
     "governance.config",
 ]
@@ -92,6 +96,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "governance.identity.middleware.SecondFactorMiddleware",
     "governance.console.middleware.no_store",
 ]
 
@@ -135,15 +140,24 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
-ACCOUNT_ADAPTER = "governance.config.accounts.ClosedSignUpAdapter"
+ACCOUNT_ADAPTER = "governance.identity.accounts.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = False
+# One address each; another one takes its place only when a letter to it was answered.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https
 MFA_TOTP_ISSUER = "Bursar"
+MFA_ADAPTER = "governance.identity.second_factor.SecondFactorAdapter"
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Nobody signs up, so nobody can lock the owner of an address out with it.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # --- Sessions and headers
 SESSION_COOKIE_NAME = "__Host-bursar-session" if _is_https else "bursar-session"
@@ -185,6 +199,21 @@ STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_MAX_AGE = 300
+
+# --- Management API: what its views do not say themselves
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "governance.api.schema.Schema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Bursar",
+    "DESCRIPTION": "The management API: everything that the console can do, for programs.",
+    "VERSION": "1",
+    "SERVERS": [{"url": "/"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["governance.api.schema.finish"],
+}
 
 # --- Background work
 _broker = broker_settings(ENVIRONMENT.broker_url, ENVIRONMENT.database_url(DATABASE_ROLE))

@@ -7,5 +7,6 @@ from governance.config import health
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("api/v1/", include("governance.api.urls")),
     path("", include("governance.console.urls")),
 ]

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 import httpx
 import msgspec
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from governance.connections.errors import TokenRefused
 from governance.plugin.provider import ConnectionSettings, Provider
-from governance.plugin.tokens import Assertion, ExchangesCredentials, TokenGrant
+from governance.plugin.tokens import Assertion, Exchange, ExchangesCredentials, GrantedToken, TokenGrant
 
 _log = structlog.get_logger("bursar.connections")
 
@@ -26,6 +27,8 @@ _SHORTEST = timedelta(seconds=60)
 _USUAL_SECONDS: Final = 3600
 """How long a token lives whose endpoint does not say (RFC 6749 only recommends that it does)."""
 _RETRY = timedelta(seconds=15)
+_BEARER: Final = "bearer"
+_LONGEST_CODE: Final = 64
 
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,35 @@ class _Refusal(msgspec.Struct):
 
 _answer = msgspec.json.Decoder(_Answer, strict=False)
 _refusal = msgspec.json.Decoder(_Refusal)
+
+
+class _ByRFC:
+    """The exchange of RFC 6749."""
+
+    def headers(self, *, url: str, body: bytes) -> tuple[tuple[str, str], ...]:
+        """See Exchange."""
+        return (("content-type", "application/x-www-form-urlencoded"), ("accept", "application/json"))
+
+    def read(self, body: bytes) -> GrantedToken | None:
+        """See Exchange (section 5.1)."""
+        try:
+            answer = _answer.decode(body)
+        except msgspec.DecodeError:
+            return None
+        if answer.token_type.lower() != _BEARER:
+            return None
+        lifetime = _USUAL_SECONDS if answer.expires_in is None else answer.expires_in
+        return GrantedToken(text=answer.access_token, lifetime_seconds=lifetime)
+
+    def reason(self, body: bytes) -> str:
+        """See Exchange (section 5.2). Nothing else of the body is told: it may repeat what was sent."""
+        try:
+            return _refusal.decode(body).error
+        except msgspec.DecodeError:
+            return ""
+
+
+_BY_RFC: Final[Exchange] = _ByRFC()
 
 
 def grant_of(provider: Provider, settings: ConnectionSettings) -> TokenGrant | None:
@@ -118,6 +150,10 @@ class Tokens:
             self._failed_at[connection_id] = at
             _log.warning("token_refused", connection_id=connection_id, reason=error.message)
             return False
+        except Exception:  # noqa: BLE001 - a plugin's own fault costs its connection the token, not others theirs
+            self._failed_at[connection_id] = at
+            _log.exception("token_refused", connection_id=connection_id, reason="plugin_failed")
+            return False
         self._held[connection_id] = (grant, token)
         self._wanted.pop(connection_id, None)
         self._failed_at.pop(connection_id, None)
@@ -129,21 +165,24 @@ async def exchange(client: httpx.AsyncClient, grant: TokenGrant, *, at: datetime
     form = dict(grant.form)
     if grant.assertion is not None:
         form["assertion"] = signed(grant.assertion, at=at)
+    rules = _BY_RFC if grant.exchange is None else grant.exchange
+    body = urlencode(form).encode()
     try:
-        reply = await client.post(grant.url, data=form, headers={"accept": "application/json"})
+        reply = await client.post(grant.url, content=body, headers=list(rules.headers(url=grant.url, body=body)))
     except httpx.HTTPError as error:
         raise TokenRefused(f"The token endpoint {grant.url} did not answer ({type(error).__name__}).") from error
     if reply.status_code != 200:
-        raise TokenRefused(f"The token endpoint {grant.url} refused with {reply.status_code}{_reason(reply.content)}.")
-    try:
-        answer = _answer.decode(reply.content)
-    except msgspec.DecodeError as error:
-        raise TokenRefused(f"The token endpoint {grant.url} answered with something else than a token.") from error
-    is_sendable = answer.access_token.isascii() and answer.access_token.isprintable()
-    if answer.token_type.lower() != "bearer" or not answer.access_token or not is_sendable:
-        raise TokenRefused(f"The token endpoint {grant.url} gave a token that is no bearer token.")
-    lifetime = max(_SHORTEST, timedelta(seconds=_USUAL_SECONDS if answer.expires_in is None else answer.expires_in))
-    return AccessToken(text=answer.access_token, renew_at=at + lifetime * 0.8, expires_at=at + lifetime)
+        reason = rules.reason(reply.content)
+        is_code = reason.isascii() and reason.replace("_", "").isalpha() and len(reason) <= _LONGEST_CODE
+        told = f": {reason}" if is_code else ""
+        raise TokenRefused(f"The token endpoint {grant.url} refused with {reply.status_code}{told}.")
+    token = rules.read(reply.content)
+    if token is None:
+        raise TokenRefused(f"The token endpoint {grant.url} answered with something else than a token.")
+    if not token.text or not token.text.isascii() or not token.text.isprintable():
+        raise TokenRefused(f"The token endpoint {grant.url} gave a token that cannot be sent.")
+    lifetime = max(_SHORTEST, timedelta(seconds=token.lifetime_seconds))
+    return AccessToken(text=token.text, renew_at=at + lifetime * 0.8, expires_at=at + lifetime)
 
 
 def signed(assertion: Assertion, *, at: datetime) -> str:
@@ -166,13 +205,3 @@ def signed(assertion: Assertion, *, at: datetime) -> str:
 
 def _base64(raw: bytes) -> bytes:
     return urlsafe_b64encode(raw).rstrip(b"=")
-
-
-def _reason(body: bytes) -> str:
-    """Return the error code of RFC 6749, section 5.2, and nothing else of the body: it may repeat what was sent."""
-    try:
-        code = _refusal.decode(body).error
-    except msgspec.DecodeError:
-        return ""
-    is_code = code.isascii() and code.replace("_", "").isalpha() and len(code) <= 64
-    return f": {code}" if is_code else ""

@@ -1,42 +1,10 @@
-"""What the installed plugins offer, as forms need it: read once."""
+"""What the installed plugins offer, as forms need it."""
 
-import functools
-from collections.abc import Mapping
+from governance.viewing.installed import (
+    installed_guards,
+    installed_notifiers,
+    installed_providers,
+    installed_strategies,
+)
 
-from django.conf import settings
-
-from governance.core.plugins import Plugins, load_plugins
-from governance.plugin.guards import Guard
-from governance.plugin.notifier import Notifier
-from governance.plugin.provider import Provider
-from governance.plugin.routing import RoutingStrategy
-
-
-def installed_guards() -> Mapping[str, Guard]:
-    """Return the guards by name."""
-    return _plugins().guards
-
-
-def installed_providers() -> Mapping[str, Provider]:
-    """Return the providers by name."""
-    return _plugins().providers
-
-
-def installed_notifiers() -> Mapping[str, Notifier]:
-    """Return the channels of alerts by name."""
-    return _plugins().notifiers
-
-
-def installed_strategies() -> Mapping[str, RoutingStrategy]:
-    """Return the routing strategies of plugins by name."""
-    return _plugins().routing_strategies
-
-
-@functools.cache
-def _plugins() -> Plugins:
-    environment = settings.ENVIRONMENT
-    return load_plugins(
-        blocked=environment.plugins_blocked,
-        allowed=environment.plugins_allowed,
-        settings=environment.plugin_settings,
-    )
+__all__ = ["installed_guards", "installed_notifiers", "installed_providers", "installed_strategies"]

@@ -45,6 +45,7 @@ _SECTIONS = (
             ("Allow-lists", "allow_lists", "allowed"),
             ("Keys", "keys", "keys"),
             ("Teams", "teams", "teams"),
+            ("People", "people", "people"),
         ),
     ),
     (
@@ -66,7 +67,7 @@ def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
         return []
     hidden = set() if viewer.sees_all else {"statements", "alerts"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
-        hidden |= {"connections", "routes", "allow_lists"}
+        hidden |= {"connections", "routes", "allow_lists", "people"}
     if not viewer.may_see_trail:
         hidden.add("audit")
     shown = [(title, [row for row in rows if row[1] not in hidden]) for title, rows in _SECTIONS]

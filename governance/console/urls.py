@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from governance.console.people_urls import people_patterns
 from governance.console.views import (
     alerts,
     allow_lists,
@@ -90,5 +91,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/", audit.index, name="audit"),
     path("audit/verify/", audit.verify, name="audit_verify"),
     path("audit/export/", audit.export, name="audit_export"),
+    *people_patterns,
     path("account/", include("allauth.urls")),
 ]

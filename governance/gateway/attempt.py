@@ -20,7 +20,7 @@ from governance.gateway.failure import LARGEST_HELD_BYTES, AttemptFailed, HeldRe
 from governance.gateway.formats import EVENT_STREAM, FORMATS
 from governance.gateway.guarding import Guards
 from governance.gateway.limits import Limits
-from governance.gateway.own_shapes import as_events, in_wire, reframing, signature_of
+from governance.gateway.own_shapes import as_events, enveloped, in_wire, opened, reframing, signature_of
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.prompt_writer import PromptWriter
 from governance.gateway.rendition import Rendition, Shown
@@ -121,6 +121,7 @@ class Attempt:
             self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
         self._guards: Sequence[AppliedGuard] = ()
         self._withheld: AttemptFailed | None = None
+        self._is_enveloped = False
         self.outcome: Outcome = outcomes.UNSENT
 
     async def run(self, *, guards: Sequence[AppliedGuard] = ()) -> None:
@@ -223,6 +224,8 @@ class Attempt:
         upstream = self._rendition.passed.addressed(
             deployment.upstreams[self._quote.wire], is_stream=self._quote.fields.stream
         )
+        if upstream.is_enveloped:
+            body, self._is_enveloped = enveloped(self._quote, body), True
         signature = signature_of(deployment, upstream, body) if upstream.is_signed else ()
         facts.sent_at = time.perf_counter()
         self.outcome = outcomes.LOST
@@ -264,6 +267,8 @@ class Attempt:
         facts = self._exchange.facts
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         failure: AttemptFailed | None = None
+        if self._is_enveloped and reply.status < 300:
+            body = opened(self._quote, body)
         if reply.status >= 400:
             failure = self._failed(reply, body)
         elif reply.status >= 300:

@@ -126,8 +126,16 @@ _ANTHROPIC_QUERIES = frozenset({"beta=true"})
 
 
 def _messages(members: Members, exchange: Exchange) -> GoverningFields:
+    return messages_fields(members, betas=_betas(exchange))
+
+
+def _counted_messages(members: Members, exchange: Exchange) -> GoverningFields:
+    return count_tokens_fields(members, betas=_betas(exchange))
+
+
+def _betas(exchange: Exchange) -> tuple[str, ...]:
     asked = exchange.headers.get(_BETA)
-    return messages_fields(members, betas=() if asked is None else _parts(asked.decode("latin-1")))
+    return () if asked is None else _parts(asked.decode("latin-1"))
 
 
 def _parts(listed: str) -> tuple[str, ...]:
@@ -163,7 +171,7 @@ FORMATS: Final[Mapping[Wire, WireFormat]] = {
         ),
         WireFormat(
             wire=Wire.ANTHROPIC_COUNT_TOKENS,
-            read=lambda members, exchange: count_tokens_fields(members),
+            read=_counted_messages,
             passed_headers=_ANTHROPIC_HEADERS,
             passed_queries=_ANTHROPIC_QUERIES,
             id_header=ANTHROPIC_ID_HEADER,

@@ -10,7 +10,7 @@ import structlog
 from governance.gateway.exchange import Headers
 from governance.gateway.formats import EVENT_STREAM_HEADER
 from governance.gateway.pricing import Quote
-from governance.plugin.provider import FramingProvider, SigningProvider, Upstream
+from governance.plugin.provider import EnvelopingProvider, FramingProvider, SigningProvider, Upstream
 from governance.plugin.sse import Splitter
 from governance.policy.snapshot import DeploymentPolicy
 
@@ -21,6 +21,20 @@ def signature_of(deployment: DeploymentPolicy, upstream: Upstream, body: bytes) 
     """Return the headers that authorise this request. Its plugin said that it signs (`Upstream.is_signed`)."""
     provider = cast(SigningProvider, deployment.provider)
     return provider.signature(connection=deployment.connection, upstream=upstream, body=body)
+
+
+def enveloped(quote: Quote, body: bytes) -> bytes:
+    """Return what is sent in place of this body. Its plugin said that it has an envelope (`Upstream.is_enveloped`)."""
+    return cast(EnvelopingProvider, quote.deployment.provider).enveloped(wire=quote.wire, body=body)
+
+
+def opened(quote: Quote, body: bytes) -> bytes:
+    """Return the whole reply to such a request as the wire has it."""
+    try:
+        return cast(EnvelopingProvider, quote.deployment.provider).opened(wire=quote.wire, body=body)
+    except Exception:  # noqa: BLE001 - a plugin's own fault does not cost the client the vendor's words
+        _log.exception("plugin_failed", provider=quote.deployment.provider.name, doing="opened")
+        return body
 
 
 def reframing(quote: Quote, kind: str) -> Splitter | None:

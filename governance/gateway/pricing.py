@@ -159,12 +159,12 @@ def body_edits(quote: Quote, maximum: int) -> dict[str, object]:
     # A copy: what a plugin returns may be its own constant.
     edits = dict(provider.body_edits(wire=quote.wire, connection=connection, fields=fields))
     if deployment.upstream_name != fields.model:
+        # What the plugin wrote or took out stays so: the name may stand in the address alone.
         form = FORMATS[quote.wire]
         if form.names_model:
-            # Unless the plugin took it out: then it stands in the address.
             edits.setdefault("model", deployment.upstream_name)
         elif form.rename is not None:
-            edits.update(form.rename(fields, deployment.upstream_name))
+            edits = {**form.rename(fields, deployment.upstream_name), **edits}
     if quote.is_written or maximum < quote.maximum:
         edits.update(provider.maximum_edits(wire=quote.wire, connection=connection, fields=fields, maximum=maximum))
     return edits

@@ -12,6 +12,7 @@ from governance.gateway.formats import EVENT_STREAM, EVENT_STREAM_HEADER, NOTHIN
 from governance.gateway.translation import (
     ANTHROPIC_VERSION,
     Circumstances,
+    CountTranslation,
     Destination,
     Dialect,
     Framing,
@@ -20,11 +21,11 @@ from governance.gateway.translation import (
     TranslatedRequest,
     Translation,
 )
-from governance.plugin.anthropic_messages import messages_fields
+from governance.plugin.anthropic_messages import count_tokens_fields, messages_fields
 from governance.plugin.forms import Form
-from governance.plugin.gemini import generate_fields
+from governance.plugin.gemini import count_fields, generate_fields
 from governance.plugin.openai_chat import Members, chat_fields
-from governance.plugin.openai_responses import responses_fields
+from governance.plugin.openai_responses import input_tokens_fields, responses_fields
 from governance.plugin.provider import GoverningFields, Wire
 from governance.policy.snapshot import DeploymentPolicy
 
@@ -36,21 +37,28 @@ _DIALECTS: Final[Mapping[Wire, Dialect]] = MappingProxyType(
         Wire.OPENAI_RESPONSES: Dialect.OPENAI_RESPONSES,
     }
 )
+COUNTS: Final[Mapping[Wire, Dialect]] = MappingProxyType(
+    {
+        Wire.ANTHROPIC_COUNT_TOKENS: Dialect.ANTHROPIC_MESSAGES,
+        Wire.GEMINI_COUNT_TOKENS: Dialect.GEMINI,
+        Wire.OPENAI_INPUT_TOKENS: Dialect.OPENAI_RESPONSES,
+    }
+)
+"""What counts the tokens of requests, and of requests in which dialect. The chat wire has no counter."""
 _READERS: Final[Mapping[Wire, Callable[[Members, str, bool], GoverningFields]]] = MappingProxyType(
     {
         Wire.OPENAI_CHAT: lambda members, model, is_stream: chat_fields(members),
         Wire.OPENAI_RESPONSES: lambda members, model, is_stream: responses_fields(members),
         Wire.ANTHROPIC_MESSAGES: lambda members, model, is_stream: messages_fields(members),
         Wire.GEMINI_GENERATE: lambda members, model, is_stream: generate_fields(members, model=model, stream=is_stream),
+        Wire.ANTHROPIC_COUNT_TOKENS: lambda members, model, is_stream: count_tokens_fields(members),
+        Wire.GEMINI_COUNT_TOKENS: lambda members, model, is_stream: count_fields(members, model=model),
+        Wire.OPENAI_INPUT_TOKENS: lambda members, model, is_stream: input_tokens_fields(members),
     }
 )
+_VERSION: Final = Passed(headers=(("anthropic-version", ANTHROPIC_VERSION),), query="")
 _PASSED: Final[Mapping[Wire, Passed]] = MappingProxyType(
-    {
-        Wire.OPENAI_CHAT: NOTHING_PASSED,
-        Wire.ANTHROPIC_MESSAGES: Passed(headers=(("anthropic-version", ANTHROPIC_VERSION),), query=""),
-        Wire.GEMINI_GENERATE: NOTHING_PASSED,
-        Wire.OPENAI_RESPONSES: NOTHING_PASSED,
-    }
+    {Wire.ANTHROPIC_MESSAGES: _VERSION, Wire.ANTHROPIC_COUNT_TOKENS: _VERSION}
 )
 _GEMINI_STREAM: Final = Passed(headers=(), query="alt=sse")
 _UNDERSTOOD: Final = frozenset(
@@ -60,7 +68,8 @@ _UNDERSTOOD: Final = frozenset(
 
 def others_of(wire: Wire) -> tuple[Wire, ...]:
     """Return the wires that requests of this wire can be translated to, in the order of preference."""
-    return tuple(other for other in _DIALECTS if other is not wire) if wire in _DIALECTS else ()
+    alike = _DIALECTS if wire in _DIALECTS else COUNTS if wire in COUNTS else ()
+    return tuple(other for other in alike if other is not wire)
 
 
 def read_as(wire: Wire, body: bytes, *, model: str, is_stream: bool) -> GoverningFields:
@@ -72,9 +81,15 @@ def translated(
     wire: Wire, other: Wire, body: bytes, *, model: str, default_maximum: int | None, is_stream: bool
 ) -> TranslatedRequest:
     """Translate a request of one wire into another. `is_stream` is what its address says. Raises RequestInvalid."""
-    translation = Translation(client=_DIALECTS[wire], vendor=_DIALECTS[other])
+    translation = _translation(wire, other)
     destination = Destination(model=model, default_maximum_tokens=default_maximum)
     return translation.request(body, destination, is_streamed=is_stream)
+
+
+def _translation(wire: Wire, other: Wire) -> Translation:
+    if wire in COUNTS:
+        return CountTranslation(client=COUNTS[wire], vendor=COUNTS[other])
+    return Translation(client=_DIALECTS[wire], vendor=_DIALECTS[other])
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +195,7 @@ class Renditions:
             is_stream=native.fields.stream,
         )
         members = Members(request.body)
-        fields = _READERS[wire](members, native.fields.model, request.is_streamed)
+        fields = _READERS[wire](members, deployment.upstream_name, request.is_streamed)
         is_gemini_stream = wire is Wire.GEMINI_GENERATE and request.is_streamed
         is_array = native.wire is Wire.GEMINI_GENERATE and b"alt=sse" not in exchange.query
         return Rendition(
@@ -189,10 +204,10 @@ class Renditions:
             members=members,
             # The name that the client used: what is written, allowed and charged goes by it.
             fields=msgspec.structs.replace(fields, model=native.fields.model),
-            passed=_GEMINI_STREAM if is_gemini_stream else _PASSED[wire],
+            passed=_GEMINI_STREAM if is_gemini_stream else _PASSED.get(wire, NOTHING_PASSED),
             id_header=native.id_header,
             shown=Shown(
-                translation=Translation(client=_DIALECTS[native.wire], vendor=_DIALECTS[wire]),
+                translation=_translation(native.wire, wire),
                 circumstances=Circumstances(
                     created_at_seconds=int(self._at.timestamp()),
                     request_id=str(exchange.request_id),

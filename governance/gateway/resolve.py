@@ -8,7 +8,7 @@ from typing import Final
 
 from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
 from governance.gateway.errors import ModelRetired, RegionNotAllowed
-from governance.gateway.rendition import others_of
+from governance.gateway.rendition import COUNTS, others_of
 from governance.plugin.provider import Wire
 from governance.policy.matching import may
 from governance.policy.reach import has_ended, theirs
@@ -50,10 +50,7 @@ def resolve(
         raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
     usable = [deployment for deployment in deployments if wire in deployment.upstreams or _is_other(deployment, wire)]
     if not usable and deployments:
-        raise BadRequest(
-            f"The model {name!r} is not served in the wire {wire}, which its vendor does not speak here. "
-            f"Call it by {' or '.join(_ways_to(deployments))}, or name another model."
-        )
+        raise _unserved(name, wire, deployments)
     if not usable:
         raise ProviderUnavailable(
             f"The model {name!r} has no working connection to a provider: whoever administers Bursar must mend it."
@@ -105,6 +102,18 @@ def _in_regions(name: str, usable: list[DeploymentPolicy], policy: KeyPolicy) ->
     raise RegionNotAllowed(
         f"The model {name!r} is served nowhere in {' or '.join(rule.regions)}, where {rule.level} keeps its requests: "
         "GET /v1/models lists what this key may call."
+    )
+
+
+def _unserved(name: str, wire: Wire, deployments: Sequence[DeploymentPolicy]) -> BadRequest:
+    if wire in COUNTS:
+        return BadRequest(
+            f"The tokens of a request to {name!r} cannot be counted: its vendor has no counter here, and Bursar does "
+            "not guess. Send the request itself, whose answer says what it used, or name another model."
+        )
+    return BadRequest(
+        f"The model {name!r} is not served in the wire {wire}, which its vendor does not speak here. "
+        f"Call it by {' or '.join(_ways_to(deployments))}, or name another model."
     )
 
 

@@ -105,10 +105,12 @@ class Relay:
         while chunk := await self._reply.next_chunk():
             if facts.first_byte_at is None:
                 facts.first_byte_at = time.perf_counter()
-            shown = self._shown(self._splitter.feed(chunk))
+            size, shown = len(chunk), self._shown(self._splitter.feed(chunk))
+            # While a client is waited for, nothing is held that it has no use for.
+            chunk = b""
             if self._guard is not None:
                 shown = await self._guarded(self._guard, shown, headers)
-            if not departure.allows(len(chunk)):
+            if not departure.allows(size):
                 return
             if shown and not departure.has_happened:
                 await self._pass_on(shown, headers)

@@ -16,8 +16,14 @@ from governance.gateway.sockets import notice_dead_peer
 from governance.gateway.transport import AnswerLost, NothingSent
 from governance.gateway.watchdog import Watchdog
 
-_LARGEST_HELD_BYTES = 256 * 1024
+READ_BYTES = 16 * 1024
+"""So much is read from a socket at a time, which is a record of TLS: the event loops' own 256 KiB would be held whole,
+for each stream whose client is slow.
+"""
+_LARGEST_HELD_BYTES = 16 * 1024
 """More of a reply than this is not taken in before what is there was read."""
+_MOST_PARTS = 64
+"""So many parts of a body are joined before more are held: each costs more than a tiny chunk has bytes."""
 _USUAL = ("Content-Type", "Content-Length", "Transfer-Encoding", "Connection", "Date", "Server", "X-Request-Id")
 _NAMES = {spelt.encode(): spelt.lower() for name in _USUAL for spelt in (name, name.lower())}
 """Headers of every reply, as they are usually spelt: to look them up costs less than to decode them."""
@@ -25,8 +31,11 @@ _LARGEST_COPY = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
 
 
-class VendorConnection(asyncio.Protocol):
+class VendorConnection(asyncio.BufferedProtocol):
     """One connection to a vendor. `expires_at` and `end` are the watchdog's.
+
+    `buffer` is what every socket of the event loop is read into, `READ_BYTES` at a time: what is in it has been parsed
+    when the next one is read.
 
     `on_free` is told whenever it can carry another request, and `on_end` once when it is lost. A reply belongs to the
     request before it: whatever comes without being asked for, or after the end, closes the connection.
@@ -39,11 +48,13 @@ class VendorConnection(asyncio.Protocol):
         *,
         limits: Limits,
         watchdog: Watchdog,
+        buffer: memoryview,
         on_free: Callable[["VendorConnection"], None],
         on_end: Callable[["VendorConnection"], None],
     ) -> None:
         self._limits = limits
         self._watchdog = watchdog
+        self._buffer = buffer
         self._on_free = on_free
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -116,16 +127,20 @@ class VendorConnection(asyncio.Protocol):
         self._watchdog.add(self)
         notice_dead_peer(transport)
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio.Protocol."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """See asyncio.BufferedProtocol."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See asyncio.BufferedProtocol."""
         reply = self._reply
         if reply is None:
             self.abort()
             return
         if reply.status == 0:
-            self._head_bytes += len(data)
+            self._head_bytes += nbytes
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(f"The answer breaks the rules of HTTP/1.1: {error}")
             return
@@ -249,6 +264,8 @@ class VendorReply:
     def take(self, part: bytes) -> None:
         """A part of the body is here."""
         self._parts.append(part)
+        if len(self._parts) > _MOST_PARTS:
+            self._parts = [b"".join(self._parts)]
         self._held_bytes += len(part)
         if self._held_bytes > _LARGEST_HELD_BYTES:
             self._connection.pause()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from governance.gateway.limits import Limits
 from governance.gateway.transport import NothingSent, Reply
-from governance.gateway.vendor_connection import VendorConnection
+from governance.gateway.vendor_connection import READ_BYTES, VendorConnection
 from governance.gateway.watchdog import Watchdog
 from governance.plugin.provider import Upstream
 
@@ -44,6 +44,7 @@ class VendorPool:
         self._limits = limits
         self._resolve = resolve or addresses_of
         self._watchdog = watchdog
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._free: dict[Origin, dict[VendorConnection, None]] = {}
         self._is_closed = False
 
@@ -73,6 +74,7 @@ class VendorPool:
             VendorConnection,
             limits=limits,
             watchdog=self._watchdog,
+            buffer=self._buffer,
             on_free=partial(self._keep, origin),
             on_end=partial(self._forget, origin),
         )

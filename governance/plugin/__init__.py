@@ -36,9 +36,11 @@ from governance.plugin.provider import (
     BoundingMeter,
     ChoosesWires,
     ConnectionSettings,
+    EnvelopingProvider,
     ErrorReading,
     FramingProvider,
     GoverningFields,
+    NamingProvider,
     Provider,
     SelectiveProvider,
     SigningProvider,
@@ -50,7 +52,7 @@ from governance.plugin.provider import (
 from governance.plugin.routing import Candidate, RoutingStrategy
 from governance.plugin.settings import Settings
 from governance.plugin.sse import ServerSentEvent, Splitter
-from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
+from governance.plugin.tokens import Assertion, Exchange, GrantedToken, TokenGrant, client_credentials, signed_assertion
 from governance.plugin.usage import TokenClass, Usage, UsageReport
 
 __all__ = [
@@ -64,12 +66,15 @@ __all__ = [
     "ConnectionInvalid",
     "ConnectionSettings",
     "DestinationInvalid",
+    "EnvelopingProvider",
     "ErrorReading",
+    "Exchange",
     "FileAction",
     "FileProvider",
     "Finding",
     "FramingProvider",
     "GoverningFields",
+    "GrantedToken",
     "Guard",
     "JobAction",
     "JobKind",
@@ -78,6 +83,7 @@ __all__ = [
     "LineEnd",
     "LineReading",
     "ModelFact",
+    "NamingProvider",
     "NativePrice",
     "NotDelivered",
     "Notice",

@@ -73,6 +73,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     takes the place, if it is one that its wire passes on, such as `anthropic-version`; nothing of a client's headers
     and query goes to a vendor that does not take them (`takes_client_headers`). They carry the credential, so the
     representation names them without their values. `is_signed`: each request is signed anew (SigningProvider).
+    `is_enveloped`: each body stands inside another one (EnvelopingProvider).
     """
 
     url: str
@@ -81,6 +82,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     stream_url: str = ""
     takes_client_headers: bool = True
     is_signed: bool = False
+    is_enveloped: bool = False
 
     def __repr__(self) -> str:
         names = [name for name, _ in self.headers]
@@ -272,6 +274,16 @@ class SigningProvider(Provider, Protocol):
         """
 
 
+class EnvelopingProvider(Provider, Protocol):
+    """A provider that takes the whole body of some wire inside one of its own, and answers in its own words."""
+
+    def enveloped(self, *, wire: Wire, body: bytes) -> bytes:
+        """Return what is sent in place of this body, to an upstream that `is_enveloped`."""
+
+    def opened(self, *, wire: Wire, body: bytes) -> bytes:
+        """Return a whole reply as clients of this wire read it: as it is, where it has that shape. Not for errors."""
+
+
 class FramingProvider(Provider, Protocol):
     """A provider whose streams, or error replies, come in another shape than those of the wire that it serves."""
 
@@ -287,6 +299,13 @@ class SelectiveProvider(Provider, Protocol):
 
     def serves(self, *, wire: Wire, model: str) -> bool:
         """Return whether the model of this name (the vendor's own) is served in this wire."""
+
+
+class NamingProvider(Provider, Protocol):
+    """A provider of which some addresses know its models by other names than the rest."""
+
+    def addressed(self, *, wire: Wire, model: str) -> str:
+        """Return what stands for `{model}` in the address of this wire, for the model of this name (the vendor's)."""
 
 
 @runtime_checkable

@@ -25,6 +25,7 @@ from governance.plugin.media import MediaRequest
 from governance.plugin.provider import (
     Billing,
     ConnectionSettings,
+    EnvelopingProvider,
     FramingProvider,
     GoverningFields,
     Provider,
@@ -206,6 +207,19 @@ def check_signature(subject: Subject) -> None:
             _require(not any(CANARY in value for _, value in headers), "A signature must not tell a secret.")
 
 
+def check_envelope(subject: Subject) -> None:
+    """Whatever the body is, something stands in place of it, and every reply has a body, however broken it came."""
+    connection, provider = subject.connection(), subject.provider
+    for wire in provider.wires:
+        if not provider.upstream(wire=wire, connection=connection).is_enveloped:
+            continue
+        enveloping = cast(EnvelopingProvider, provider)
+        first, second = (enveloping.enveloped(wire=wire, body=body) for body in (b"{}", b'{"a":1}'))
+        _require(first != second, "An envelope holds the body.")
+        for body in _GARBAGE:
+            _require(type(enveloping.opened(wire=wire, body=body)) is bytes, "A reply has a body.")
+
+
 def check_framing(subject: Subject) -> None:
     """Only what is a stream is read as one, and every error reply has a body, however broken it came."""
     provider = subject.provider
@@ -385,6 +399,7 @@ PROVIDER_CHECKS: tuple[ProviderCheck, ...] = (
     check_bound,
     check_edits,
     check_signature,
+    check_envelope,
     check_framing,
     check_jobs,
 )

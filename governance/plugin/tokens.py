@@ -27,16 +27,42 @@ class Assertion(msgspec.Struct, frozen=True, kw_only=True):
         return f"Assertion(key_id={self.key_id!r})"
 
 
+class GrantedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exchange gave: the text that stands for the credential, and for how long."""
+
+    text: str
+    lifetime_seconds: int
+
+    def __repr__(self) -> str:
+        return f"GrantedToken(lifetime_seconds={self.lifetime_seconds})"
+
+
+class Exchange(Protocol):
+    """An exchange that follows neither of the RFCs below. Plain data that is equal where the credential is: a change of
+    it is how Bursar learns that another token is needed. No I/O; its representation shows no secret.
+    """
+
+    def headers(self, *, url: str, body: bytes) -> tuple[tuple[str, str], ...]:
+        """Return what to send beside this body, which is the grant's form, at the time of the exchange."""
+
+    def read(self, body: bytes) -> GrantedToken | None:
+        """Return the token of an answer with the status 200; None where it holds none."""
+
+    def reason(self, body: bytes) -> str:
+        """Return the vendor's code of a refusal, letters and underscores; empty where it names none."""
+
+
 class TokenGrant(msgspec.Struct, frozen=True, kw_only=True):
     """One exchange at a token endpoint (RFC 6749, section 3.2): a form is posted, and a bearer token comes back.
 
     `form` may hold a client's secret; the representation shows neither it nor the key. A signed `assertion` is put
-    into the form's field of that name.
+    into the form's field of that name. `exchange` says what is otherwise where a vendor follows rules of its own.
     """
 
     url: str
     form: Mapping[str, str]
     assertion: Assertion | None = None
+    exchange: Exchange | None = None
 
     def __repr__(self) -> str:
         return f"TokenGrant(url={self.url!r})"

@@ -21,6 +21,7 @@ from governance.keys.hot import KeyRow, load_key
 from governance.plugin.errors import ConnectionInvalid
 from governance.plugin.provider import (
     ConnectionSettings,
+    NamingProvider,
     Provider,
     SelectiveProvider,
     Upstream,
@@ -216,6 +217,8 @@ class _Connected:
                 raise TypeError(f"The plugin describes an upstream that is none: {type(upstream).__name__}.")
             if upstream.is_signed and not hasattr(provider, "signature"):
                 raise TypeError("The plugin describes an upstream that is signed, and has no method 'signature'.")
+            if upstream.is_enveloped and not hasattr(provider, "enveloped"):
+                raise TypeError("The plugin describes an upstream that is enveloped, and has no method 'enveloped'.")
             self.upstreams[wire] = upstream
 
 
@@ -300,7 +303,7 @@ def _deployment(
         upstream_name=name,
         provider=connected.provider,
         connection=connected.settings,
-        upstreams=_addressed(_serving(connected, name), name),
+        upstreams=_addressed(connected.provider, _serving(connected, name), name),
         region=row.region or connected.region,
         secrets=connected.secrets,
         owner=owners.get(row.connection_id),
@@ -317,16 +320,20 @@ def _serving(connected: _Connected, name: str) -> Mapping[Wire, Upstream]:
     return {wire: upstream for wire, upstream in connected.upstreams.items() if selective.serves(wire=wire, model=name)}
 
 
-def _addressed(upstreams: Mapping[Wire, Upstream], name: str) -> Mapping[Wire, Upstream]:
-    """Return where this model's requests go: its name stands in the address of some wires."""
+def _addressed(provider: Provider, upstreams: Mapping[Wire, Upstream], name: str) -> Mapping[Wire, Upstream]:
+    """Return where this model's requests go: its name, or another one that the plugin knows, stands in the address of
+    some wires.
+    """
     if not any(_MODEL in upstream.url for upstream in upstreams.values()):
         return upstreams
-    quoted = quote(name, safe="")
-    return {
-        wire: msgspec.structs.replace(
+    has_others = hasattr(provider, "addressed")
+    found: dict[Wire, Upstream] = {}
+    for wire, upstream in upstreams.items():
+        named = cast(NamingProvider, provider).addressed(wire=wire, model=name) if has_others else name
+        quoted = quote(named, safe="")
+        found[wire] = msgspec.structs.replace(
             upstream,
             url=upstream.url.replace(_MODEL, quoted),
             stream_url=upstream.stream_url.replace(_MODEL, quoted),
         )
-        for wire, upstream in upstreams.items()
-    }
+    return found

@@ -12,6 +12,9 @@ What is stored of a team's requests and replies, where it asked for that, is for
 Nobody else sees anything. What is said of budgets goes for rate limits, too. An owner cannot change a budget, not even
 the team's own: money is given from above. Who
 spends from a budget may ask for more; who may change budgets decides, but never about a request of their own.
+
+A service is no person: a token lets it do what an administrator may, narrowed by the token's scopes, and nothing that
+somebody must answer for by name. Administrators issue and revoke such tokens; everybody their own personal ones.
 """
 
 from collections.abc import Mapping
@@ -108,6 +111,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether they may approve or decline what this person asks for: never their own request."""
         return self.may_change_budgets(organisation_id) and requester_id != self.user_id
 
+    def may_manage_token(self, *, organisation_id: int, user_id: int | None) -> bool:
+        """Return whether they may see and revoke this person's token, or a service's (None)."""
+        return self.may_administer(organisation_id) or (user_id is not None and user_id == self.user_id)
+
     def team_ids(self) -> frozenset[int]:
         """Return the teams that the person is in."""
         return frozenset(self.parts)
@@ -142,6 +149,16 @@ def access_of(*, user: User) -> Access:
         roles={organisation: frozenset(names) for organisation, names in roles.items()},
         parts=parts,
         home_ids=frozenset(homes),
+    )
+
+
+def service_access(organisation_id: int) -> Access:
+    """Return what a service of the organisation may do before its token's scopes narrow it."""
+    return Access(
+        user_id=0,
+        roles={organisation_id: frozenset({_ADMIN})},
+        parts={},
+        home_ids=frozenset({organisation_id}),
     )
 
 

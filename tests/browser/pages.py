@@ -94,6 +94,13 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "request-settle": f"{suspense}/settle/",
         "request-prompt": f"/requests/{record.attempt_id}/prompt/",
         "requests-none": "/requests/?since=2020-01-01&until=2020-01-02",
+        "people": "/people/",
+        "person": f"/people/{company.person('developer').pk}/",
+        "person-rights": f"/people/{company.person('developer').pk}/rights/",
+        "person-activity": f"/people/{company.person('developer').pk}/activity/",
+        "person-second-factor": f"/people/{company.person('developer').pk}/second-factor/",
+        "sign-in-rules": "/people/rules/",
+        "invitation-new": "/people/invite/",
         "statements": "/statements/",
         "alerts": "/alerts/",
         "recipient-new": "/alerts/recipients/new/",
@@ -103,6 +110,8 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "not-found": "/budgets/999999/",
         "mfa": "/account/2fa/",
         "password": "/account/password/change/",
+        "address": "/account/email/",
+        "sessions": "/account/sessions/",
     }
 
 

@@ -119,7 +119,8 @@ def _of_wire(provider: Provider, wire: Wire) -> dict[str, str]:
     if wire in REQUESTS:
         ways = {feature: _way(provider, wire, feature) for feature in FEATURES}
         return {**ways, "batch": Way.REFUSED.value}
-    return {"text": (Way.NATIVE if wire in provider.wires else Way.REFUSED).value}
+    is_other = any(other in provider.wires for other in others_of(wire))
+    return {"text": (Way.NATIVE if wire in provider.wires else Way.TRANSLATED if is_other else Way.REFUSED).value}
 
 
 def _way(provider: Provider, wire: Wire, feature: str) -> str:
@@ -166,10 +167,11 @@ def table(found: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
             f"| {name} | {' | '.join(wires[wire.value][feature] for feature in FEATURES)} |"
             for name, wires in found.items()
         ]
-    lines += ["", "## Other wires", "", "| wire | vendors |", "|---|---|"]
+    lines += ["", "## Other wires", "", "| wire | native | translated |", "|---|---|---|"]
     for other in (each for each in Wire if each not in REQUESTS):
-        names = [name for name, wires in found.items() if wires[other.value]["text"] == Way.NATIVE.value]
-        lines.append(f"| {other.value} | {', '.join(names) or 'none'} |")
+        ways = {name: wires[other.value]["text"] for name, wires in found.items()}
+        cells = [", ".join(name for name in ways if ways[name] == way.value) for way in (Way.NATIVE, Way.TRANSLATED)]
+        lines.append(f"| {other.value} | {cells[0] or 'none'} | {cells[1]} |")
     lines += ["", "## Jobs", "", "| kind | vendors |", "|---|---|"]
     providers = load_plugins().providers
     for kind in JobKind:

@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 import httpx
+import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from structlog.testing import capture_logs
 
 from governance.connections.errors import TokenRefused
 from governance.connections.tokens import Tokens, exchange, signed
-from governance.plugin.tokens import Assertion, TokenGrant, client_credentials, signed_assertion
+from governance.plugin.tokens import Assertion, GrantedToken, TokenGrant, client_credentials, signed_assertion
 from tests.gateway.conftest import vendor
 from tests.gateway.vendor import Answer, Vendor, VendorCall
 
@@ -97,10 +99,10 @@ async def test_another_credential_means_another_token_and_a_removed_connection_n
     [
         (giving(status=401, error="invalid_client", error_description=SECRET), "refused with 401: invalid_client."),
         (giving(status=400, error=SECRET), "refused with 400."),
-        (giving(token_type="mac"), "is no bearer token"),
-        (giving(""), "is no bearer token"),
-        (giving("a\r\nx-evil: 1"), "is no bearer token"),
-        (giving("é"), "is no bearer token"),
+        (giving(token_type="mac"), "something else than a token"),
+        (giving(""), "a token that cannot be sent"),
+        (giving("a\r\nx-evil: 1"), "a token that cannot be sent"),
+        (giving("é"), "a token that cannot be sent"),
         (giving(access_token=None), "something else than a token"),
         (giving(expires_in="soon"), "something else than a token"),
     ],
@@ -132,6 +134,63 @@ async def test_an_endpoint_that_is_away_is_a_refusal(tokens: Tokens) -> None:
     away = client_credentials(url="http://127.0.0.1:9/token", client_id="me", client_secret=SECRET, scope="all")
     tokens.held(7, away, at=AT)
     assert not await tokens.fetch(at=AT)
+
+
+class Own(msgspec.Struct, frozen=True):
+    """A vendor's own rules."""
+
+    secret: str
+
+    def headers(self, *, url: str, body: bytes) -> tuple[tuple[str, str], ...]:
+        return (("x-signed", f"{url.rpartition('/')[2]}:{body.decode()}"),)
+
+    def read(self, body: bytes) -> GrantedToken | None:
+        if body == b"broken":
+            raise RuntimeError("A plugin's own fault.")
+        return GrantedToken(text=body.decode(), lifetime_seconds=900) if body else None
+
+    def reason(self, body: bytes) -> str:
+        return body.decode()
+
+
+async def test_an_exchange_by_a_vendors_own_rules_is_kept_and_known_again(tokens: Tokens, vendor: Vendor) -> None:
+    async def answer(call: VendorCall) -> None:
+        assert call.headers["x-signed"] == "token:Action=Assume"
+        await call.reply(b"token-1")
+
+    vendor.answer = answer
+    described = TokenGrant(url=f"{vendor.base_url}/token", form={"Action": "Assume"}, exchange=Own(SECRET))
+    tokens.held(7, described, at=AT)
+    assert await tokens.fetch(at=AT)
+    again = msgspec.structs.replace(described, exchange=Own(SECRET))
+    assert tokens.held(7, again, at=AT + timedelta(minutes=14)) == "token-1"
+    assert tokens.held(7, msgspec.structs.replace(described, exchange=Own("other")), at=AT) is None
+    assert SECRET not in repr(described)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (403, b"AccessDenied", "refused with 403: AccessDenied."),
+        (403, f"No {SECRET}".encode(), "refused with 403."),
+        (200, b"", "something else than a token"),
+        (200, b"broken", "plugin_failed"),
+    ],
+)
+async def test_what_such_an_exchange_does_not_give_is_logged_without_a_secret(
+    tokens: Tokens, vendor: Vendor, status: int, body: bytes, told: str
+) -> None:
+    async def answer(call: VendorCall) -> None:
+        await call.reply(body, status=status)
+
+    vendor.answer = answer
+    described = TokenGrant(url=f"{vendor.base_url}/token", form={}, exchange=Own(SECRET))
+    tokens.held(7, described, at=AT)
+    with capture_logs() as logs:
+        assert not await tokens.fetch(at=AT)
+    assert not tokens.is_due(AT)
+    (line,) = logs
+    assert told in line["reason"] and SECRET not in str(line)
 
 
 def unpacked(part: str) -> dict[str, object]:

@@ -26,12 +26,14 @@ from governance.catalog.models import (
 from governance.chargeback.models import Statement
 from governance.connections.models import Connection
 from governance.core.windows import Window, WindowKind
+from governance.identity.invitations import Wish, invite
 from governance.keys.models import KeySecret, KeyUse, VirtualKey
 from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
 from governance.policy.models import AllowRule, RateLimit
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
 from governance.teams.operations import keep_in_regions
+from governance.teams.people import Part, Role
 
 PASSWORD = "correct horse battery staple"
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
@@ -61,6 +63,7 @@ class Company:
     group_id: int | None = None
     rule_id: int | None = None
     recipient_id: int | None = None
+    invitation_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -78,6 +81,7 @@ def found_company(*, name: str = "Acme Robotics") -> Company:
     company = Company(organisation=Organisation.objects.create(name=name, zone="Europe/Berlin"))
     _add_teams(company)
     _add_people(company)
+    _add_invitation(company)
     _add_models(company)
     _add_keys(company)
     _add_budgets(company)
@@ -93,6 +97,20 @@ def _add_teams(company: Company) -> None:
         company.teams[name] = Team.objects.create(
             organisation=company.organisation, unit=unit, cost_centre=centre, name=name
         )
+
+
+def _add_invitation(company: Company) -> None:
+    invitation = invite(
+        actor=Actor(name=company.person("admin").email),
+        at=NOW,
+        wish=Wish(
+            organisation_id=company.organisation.pk,
+            email=f"newcomer@{company.organisation.pk}.acme.example",
+            roles=frozenset({Role.FINANCE}),
+            parts={company.teams["search"].pk: Part.DEVELOPER},
+        ),
+    )
+    company.invitation_id = invitation.pk
 
 
 def _add_people(company: Company) -> None:

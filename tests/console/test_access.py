@@ -19,6 +19,7 @@ OF_BUDGETS = OF_WHOLE | {"auditor": 403}
 OF_ADMINS = dict.fromkeys(OF_ALL, 403) | {"admin": 200}
 OF_SETTINGS = OF_ADMINS | {"auditor": 200}
 
+POSTED = {"budget_request_withdraw", "recipient_test", "invitation_renew", "invitation_withdraw"}
 MATRIX = {
     "overview": OF_ALL,
     "overview_figures": OF_ALL,
@@ -59,6 +60,14 @@ MATRIX = {
     "key_issue": OF_ISSUERS,
     "key_rotate": OF_SEARCH_OWNERS,
     "key_revoke": OF_SEARCH_OWNERS,
+    "people": OF_ADMINS | {"auditor": 200},
+    "person": OF_ADMINS | {"auditor": 200},
+    **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
+    "sign_in_rules": OF_ADMINS,
+    "invitation_create": OF_ADMINS,
+    "invitation_renew": dict.fromkeys(OF_ALL, 405),
+    "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
+    "invitation_accept": dict.fromkeys(OF_ALL, 404),
     "models": OF_ALL,
     "model": OF_ALL,
     "allow_lists": OF_SETTINGS,
@@ -127,6 +136,38 @@ def _address(name: str, company: Company) -> str:
         "key_issue": "/keys/new/",
         "key_rotate": f"/keys/{key.pk}/rotate/",
         "key_revoke": f"/keys/{key.pk}/revoke/",
+        "alerts": "/alerts/",
+        "recipient_create": "/alerts/recipients/new/",
+        "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
+        "recipient_remove": f"/alerts/recipients/{company.recipient_id}/remove/",
+        "audit": "/audit/",
+        "audit_verify": "/audit/verify/",
+        "audit_export": "/audit/export/",
+        "statements": "/statements/",
+        "statement_download": f"/statements/{company.statement_id}/download/",
+    }
+    return (addresses | _addresses_of_people(company) | _addresses_of_the_catalogue(company))[name]
+
+
+def _addresses_of_people(company: Company) -> dict[str, str]:
+    person = f"/people/{company.person('developer').pk}"
+    return {
+        "people": "/people/",
+        "person": f"{person}/",
+        "person_rights": f"{person}/rights/",
+        "person_activity": f"{person}/activity/",
+        "person_log_out": f"{person}/log-out/",
+        "person_second_factor": f"{person}/second-factor/",
+        "sign_in_rules": "/people/rules/",
+        "invitation_create": "/people/invite/",
+        "invitation_renew": f"/people/invitations/{company.invitation_id}/renew/",
+        "invitation_withdraw": f"/people/invitations/{company.invitation_id}/withdraw/",
+        "invitation_accept": "/invitations/not-a-link/",
+    }
+
+
+def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
+    return {
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
         "allow_lists": "/allow-lists/",
@@ -143,21 +184,11 @@ def _address(name: str, company: Company) -> str:
         "deployment_create": "/routes/deployments/new/",
         "connections": "/connections/",
         "connection_create": "/connections/new/",
-        "alerts": "/alerts/",
-        "recipient_create": "/alerts/recipients/new/",
-        "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
-        "recipient_remove": f"/alerts/recipients/{company.recipient_id}/remove/",
-        "audit": "/audit/",
-        "audit_verify": "/audit/verify/",
-        "audit_export": "/audit/export/",
-        "statements": "/statements/",
-        "statement_download": f"/statements/{company.statement_id}/download/",
     }
-    return addresses[name]
 
 
 def _look(client: Client, name: str, company: Company) -> int:
-    ask = client.post if name in {"budget_request_withdraw", "recipient_test"} else client.get
+    ask = client.post if name in POSTED else client.get
     return ask(_address(name, company)).status_code
 
 
@@ -189,6 +220,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 35
+    assert len(objects) == 42
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -25,7 +25,7 @@ def main() -> int:
     with (
         open_host(gateways=settings.gateways, homes=settings.machines) as host,
         small_disk(host.journal_folders[0], kibibytes=_DISK_KIBIBYTES),
-        prepared_campaign(host, settings) as campaign,
+        prepared_campaign(host, settings, is_followed=True) as campaign,
     ):
         result = asyncio.run(campaign.run())
         if not result.is_clean:

@@ -278,9 +278,11 @@ def running_vendor(invoice_file: Path, *, seed: int, log: Path) -> Iterator[str]
 
 
 @contextlib.contextmanager
-def prepared_campaign(host: Host, settings: Settings) -> Iterator[Campaign]:
-    """Put an organisation and its vendor on this machine."""
+def prepared_campaign(host: Host, settings: Settings, *, is_followed: bool = False) -> Iterator[Campaign]:
+    """Put an organisation and its vendor on this machine; with `is_followed` also a synchronous standby."""
     invoice_file = host.home / "invoice"
+    if is_followed:
+        host.add_standby(is_synchronous=True)
     host.skews = settings.skews
     with running_vendor(invoice_file, seed=settings.seed, log=host.log_file) as vendor_url:
         owner_url = host.environment.database_url("owner")

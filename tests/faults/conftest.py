@@ -120,6 +120,7 @@ async def machine(prepared: _Prepared) -> AsyncIterator[Machine]:
         made = Machine(host=host, world=world, vendor=vendor, client=client, key_id=key_id, budget=budget)
         yield made
     host.kill_gateways()
+    host.dismiss_standby()
     # The next test's calls are paid by budgets of its own alone.
     made.world.execute("UPDATE budgets_budget SET retired_at = now() WHERE retired_at IS NULL")
     made.world.owner.close()

@@ -27,6 +27,7 @@ from governance.config.supervisor.home import (
 )
 from governance.config.supervisor.sockets import listen
 from governance.core.environment import Environment, read_environment
+from tests.faults import standby as standbys
 from tests.installation import get
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,7 @@ class Host:
         self.home = home
         self.homes = (home, *(home / f"machine-{number}" for number in range(2, homes + 1)))
         self.server = server
+        self.standby: EmbeddedPostgres | None = None
         self.log_file = home / "processes.log"
         self._log = self.log_file.open("ab")
         self._variables = {
@@ -66,10 +68,7 @@ class Host:
     def prepare(self, secrets_held: dict[str, str]) -> None:
         """Make the server, its owner, roles and tables."""
         self.server.start(output=self._log)
-        remember_embedded_url(self.home, make_owner(self.server, secrets_held[OWNER_PASSWORD]))
-        self.environment = read_environment(self._variables)
-        for other in self.homes[1:]:
-            write_secrets(other, read_secrets(self.home))
+        self._remember_url(make_owner(self.server, secrets_held[OWNER_PASSWORD]))
         done = self.run_module("owner", "governance.config.preparation")
         if done.returncode != 0:
             raise SystemExit(f"The campaign's database could not be prepared: {done.stderr}")
@@ -141,27 +140,40 @@ class Host:
         self.server.launch(output=self._log)
         await asyncio.to_thread(self.server.wait_until_ready)
 
-    def copy_database(self) -> None:
-        """Take the copy that `fail_over` goes on with: a standby that hears nothing more from now on."""
-        data = self.server.data_folder
-        copy, url = data.with_name("standby"), self.server.url()
-        shutil.rmtree(copy, ignore_errors=True)
-        programs = self.server.programs_folder
-        subprocess.run([programs / "pg_basebackup", "-d", url, "-D", copy, "-c", "fast", "-X", "stream"], check=True)
-        owner = data.stat()
-        for path in (copy, *copy.rglob("*")):
-            os.chown(path, owner.st_uid, owner.st_gid)
-        (copy / "recovery.signal").touch()
-        with (copy / "postgresql.auto.conf").open("a") as settings:
-            settings.write("restore_command = 'false'\n")
+    def add_standby(self, *, is_synchronous: bool) -> None:
+        """Have another server follow this one. Processes that start from now on know the addresses of both.
+
+        With `is_synchronous` they also rely on it: nothing that was answered to them is not on the standby.
+        """
+        if self.standby is None:
+            # In a home of its own, below ours: as root, PostgreSQL runs as another user, who passes through.
+            home = self.home / "standby"
+            home.mkdir()
+            home.chmod(0o711)
+            self.standby = EmbeddedPostgres(
+                home,
+                superuser_password=read_secrets(self.home)[SUPERUSER_PASSWORD],
+                is_durable=self.server.is_durable,
+            )
+            self.standby.prepare()
+            url = self.environment.database_url("owner")
+            self._remember_url(standbys.url_of_both(url, self.server, self.standby))
+        self._variables["BURSAR_SYNCHRONOUS_STANDBY"] = "required" if is_synchronous else "optional"
+        standbys.follow(self.standby, self.server, output=self._log, is_synchronous=is_synchronous)
 
     async def fail_over(self) -> None:
-        """End PostgreSQL and go on with the copy, as a standby that is promoted does: on a timeline of its own."""
+        """End PostgreSQL without a goodbye, and let its standby take its place; nobody follows that one then."""
+        assert self.standby is not None
         await self.stop_database()
-        data = self.server.data_folder
-        shutil.rmtree(data)
-        data.with_name("standby").rename(data)
-        await self.start_database()
+        self.server.stop()
+        await asyncio.to_thread(standbys.promote, self.standby)
+        self.server, self.standby = self.standby, self.server
+
+    def dismiss_standby(self) -> None:
+        """Go on with one server."""
+        if self.standby is not None and self.standby.process is not None:
+            standbys.dismiss(self.standby, self.server)
+        self._variables["BURSAR_SYNCHRONOUS_STANDBY"] = "optional"
 
     async def drain(self) -> list[int]:
         """Ask every gateway process to stop. Return the exit codes; one that does not stop is killed."""
@@ -180,12 +192,20 @@ class Host:
         """Stop everything at once."""
         self.kill_gateways()
         self.server.stop()
+        if self.standby is not None:
+            self.standby.stop()
         self._listener.close()
         self._log.close()
 
     def log_tail(self) -> str:
         """Return the last words of all processes."""
         return self.log_file.read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def _remember_url(self, url: str) -> None:
+        remember_embedded_url(self.home, url)
+        self.environment = read_environment(self._variables)
+        for other in self.homes[1:]:
+            write_secrets(other, read_secrets(self.home))
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         plan = plans.gateway_plans(self.environment, self._listener.fileno())[number]

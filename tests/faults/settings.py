@@ -54,6 +54,8 @@ def usual_strikes(kills: int) -> dict[Strike, int]:
         Strike.LONG_FREEZE: kills // 6 + 1,
         Strike.RESTART: kills // 8 + 1,
         Strike.OUTAGE: kills // 20,
+        Strike.FAIL_OVER: kills // 8,
+        Strike.DEAF_STANDBY: kills // 8,
         Strike.CUT_OFF: kills // 4,
         Strike.LOCK: kills // 8,
         Strike.STOP: kills // 8,

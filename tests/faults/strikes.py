@@ -12,6 +12,7 @@ import psycopg
 
 from tests.faults.host import Host
 from tests.faults.journals import duplicate, filled, smuggle, tear
+from tests.faults.standby import hanging
 
 FENCE_SECONDS = 5.0
 """A process that was silent for longer is fenced: what it holds stays held, and it may grant nothing more."""
@@ -35,6 +36,8 @@ class Strike(StrEnum):
     SHORT_FREEZE = "short_freezes"
     LONG_FREEZE = "long_freezes"
     RESTART = "database_restarts"
+    FAIL_OVER = "database_fail_overs"
+    DEAF_STANDBY = "standbys_deaf"
     OUTAGE = "database_outages"
     CUT_OFF = "connections_terminated"
     LOCK = "accounts_locked"
@@ -63,6 +66,8 @@ class Striker:
             Strike.SHORT_FREEZE: lambda: self._freeze(self._chance.uniform(0.3, FENCE_SECONDS - 1)),
             Strike.LONG_FREEZE: lambda: self._freeze(self._chance.uniform(FENCE_SECONDS + 1, FENCE_SECONDS + 4)),
             Strike.RESTART: lambda: self._restart(0),
+            Strike.FAIL_OVER: self._fail_over,
+            Strike.DEAF_STANDBY: self._deafen,
             Strike.OUTAGE: lambda: self._restart(self._chance.uniform(2, 6)),
             Strike.CUT_OFF: self._cut_off,
             Strike.LOCK: self._lock,
@@ -133,6 +138,20 @@ class Striker:
             await self._host.stop_database()
             await asyncio.sleep(seconds_away)
             await self._host.start_database()
+
+    async def _fail_over(self) -> None:
+        """Let the standby take the place of a primary that is gone; it is followed again a moment later."""
+        async with self._database:
+            await self._host.fail_over()
+            await asyncio.sleep(self._chance.uniform(0, 2))
+            await asyncio.to_thread(self._host.add_standby, is_synchronous=True)
+
+    async def _deafen(self) -> None:
+        """Commits wait for a standby that does not hear them."""
+        async with self._database:
+            assert self._host.standby is not None
+            with hanging(self._host.standby):
+                await asyncio.sleep(self._chance.uniform(0.5, 4))
 
     async def _cut_off(self) -> None:
         with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self._host.server.url()) as session:

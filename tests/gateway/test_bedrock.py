@@ -1,16 +1,19 @@
 """Amazon Bedrock behind Anthropic's wire: a vendor that checks signatures and streams frames, asked by a stock SDK."""
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 import anthropic
 import openai
 import pytest
 
+from governance.policy.snapshot import AliasPolicy
 from tests.gateway.claude import COST_NANO, MESSAGES, PRICES, USAGE, asked, message, sdk
 from tests.gateway.vendor import Vendor, VendorCall, chat_reply, refusing
 from tests.gateway.world import Served, World, eventually
-from tests.support.aws import TEMPORARY, chunk, exception, signed_for
+from tests.support.aws import KEYS, ROLE, TEMPORARY, assumed, chunk, exception, signed_for
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 BODY = {"max_tokens": 64, "messages": MESSAGES, "anthropic_version": "bedrock-2023-05-31"}
@@ -37,13 +40,13 @@ ENDED = [
 ]
 
 
-def add_bedrock(world: World, vendor: Vendor, *, credential: str = json.dumps(TEMPORARY)) -> None:
+def add_bedrock(world: World, vendor: Vendor, *, credential: str = json.dumps(TEMPORARY), **options: str) -> None:
     """Add `claude`, which is a Claude model in an inference profile of the US, and `oss`, which is of another maker."""
     world.connection = world.add_connection(
         f"http://127.0.0.1:{vendor.port}",
         provider="bedrock",
         credential=credential,
-        options=json.dumps({"region": "us-west-2"}),
+        options=json.dumps({"region": "us-west-2", **options}),
     )
     world.add_model("claude", prices=PRICES)
     world.add_model("oss", prices=PRICES)
@@ -64,6 +67,8 @@ async def answer(call: VendorCall) -> None:
     check_signature(call)
     if call.path.endswith("/chat/completions"):
         await call.reply(chat_reply())
+    elif call.path.endswith("/count-tokens"):
+        await call.reply(b'{"inputTokens": 16}')
     elif call.path.endswith("/invoke-with-response-stream"):
         await begin(call)
         for event in (BEGUN, *WORDS, *ENDED):
@@ -142,6 +147,27 @@ async def test_a_client_of_another_wire_is_translated_and_another_makers_model_i
     assert [record["charge_nano"] for record in await world.recorded(2)] == [COST_NANO, COST_NANO]
 
 
+async def test_tokens_are_counted_by_the_stock_sdk_and_for_a_client_of_another_wire(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    add_bedrock(world, vendor)
+    vendor.answer = answer
+    await served.catch_up(world)
+    async with sdk(served, key) as client:
+        assert (await client.messages.count_tokens(model="claude", messages=MESSAGES)).input_tokens == 16
+        vendor.answer = refusing(400, b'{"message": "The provided model doesn\'t support counting tokens"}')
+        with pytest.raises(anthropic.BadRequestError, match="doesn't support counting") as refused:
+            await client.messages.count_tokens(model="claude", messages=MESSAGES)
+        assert refused.value.type == "invalid_request_error"
+    vendor.answer = answer
+    async with served.sdk(key) as chat:
+        assert (await chat.responses.input_tokens.count(model="claude", input="Hi")).input_tokens == 16
+    assert {call.path for call in vendor.calls} == {"/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens"}
+    invoked = b64decode(vendor.calls[0].json["input"]["invokeModel"]["body"])
+    assert json.loads(invoked) == {**BODY, "max_tokens": 1}
+    assert [record["charge_nano"] for record in await world.recorded(3)] == [0, 0, 0]
+
+
 async def test_a_refusal_is_said_in_the_clients_wire_without_what_the_vendor_repeats(
     served: Served, world: World, vendor: Vendor, key: str
 ) -> None:
@@ -182,6 +208,36 @@ async def test_trap_23_a_stream_that_fails_on_the_way_is_told_and_its_cost_stays
                     pass
     (attempt,) = await world.suspended()
     assert ("cut_short" if is_damaged else "usage_missing") in attempt["suspense_reason"]
+
+
+async def test_a_role_is_assumed_and_its_temporary_keys_sign(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    async def assume(call: VendorCall) -> None:
+        if call.path != "/":
+            await answer(call)
+            return
+        region = signed_for(
+            path="/", headers=call.headers, body=call.body, secret=KEYS["secret_access_key"], service="sts"
+        )
+        assert (region, parse_qs(call.body.decode())["RoleArn"]) == ("us-west-2", [ROLE])
+        await call.reply(assumed(TEMPORARY), headers="content-type: text/xml")
+
+    vendor.answer = assume
+    sts = f"http://127.0.0.1:{vendor.port}"
+    add_bedrock(world, vendor, credential=json.dumps(KEYS), role=ROLE, external_id="acme", sts=sts)
+    await served.catch_up(world)
+
+    def aliases() -> Mapping[str, AliasPolicy]:
+        snapshot = served.gateway.keeper.snapshot
+        return {} if snapshot is None else snapshot.aliases_of(world.organisation)
+
+    await eventually(lambda: aliases()["claude"].deployments or None)
+    async with sdk(served, key) as client:
+        await client.messages.create(model="claude", max_tokens=64, messages=MESSAGES)
+    assert [call.path.rpartition("/")[2] for call in vendor.calls] == ["", "invoke"]
+    (record,) = await world.recorded()
+    assert record["charge_nano"] == COST_NANO
 
 
 async def test_an_api_key_is_a_bearer_token_and_nothing_is_signed(

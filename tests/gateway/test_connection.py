@@ -290,6 +290,8 @@ class Transport:
 
     def resume_reading(self) -> None: ...
 
+    def set_write_buffer_limits(self, high: int) -> None: ...
+
     def get_extra_info(self, name: str) -> None:
         return None
 

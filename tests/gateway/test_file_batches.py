@@ -198,8 +198,9 @@ async def test_a_bad_line_is_named_and_the_file_goes_nowhere(
 async def test_what_is_no_batch_file_is_refused(
     world: World, vendor: Vendor, batches: FileBatches, client: openai.AsyncOpenAI, served: Served, key: str
 ) -> None:
-    with pytest.raises(openai.BadRequestError, match="purpose 'batch'"):
-        await client.files.create(file=("a.jsonl", jsonl(line("a"))), purpose="user_data")
+    for purpose in ("user_data", "vision", "assistants"):
+        with pytest.raises(openai.BadRequestError, match=r"purpose 'batch'.* send images within the request"):
+            await client.files.create(file=("a.jsonl", jsonl(line("a"))), purpose=purpose)
     async with served.client(key) as plain:
         for content_type, body in (
             ("application/json", b"{}"),

@@ -82,7 +82,7 @@ async def test_it_lists_models_and_shows_one(served: Served, key: str, options: 
     client = sdk(served, key, **options)
     listed = {model.name: model async for model in await client.models.list()}
     assert set(listed) == {"models/tiny", "models/flash", "models/embedder"}
-    assert listed["models/tiny"].supported_actions == []
+    assert listed["models/tiny"].supported_actions == ["generateContent", "streamGenerateContent"]
     shown = await client.models.get(model="flash")
     assert (shown.name, shown.output_token_limit) == ("models/flash", 1000)
     assert {"generateContent", "streamGenerateContent", "countTokens"} <= set(shown.supported_actions)

@@ -155,6 +155,16 @@ async def test_what_is_not_metered_does_not_exist(served: Served, key: str) -> N
                 assert (reply.status_code, reply.json()["error"]["code"]) == (404, "route_unknown"), path
 
 
+async def test_who_looks_for_what_vendors_keep_is_told_what_to_do_instead(served: Served, key: str) -> None:
+    openais = ["uploads", "uploads/u/parts", "vector_stores", "vector_stores/v/search", "containers", "conversations/c"]
+    paths = [f"/v1/{path}" for path in openais] + ["/v1beta/files/f", "/v1beta/cachedContents", "/upload/v1beta/files"]
+    async with served.client(key) as client:
+        for path in paths:
+            reply = await client.post(path)
+            told = reply.json()["error"]["message"]
+            assert (reply.status_code, "within the request" in told or "send the whole" in told) == (404, True), path
+
+
 async def test_every_route_has_its_methods_and_apis_refuse_strangers(served: Served) -> None:
     # A model's name may be anything, also what elsewhere is a method's name: what is asked for by GET is a model.
     served_too = {("GET", route.path) for route in ROUTES if "/models/{id}:" in route.path}

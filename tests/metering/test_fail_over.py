@@ -1,4 +1,4 @@
-"""Books whose database turns out to be on another timeline. tests/faults does it with two real copies of a database."""
+"""Books whose database turns out to be on another timeline. tests/faults does it with a real standby."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

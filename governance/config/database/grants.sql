@@ -14,8 +14,8 @@ DECLARE
     worker text := current_database() || '_worker';
     -- Append-only: rows are added and read.
     append_only text[] := ARRAY['audit_auditevent'];
-    -- Who logs in, and how: the console's alone.
-    log_in text := '^(account_|mfa_|django_session$)';
+    -- Who logs in, and how, and with which token: the console's alone.
+    log_in text := '^(account_|mfa_|usersessions_|socialaccount_|identity_|django_session$|tokens_|api_)';
     -- What the gateway reads to compile its snapshot; it writes through functions that run with the owner's rights.
     snapshot text := '^(teams_(organisation|businessunit|costcentre|team|accessgroup)|connections_|catalog_|keys_|policy_'
         '|budgets_|jobs_)';

@@ -41,7 +41,7 @@ class EmbeddedPostgres:
     def __init__(self, home: Path, *, superuser_password: str, is_durable: bool = True) -> None:
         self._home = home
         self._password = superuser_password
-        self._is_durable = is_durable
+        self.is_durable = is_durable
         self._place: Place | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -85,7 +85,7 @@ class EmbeddedPostgres:
             self.prepare()
         place = self._prepared()
         _wait_for_leftovers(place.data)
-        settings = _SETTINGS | {"unix_socket_directories": str(place.sockets), "fsync": _switch(self._is_durable)}
+        settings = _SETTINGS | {"unix_socket_directories": str(place.sockets), "fsync": _switch(self.is_durable)}
         arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
         self.process = start_process(
             [str(place.programs / "postgres"), "-D", str(place.data), *arguments],
@@ -133,7 +133,7 @@ class EmbeddedPostgres:
             arguments = ["-D", str(place.data), "-U", SUPERUSER, f"--pwfile={password_file.name}"]
             arguments += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-instructions"]
             process = start_process(
-                [str(place.programs / "initdb"), *arguments, *([] if self._is_durable else ["--no-sync"])],
+                [str(place.programs / "initdb"), *arguments, *([] if self.is_durable else ["--no-sync"])],
                 variables={"LC_ALL": "C", "PATH": os.defpath},
                 output=log,
                 folder=place.data.parent,

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from governance.alerts.models import Crossing
 from governance.alerts.queries import crossings_of_budget, forecast
 from governance.budgets.models import Account, Budget, Increase, IncreaseRequest
-from governance.budgets.queries import Standing, increases_of, member_standings, narrowed_to, standings, with_limits
+from governance.budgets.queries import Standing, member_standings, narrowed_to, standings, with_limits
 from governance.budgets.requests import may_ask
 from governance.console import amounts
 from governance.console.viewer import Viewer
@@ -149,7 +149,7 @@ def budget_page(*, viewer: Viewer, budget_id: int, now: datetime) -> BudgetPage 
     return BudgetPage(
         line=_line(standing, now),
         members=[_line(member, now) for member in members],
-        increases=_increases(viewer, budget, now),
+        increases=list(viewer.visible_increases(budget, at=now)),
         requests=list(viewer.visible_requests().filter(budget=budget)[:_REQUESTS]),
         periods=list(periods[:_PERIODS]),
         crossings=[crossing_line(crossing) for crossing in crossings_of_budget(budget=budget)[:_CROSSINGS]],
@@ -171,14 +171,6 @@ def crossing_line(crossing: Crossing) -> CrossingLine:
 def open_requests(*, viewer: Viewer) -> list[IncreaseRequest]:
     """Return the undecided requests for more money that the viewer sees, the newest first."""
     return list(viewer.visible_requests().filter(state=IncreaseRequest.State.OPEN))
-
-
-def _increases(viewer: Viewer, budget: Budget, now: datetime) -> list[Increase]:
-    """Return the increases in force or to come: everybody's, and of the members' those that the viewer may see."""
-    found = increases_of(budgets=[budget], at=now)
-    if not (viewer.sees_all or budget.team_id in viewer.access.owned_team_ids()):
-        found = found.filter(Q(user=None) | Q(user=viewer.user), Q(key=None) | Q(key__in=viewer.visible_keys()))
-    return list(found)
 
 
 def _related(viewer: Viewer) -> QuerySet[Budget]:

@@ -8,8 +8,8 @@ from django.db.models import Q
 
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price, PriceBook
 from governance.catalog.queries import price_history, prices_in_force
-from governance.console.pages.explanation import CLASS_WORDS
-from governance.console.viewer import Viewer
+from governance.viewing.explanation import CLASS_WORDS
+from governance.viewing.viewer import Viewer
 
 _SOON = timedelta(days=90)
 _ORDER = {name: rank for rank, name in enumerate(CLASS_WORDS)}

@@ -7,10 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from governance.catalog.models import LanguageModel
-from governance.console.pages.unbooked import Unbooked, with_names
-from governance.console.viewer import Viewer
 from governance.ledger.records import Position, Record, RecordFilter, newest_records
 from governance.metering.queries import newest_suspense
+from governance.viewing.unbooked import Unbooked, with_names
+from governance.viewing.viewer import Viewer
 
 PAGE_SIZE = 50
 _UNBOOKED = 20

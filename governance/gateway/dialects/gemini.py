@@ -8,6 +8,7 @@ import msgspec
 from governance.core.errors import BursarError
 from governance.gateway.dialects.dialect import Dialect, refusal_headers
 from governance.gateway.exchange import JSON, Exchange, Headers
+from governance.gateway.rendition import others_of
 from governance.plugin.provider import Wire
 from governance.policy.snapshot import AliasPolicy
 
@@ -104,7 +105,12 @@ def _error_body(error: BursarError, *, field: str | None = None) -> bytes:
 
 def _model(alias: AliasPolicy) -> dict[str, object]:
     served = {wire for deployment in alias.deployments for wire in deployment.upstreams}
-    methods = [method for wire, names in _METHODS.items() if wire in served for method in names]
+    methods = [
+        method
+        for wire, names in _METHODS.items()
+        if wire in served or not served.isdisjoint(others_of(wire))
+        for method in names
+    ]
     described: dict[str, object] = {
         "name": f"models/{alias.name}",
         "version": "",

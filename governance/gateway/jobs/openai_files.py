@@ -189,7 +189,8 @@ def _file_of(form: Form) -> Part:
         raise BadRequest(f"The field {unknown[:64]!r} is not known here: remove it.")
     if form.text("purpose") != "batch":
         raise BadRequest(
-            "Only files with the purpose 'batch' are taken, because nothing bounds what others cost later."
+            "Only files with the purpose 'batch' are taken, because nothing bounds what another one costs each time it "
+            "is used: send images within the request, as data URLs, and the text of documents as text."
         )
     files = form.files("file")
     if len(files) != 1:

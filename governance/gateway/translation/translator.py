@@ -133,10 +133,15 @@ class Translation:
         return self._client.write_failure(self._vendor.read_failure(status, decoded))
 
 
-def _check(conversation: Conversation) -> None:
-    """Refuse what no wire has words for, or what two wires understand differently."""
+def refuse_silence(conversation: Conversation) -> None:
+    """Raise RequestInvalid when nobody says anything."""
     if not conversation.messages:
         raise RequestInvalid("The request has no message that says anything: send at least one.", field="messages")
+
+
+def _check(conversation: Conversation) -> None:
+    """Refuse what no wire has words for, or what two wires understand differently."""
+    refuse_silence(conversation)
     if conversation.messages[-1].role == Role.ASSISTANT:
         raise RequestInvalid(
             "The last message is the assistant's. Some vendors would go on with it and others answer it, so that it "

@@ -106,9 +106,9 @@ def messages_fields(body: Members, *, betas: tuple[str, ...] = ()) -> GoverningF
     )
 
 
-def count_tokens_fields(body: Members) -> GoverningFields:
+def count_tokens_fields(body: Members, *, betas: tuple[str, ...] = ()) -> GoverningFields:
     """As `messages_fields`, for a request without an answer: what cannot be sent cannot be counted either."""
-    return msgspec.structs.replace(_fields(body), max_output_tokens=0)
+    return msgspec.structs.replace(_fields(body), max_output_tokens=0, betas=betas)
 
 
 def _fields(body: Members) -> GoverningFields:

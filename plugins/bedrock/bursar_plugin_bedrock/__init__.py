@@ -1,33 +1,38 @@
 """Amazon Bedrock: Claude models by InvokeModel, those of other makers by its OpenAI-compatible chat completions.
 
-The credential is a Bedrock API key, or AWS access keys, which sign each request (Signature Version 4). Models are named
-as Bedrock names them: by their own id, that of a cross-region inference profile (`us.`, `eu.`, `jp.`, `au.`, `apac.`,
-`us-gov.`, `global.`), or the ARN of an application inference profile. Options of a connection:
+The credential is a Bedrock API key, or AWS access keys, which sign each request (Signature Version 4), or get the
+temporary keys of a role that do. Models are named as Bedrock names them: by their own id, that of a cross-region
+inference profile (`us.`, `eu.`, `jp.`, `au.`, `apac.`, `us-gov.`, `global.`), or the ARN of an application inference
+profile. Options of a connection:
 
 - `region`: the AWS region that is asked, `us-east-1` without it. Another host (private, FIPS) is the base URL.
+- `role`: the ARN of a role that the access keys assume; `external_id` and `sts` (the token service's address, where it
+  is a private one) go with it.
 - `api`: how Claude models are asked: `invoke` (InvokeModel, the default) or `messages` (the Messages API at Bedrock).
 
 Sources: docs.aws.amazon.com/bedrock (API reference, API keys, cross-region inference, Chat Completions API, Anthropic
 Messages API).
 """
 
-import importlib
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
+from bursar_plugin_bedrock import counting
 from bursar_plugin_bedrock.claude import Claude, is_invoked
 from bursar_plugin_bedrock.credentials import access_keys
 from bursar_plugin_bedrock.errors import anthropic_error, openai_error, read_error
 from bursar_plugin_bedrock.events import MessageEvents
+from bursar_plugin_bedrock.roles import ROLE_OPTIONS, role_grant, signer
 from governance.plugin import (
     ConnectionInvalid,
     ConnectionSettings,
     ErrorReading,
     Provider,
     Splitter,
+    TokenGrant,
     Upstream,
     Wire,
     hookimpl,
@@ -68,16 +73,20 @@ class Bedrock(CombinedProvider):
         """Claude models are served in Anthropic's wire, all others in OpenAI's. The ARN of an application's profile
         does not tell the maker: it is taken for a Claude model's, since the other API does not take such names.
         """
-        return (wire is Wire.ANTHROPIC_MESSAGES) == bool(_CLAUDE.match(model))
+        return (wire in Claude.wires) == bool(_CLAUDE.match(model))
+
+    def addressed(self, *, wire: Wire, model: str) -> str:
+        """Counts know the models themselves, and no profiles of them."""
+        return counting.base_model(model) if wire is Wire.ANTHROPIC_COUNT_TOKENS else model
 
     def upstream(self, *, wire: Wire, connection: ConnectionSettings) -> Upstream:
         """Find the host of the region, and authorise or leave that to the signature. Raises ConnectionInvalid."""
-        check_options(connection, known={"region": ANY_TEXT, "api": _APIS})
+        check_options(connection, known={"region": ANY_TEXT, "api": _APIS, **dict.fromkeys(ROLE_OPTIONS, ANY_TEXT)})
         host = _host(connection)
         headers = [("content-type", "application/json")]
         keys = access_keys(connection)
         if keys is not None:
-            _signing()
+            signer()
         elif not connection.credential:
             raise ConnectionInvalid(
                 f"Connection {connection.name!r} has no credential: {_TITLE} needs an API key or AWS access keys."
@@ -97,26 +106,41 @@ class Bedrock(CombinedProvider):
         )
         if wire is Wire.OPENAI_CHAT:
             return described
-        if not is_invoked(connection):
+        is_count = wire is Wire.ANTHROPIC_COUNT_TOKENS
+        if not is_invoked(connection, wire):
             return msgspec.structs.replace(
                 described,
-                url=f"{host}/anthropic/v1/messages",
+                url=f"{host}/anthropic/v1/messages{'/count_tokens' if is_count else ''}",
                 headers=(*headers, ("anthropic-version", DEFAULT_VERSION)),
                 takes_client_headers=True,
             )
         model = f"{host}/model/{{model}}"
+        if is_count:
+            return msgspec.structs.replace(described, url=f"{model}/count-tokens", is_enveloped=True)
         return msgspec.structs.replace(
             described, url=f"{model}/invoke", stream_url=f"{model}/invoke-with-response-stream"
         )
+
+    def token_grant(self, *, connection: ConnectionSettings) -> TokenGrant | None:
+        """Describe how the connection's role is assumed; None where it names none. Raises ConnectionInvalid."""
+        return role_grant(connection, region=_region(connection))
 
     def signature(
         self, *, connection: ConnectionSettings, upstream: Upstream, body: bytes
     ) -> tuple[tuple[str, str], ...]:
         """Sign this request with the connection's access keys."""
-        headers: tuple[tuple[str, str], ...] = _signing().signature(
-            access_keys(connection), region=_region(connection), upstream=upstream, body=body
+        headers: tuple[tuple[str, str], ...] = signer().signature(
+            access_keys(connection), service="bedrock", region=_region(connection), upstream=upstream, body=body
         )
         return headers
+
+    def enveloped(self, *, wire: Wire, body: bytes) -> bytes:
+        """Put the body of an InvokeModel whose tokens are to be counted into the question for them."""
+        return counting.question(body)
+
+    def opened(self, *, wire: Wire, body: bytes) -> bytes:
+        """Say the count in Anthropic's words."""
+        return counting.answer(body)
 
     def framing(self, *, wire: Wire, content_type: str) -> Splitter | None:
         """Return what reads the binary streams of InvokeModel."""
@@ -128,7 +152,7 @@ class Bedrock(CombinedProvider):
 
     def error_in_wire(self, *, wire: Wire, status: int, body: bytes) -> bytes:
         """Say an error of AWS's in the client's wire."""
-        return (anthropic_error if wire is Wire.ANTHROPIC_MESSAGES else openai_error)(status, body)
+        return (anthropic_error if wire in Claude.wires else openai_error)(status, body)
 
 
 def _host(connection: ConnectionSettings) -> str:
@@ -153,11 +177,6 @@ def _region(connection: ConnectionSettings) -> str:
             f"Connection {connection.name!r} has the region {region!r} and a host in {hosted!r}: leave one out."
         )
     return region
-
-
-def _signing() -> Any:
-    # By name, when a connection needs it: see the module.
-    return importlib.import_module("bursar_plugin_bedrock.signing")
 
 
 @hookimpl

@@ -14,12 +14,13 @@ from governance.plugin import ConnectionSettings, ErrorReading, GoverningFields,
 from governance.plugin.anthropic_messages import AnthropicMessagesProvider
 
 _VERSION = "bedrock-2023-05-31"
+_MANTLE = "//bedrock-mantle."
 
 
 class Claude(AnthropicMessagesProvider):
     """The base with Bedrock's body and errors."""
 
-    wires = frozenset({Wire.ANTHROPIC_MESSAGES})
+    wires = frozenset({Wire.ANTHROPIC_MESSAGES, Wire.ANTHROPIC_COUNT_TOKENS})
 
     def service_tiers(self, *, connection: ConnectionSettings, fields: GoverningFields) -> tuple[str, ...]:
         """Refuse what has no price here: a place but in the model's name, and speed. Raises RequestUnbounded."""
@@ -34,7 +35,7 @@ class Claude(AnthropicMessagesProvider):
 
     def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
         """Take out what stands in the address, or has one value here, and put in what stands in headers elsewhere."""
-        if not is_invoked(connection):
+        if not is_invoked(connection, wire):
             return {}
         edits: dict[str, object] = {
             "model": msgspec.UNSET,
@@ -49,6 +50,10 @@ class Claude(AnthropicMessagesProvider):
         return read_error(status=status, body=body)
 
 
-def is_invoked(connection: ConnectionSettings) -> bool:
-    """Return whether this connection asks Claude models by InvokeModel."""
+def is_invoked(connection: ConnectionSettings, wire: Wire) -> bool:
+    """Return whether this connection asks Claude models by the body of InvokeModel. Counts are asked so wherever the
+    host is not the one that has Anthropic's own.
+    """
+    if wire is Wire.ANTHROPIC_COUNT_TOKENS:
+        return _MANTLE not in connection.base_url
     return connection.options.get("api") != "messages"

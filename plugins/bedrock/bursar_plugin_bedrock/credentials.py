@@ -11,7 +11,7 @@ _ID: Final = re.compile(r"[A-Z0-9]{16,128}")
 
 
 class AccessKeys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """AWS access keys. With a session token they are temporary ones, which nobody renews."""
+    """AWS access keys. With a session token they are temporary ones: a role's, or such as nobody renews."""
 
     access_key_id: str
     secret_access_key: str

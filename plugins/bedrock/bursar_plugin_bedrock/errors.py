@@ -33,6 +33,7 @@ _OWN: Final = (
     b"not authorized",
     b"access to the model",
     b"Operation not allowed",
+    b"support counting tokens",
 )
 """What is wrong with this account, region or model alone."""
 

@@ -16,6 +16,7 @@ from governance.plugin import (
     Assertion,
     ConnectionInvalid,
     ConnectionSettings,
+    GoverningFields,
     Provider,
     TokenGrant,
     Upstream,
@@ -24,11 +25,16 @@ from governance.plugin import (
     signed_assertion,
 )
 from governance.plugin.gemini import GeminiProvider
+from governance.plugin.splicing import Members
 
 _BASE_URL: Final = "https://aiplatform.googleapis.com"
 _GLOBAL: Final = "global"
 _TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+_COUNTED: Final = frozenset(
+    {"contents", "systemInstruction", "system_instruction", "tools", "generationConfig", "generation_config"}
+)
+"""What a question for a count may hold here (REST reference, `countTokens`)."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9:.-]{0,62}")
 
 
@@ -92,6 +98,14 @@ class Vertex(GeminiProvider):
             url=described.url.replace("/models/", place, 1),
             stream_url=described.stream_url.replace("/models/", place, 1),
         )
+
+    def body_edits(self, *, wire: Wire, connection: ConnectionSettings, fields: GoverningFields) -> dict[str, object]:
+        """Take the request that is to be counted out of the wrapping that only Gemini's own API has."""
+        wrapping = next((name for name in fields.holders if name != "model"), None)
+        if wire is not Wire.GEMINI_COUNT_TOKENS or wrapping is None:
+            return super().body_edits(wire=wire, connection=connection, fields=fields)
+        wrapped = Members(fields.holders[wrapping]).values
+        return {wrapping: msgspec.UNSET, **{name: raw for name, raw in wrapped.items() if name in _COUNTED}}
 
 
 def _name(connection: ConnectionSettings, option: str, text: str) -> str:

@@ -6,6 +6,8 @@ import pytest
 from bursar_plugin_vertex import Vertex
 
 from governance.plugin import ConnectionInvalid, ConnectionSettings, TokenGrant, Wire
+from governance.plugin.gemini import count_fields
+from governance.plugin.splicing import Members
 from governance.plugin.testing import PROVIDER_CHECKS, ProviderCheck, Subject, check_recorded_reply
 from tests.support.recordings import counted, exchange
 
@@ -52,6 +54,17 @@ def test_the_address_names_project_and_location(options: dict[str, str], host: s
 def test_an_option_that_names_nothing_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(ConnectionInvalid, match="option"):
         PROVIDER.upstream(wire=Wire.GEMINI_GENERATE, connection=connection(**options))
+
+
+@pytest.mark.parametrize("wrapping", ["generateContentRequest", "generate_content_request"])
+def test_a_request_to_be_counted_comes_out_of_the_wrapping_that_only_geminis_own_api_has(wrapping: str) -> None:
+    wrapped = {"model": "models/flash", "contents": [], "systemInstruction": {}, "toolConfig": {}}
+    members = Members(json.dumps({wrapping: wrapped}).encode())
+    fields = count_fields(members, model="flash")
+    edits = PROVIDER.body_edits(wire=Wire.GEMINI_COUNT_TOKENS, connection=connection(), fields=fields)
+    assert json.loads(members.splice(edits)) == {"contents": [], "systemInstruction": {}}
+    bare = count_fields(Members(b'{"contents":[]}'), model="flash")
+    assert PROVIDER.body_edits(wire=Wire.GEMINI_COUNT_TOKENS, connection=connection(), fields=bare) == {}
 
 
 def grant(credential: str) -> TokenGrant | None:

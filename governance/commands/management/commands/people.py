@@ -9,6 +9,11 @@ from django.db import transaction
 
 from governance.commands.base import Answer, VerbCommand, actor, chosen_organisation
 from governance.commands.parsing import value_of
+from governance.core.clock import utc_now
+from governance.identity.invitations import Wish, invite
+from governance.identity.letters import invitation_link, send_invitation
+from governance.identity.people import deactivate, reactivate
+from governance.identity.sessions import end_sessions
 from governance.teams import people, queries
 from governance.teams.models import User
 
@@ -35,6 +40,16 @@ class Command(VerbCommand):
         verb.add_argument(
             "--part", choices=people.Part.values, default=people.Part.DEVELOPER.value, help="in that team"
         )
+        verb = self.add_verb(
+            "invite", _invite, words="Send somebody a link by which they come in, and print it.",
+            example="bursar people invite dan@acme.example --team search --part owner",
+        )  # fmt: skip
+        verb.add_argument("email", help="their address, which will be their log-in name")
+        verb.add_argument("--role", choices=people.Role.values, help="a role in the whole organisation")
+        verb.add_argument("--team", metavar="NAME", help="a team to be in")
+        verb.add_argument(
+            "--part", choices=people.Part.values, default=people.Part.DEVELOPER.value, help="in that team"
+        )
         self.add_verb("list", _list, words="List who may log in.", example="bursar people list --json")
         for name, run, words in (
             ("give-role", _give, "Give somebody a role in the whole organisation."),
@@ -56,8 +71,9 @@ class Command(VerbCommand):
         verb.add_argument("email", help="their address")
         verb.add_argument("team", help="the team's name")
         for name, run, words in (
-            ("deactivate", _deactivate, "Keep somebody out, from their next request on."),
-            ("activate", _activate, "Let them in again."),
+            ("deactivate", _deactivate, "Keep somebody out from their next request on, and revoke their own keys."),
+            ("activate", _activate, "Let them in again. Revoked keys stay revoked."),
+            ("log-out", _log_out, "End all of somebody's sessions."),
         ):
             verb = self.add_verb(name, run, words=words, example=f"bursar people {name} dan@acme.example")
             verb.add_argument("email", help="their address")
@@ -109,12 +125,40 @@ def _leave(options: dict[str, Any]) -> Answer:
     return _facts(person)
 
 
+def _invite(options: dict[str, Any]) -> Answer:
+    organisation = chosen_organisation(options)
+    parts = {}
+    if options["team"]:
+        team = queries.team_named(organisation=organisation, name=options["team"])
+        parts[team.pk] = people.Part(options["part"])
+    wish = Wish(
+        organisation_id=organisation.pk,
+        email=options["email"],
+        roles=frozenset({people.Role(options["role"])} if options["role"] else ()),
+        parts=parts,
+    )
+    invitation = invite(actor=actor(), at=utc_now(), wish=wish)
+    return {
+        "email": invitation.email,
+        "expires_at": invitation.expires_at.isoformat(),
+        "is_letter_sent": send_invitation(invitation),
+        "link": invitation_link(invitation),
+    }
+
+
 def _deactivate(options: dict[str, Any]) -> Answer:
-    return _facts(people.change_activity(actor=actor(), user_id=_named(options).pk, is_active=False))
+    person, organisation = _named(options), chosen_organisation(options)
+    return _facts(deactivate(actor=actor(), at=utc_now(), organisation_id=organisation.pk, user_id=person.pk))
 
 
 def _activate(options: dict[str, Any]) -> Answer:
-    return _facts(people.change_activity(actor=actor(), user_id=_named(options).pk, is_active=True))
+    person, organisation = _named(options), chosen_organisation(options)
+    return _facts(reactivate(actor=actor(), organisation_id=organisation.pk, user_id=person.pk))
+
+
+def _log_out(options: dict[str, Any]) -> Answer:
+    person = _named(options)
+    return {"email": person.email, "ended_sessions": end_sessions(actor=actor(), user_id=person.pk)}
 
 
 def _named(options: dict[str, Any]) -> User:

@@ -9,13 +9,13 @@ from uuid import UUID
 from governance.budgets.models import Account
 from governance.budgets.queries import with_limits
 from governance.catalog.models import Price
-from governance.console.pages.unbooked import Unbooked, with_names
-from governance.console.viewer import Viewer
 from governance.core.money import EXACT, exact_sum
 from governance.ledger.records import Booking, Record, booking_of, records_of_attempt
 from governance.metering.queries import suspended_attempt
 from governance.plugin.usage import TAKEN_OFF
 from governance.prompts.queries import stored_prompt
+from governance.viewing.unbooked import Unbooked, with_names
+from governance.viewing.viewer import Viewer
 
 CLASS_WORDS = {
     "input": "Input tokens",

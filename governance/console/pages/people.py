@@ -1,0 +1,81 @@
+"""What the pages of people show."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.db.models import QuerySet
+
+from governance.console.viewer import Viewer
+from governance.identity.invitations import open_invitations
+from governance.identity.models import Invitation
+from governance.identity.sessions import sessions_of
+from governance.keys.models import VirtualKey
+from governance.teams.models import Membership, User
+from governance.teams.queries import people_of
+
+_FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonLine:
+    """Somebody, with their roles and teams in the organisation."""
+
+    person: User
+    roles: list[str]
+    memberships: list[Membership]
+    has_second_factor: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonPage:
+    """One person, where they are logged in, and how many of their own keys work."""
+
+    line: PersonLine
+    sessions: list[UserSession]
+    key_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvitationLine:
+    """An invitation that waits."""
+
+    invitation: Invitation
+    is_expired: bool
+
+
+def person_lines(*, viewer: Viewer) -> list[PersonLine]:
+    """Return everybody of the organisation, by address."""
+    return _lines(viewer, people_of(organisation_id=viewer.organisation.pk))
+
+
+def person_page(*, viewer: Viewer, user_id: int) -> PersonPage | None:
+    """Return one of them, or None."""
+    lines = _lines(viewer, people_of(organisation_id=viewer.organisation.pk).filter(pk=user_id))
+    if not lines:
+        return None
+    keys = VirtualKey.objects.filter(user_id=user_id, organisation=viewer.organisation, revoked_at=None)
+    return PersonPage(line=lines[0], sessions=sessions_of(user_id=user_id), key_count=keys.count())
+
+
+def invitation_lines(*, viewer: Viewer, now: datetime) -> list[InvitationLine]:
+    """Return the invitations that wait for an answer."""
+    return [
+        InvitationLine(invitation=invitation, is_expired=invitation.expires_at <= now)
+        for invitation in open_invitations(organisation_id=viewer.organisation.pk)
+    ]
+
+
+def _lines(viewer: Viewer, people: QuerySet[User]) -> list[PersonLine]:
+    here = viewer.organisation.pk
+    safe = set(Authenticator.objects.filter(user__in=people, type__in=_FACTORS).values_list("user_id", flat=True))
+    return [
+        PersonLine(
+            person=person,
+            roles=sorted(given.role for given in person.organisation_roles.all() if given.organisation_id == here),
+            memberships=[each for each in person.memberships.all() if each.team.organisation_id == here],
+            has_second_factor=person.pk in safe,
+        )
+        for person in people
+    ]
