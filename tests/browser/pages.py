@@ -10,7 +10,14 @@ from governance.console.urls import urlpatterns
 from tests.browser.conftest import Visitor
 from tests.console.demo import PASSWORD, Company
 
-NO_PAGES = {"overview_figures", "budget_request_withdraw", "recipient_test", "audit_export", "statement_download"}
+NO_PAGES = {
+    "overview_figures",
+    "requests_rows",
+    "budget_request_withdraw",
+    "recipient_test",
+    "audit_export",
+    "statement_download",
+}
 """Addresses that answer with a part of a page, a redirection or a file."""
 _EMPTY = (
     "",
@@ -140,6 +147,7 @@ def _governing_pages(company: Company) -> dict[str, str]:
         "member-add": f"{team}/members/new/",
         "member-change": f"{team}/members/{company.people['developer'].pk}/",
         **{f"team-{what}": f"{team}/{what}/" for what in ("change", "archive", "regions", "guard", "cache", "prompts")},
+        "load": "/load/budgets/",
         "keys": "/keys/",
         "key": f"/keys/{key}/",
         "key-new": "/keys/new/",
