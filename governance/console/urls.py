@@ -59,5 +59,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("statements/", statements.index, name="statements"),
     path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
     *people_patterns,
-    path("account/", include("allauth.urls")),
+    path("account/", include("governance.identity.urls")),
 ]

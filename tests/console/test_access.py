@@ -53,6 +53,12 @@ MATRIX = {
     "person": OF_ADMINS | {"auditor": 200},
     **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
     "sign_in_rules": OF_ADMINS,
+    "identity_providers": OF_ADMINS | {"auditor": 200},
+    "identity_provider_create": OF_ADMINS,
+    "identity_provider": OF_ADMINS,
+    "group_rule_create": OF_ADMINS,
+    "group_rule_remove": dict.fromkeys(OF_ALL, 405),
+    "person_unlink": OF_ADMINS,
     "invitation_create": OF_ADMINS,
     "invitation_renew": dict.fromkeys(OF_ALL, 405),
     "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
@@ -64,6 +70,9 @@ MATRIX = {
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
+
+
+POSTED = {name for name, answers in MATRIX.items() if set(answers.values()) == {405}}
 
 
 def _address(name: str, company: Company) -> str:
@@ -108,6 +117,12 @@ def _address(name: str, company: Company) -> str:
         "person_log_out": f"{person}/log-out/",
         "person_second_factor": f"{person}/second-factor/",
         "sign_in_rules": "/people/rules/",
+        "identity_providers": "/people/providers/",
+        "identity_provider_create": "/people/providers/new/oidc/",
+        "identity_provider": f"/people/providers/{company.provider_id}/",
+        "group_rule_create": "/people/groups/new/",
+        "group_rule_remove": f"/people/groups/{company.group_rule_id}/remove/",
+        "person_unlink": f"{person}/unlink/",
         "invitation_create": "/people/invite/",
         "invitation_renew": f"/people/invitations/{company.invitation_id}/renew/",
         "invitation_withdraw": f"/people/invitations/{company.invitation_id}/withdraw/",
@@ -123,7 +138,7 @@ def _address(name: str, company: Company) -> str:
 
 
 def _look(client: Client, name: str, company: Company) -> int:
-    ask = client.post if name in ("budget_request_withdraw", "invitation_renew", "invitation_withdraw") else client.get
+    ask = client.post if name in POSTED else client.get
     return ask(_address(name, company)).status_code
 
 
@@ -155,6 +170,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 29
+    assert len(objects) == 32
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

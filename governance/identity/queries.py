@@ -1,0 +1,35 @@
+"""Reading who belongs to an organisation, also by what lets them in."""
+
+from allauth.socialaccount.models import SocialAccount
+from django.db.models import Q, QuerySet
+
+from governance.identity.models import GroupRule, IdentityProvider
+from governance.teams import queries as teams
+from governance.teams.models import User
+
+
+def people_of(*, organisation_id: int) -> QuerySet[User]:
+    """Return everybody of the organisation by address, those included who came by its providers and have no right yet.
+
+    Whoever belongs to another organisation by then is that one's.
+    """
+    by_rights = teams.people_of(organisation_id=organisation_id)
+    slugs = providers_of(organisation_id=organisation_id).values_list("slug", flat=True)
+    arrived = SocialAccount.objects.filter(provider__in=list(slugs)).values("user_id")
+    homeless = Q(pk__in=arrived, organisation_roles=None, memberships=None)
+    return (
+        User.objects.filter(Q(pk__in=by_rights.values("pk")) | homeless)
+        .distinct()
+        .order_by("email")
+        .prefetch_related("organisation_roles", "memberships__team")
+    )
+
+
+def providers_of(*, organisation_id: int) -> QuerySet[IdentityProvider]:
+    """Return the organisation's identity providers, by name."""
+    return IdentityProvider.objects.filter(organisation_id=organisation_id)
+
+
+def group_rules_of(*, organisation_id: int) -> QuerySet[GroupRule]:
+    """Return what groups give, by group."""
+    return GroupRule.objects.filter(organisation_id=organisation_id).select_related("team")
