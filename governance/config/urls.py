@@ -7,5 +7,6 @@ from governance.config import health
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("scim/v2/", include("governance.identity.scim.urls")),
     path("", include("governance.console.urls")),
 ]

@@ -12,7 +12,7 @@ from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.identity.errors import ArrivalRefused
 from governance.identity.group_rules import note_groups
-from governance.identity.models import IdentityProvider
+from governance.identity.models import IdentityProvider, ScimPerson
 from governance.identity.sessions import note_address
 from governance.teams import people
 from governance.teams import queries as teams
@@ -108,7 +108,8 @@ def _make(provider: IdentityProvider, arrival: Arrival, email: str, *, origin: s
 
 def _ensure_theirs(provider: IdentityProvider, arrival: Arrival, person: User) -> None:
     is_proved = arrival.is_email_verified or provider.are_addresses_trusted
-    is_here = teams.homes_of(user_id=person.pk) <= {provider.organisation_id}
+    elsewhere = ScimPerson.objects.filter(user=person, removed_at=None).exclude(organisation=provider.organisation)
+    is_here = teams.homes_of(user_id=person.pk) <= {provider.organisation_id} and not elsewhere.exists()
     is_known = SocialAccount.objects.filter(user=person, provider=provider.slug).exists()
     if not is_proved or not _is_vouched_for(provider, person.email) or not is_here or is_known:
         raise ArrivalRefused(

@@ -12,7 +12,8 @@ Conflict
 └── ProviderTaken
 NotFound
 ├── InvitationNotFound
-└── ProviderNotFound
+├── ProviderNotFound
+└── ScimTokenNotFound
 """
 
 from governance.core.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -52,3 +53,7 @@ class InvitationNotFound(NotFound):
 
 class ProviderNotFound(NotFound):
     """There is no such identity provider."""
+
+
+class ScimTokenNotFound(NotFound):
+    """There is no such token of a directory."""

@@ -104,12 +104,18 @@ def _groups_of(person: User, organisation_id: int) -> set[str]:
     noted = PersonGroups.objects.filter(
         user=person, provider__organisation_id=organisation_id, provider__is_enabled=True
     )
-    return {name for row in noted for name in row.names}
+    provisioned = person.scim_groups.filter(organisation_id=organisation_id)
+    names = {name for row in noted for name in row.names}
+    for group in provisioned:
+        names |= {group.display_name, group.external_id} - {""}
+    return names
 
 
 def _apply_to_all(*, actor: Actor, organisation_id: int) -> None:
-    concerned = Q(named_groups__provider__organisation_id=organisation_id) | Q(
-        given_by_groups__organisation_id=organisation_id
+    concerned = (
+        Q(named_groups__provider__organisation_id=organisation_id)
+        | Q(given_by_groups__organisation_id=organisation_id)
+        | Q(scim_groups__organisation_id=organisation_id)
     )
     for user_id in User.objects.filter(concerned).distinct().order_by("id").values_list("id", flat=True):
         apply_groups(actor=actor, user_id=user_id, organisation_id=organisation_id)

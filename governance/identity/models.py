@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from governance.teams.models import Membership, Organisation, OrganisationRole, Team, User
 
@@ -188,3 +188,69 @@ class GivenByGroup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role or f'{self.team} ({self.part})'}"
+
+
+class ScimToken(models.Model):
+    """What a company's directory proves itself with. Only a digest of its text is kept."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="scim_tokens")
+    name = models.TextField()
+    public_id = models.TextField(unique=True)
+    digest = models.BinaryField(max_length=32)
+    created_at = models.DateTimeField(db_default=Now())
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ScimPerson(models.Model):
+    """What a directory says of somebody beyond what Bursar needs, and whether it removed them."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="scim_people")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="scim_people")
+    user_name = models.TextField()
+    external_id = models.TextField(default="", blank=True)
+    document = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "user"], name="a_person_is_provisioned_once"),
+            models.UniqueConstraint(
+                "organisation",
+                Lower("user_name"),
+                condition=models.Q(removed_at=None),
+                name="a_scim_user_name_is_unique",
+            ),
+        ]
+        indexes = [models.Index(fields=["organisation", "external_id"], name="scim_people_by_external_id")]
+
+    def __str__(self) -> str:
+        return self.user_name
+
+
+class ScimGroup(models.Model):
+    """A group of a company's directory. What it gives is said by rules on its name or external id."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="scim_groups")
+    display_name = models.TextField()
+    external_id = models.TextField(default="", blank=True)
+    members = models.ManyToManyField(User, related_name="scim_groups")
+    created_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint("organisation", Lower("display_name"), name="a_scim_group_name_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name

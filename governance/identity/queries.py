@@ -3,20 +3,21 @@
 from allauth.socialaccount.models import SocialAccount
 from django.db.models import Q, QuerySet
 
-from governance.identity.models import GroupRule, IdentityProvider
+from governance.identity.models import GroupRule, IdentityProvider, ScimPerson
 from governance.teams import queries as teams
 from governance.teams.models import User
 
 
 def people_of(*, organisation_id: int) -> QuerySet[User]:
-    """Return everybody of the organisation by address, those included who came by its providers and have no right yet.
+    """Return everybody of the organisation by address, those included who have no right yet.
 
-    Whoever belongs to another organisation by then is that one's.
+    They came by its identity providers and belong to nobody else, or its directory made them.
     """
     by_rights = teams.people_of(organisation_id=organisation_id)
     slugs = providers_of(organisation_id=organisation_id).values_list("slug", flat=True)
     arrived = SocialAccount.objects.filter(provider__in=list(slugs)).values("user_id")
-    homeless = Q(pk__in=arrived, organisation_roles=None, memberships=None)
+    provisioned = ScimPerson.objects.filter(organisation_id=organisation_id, removed_at=None).values("user_id")
+    homeless = Q(pk__in=arrived, organisation_roles=None, memberships=None) | Q(pk__in=provisioned)
     return (
         User.objects.filter(Q(pk__in=by_rights.values("pk")) | homeless)
         .distinct()

@@ -45,6 +45,7 @@ def every_page(company: Company) -> dict[str, str]:
         "identity-providers": "/people/providers/",
         "identity-provider-new": "/people/providers/new/oidc/",
         "identity-provider": f"/people/providers/{company.provider_id}/",
+        "provisioning": "/people/provisioning/",
         "group-rule-new": "/people/groups/new/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",

@@ -17,7 +17,7 @@ from governance.chargeback.models import Statement
 from governance.connections.models import Connection
 from governance.core.windows import Window, WindowKind
 from governance.identity.invitations import Wish, invite
-from governance.identity.models import GroupRule, IdentityProvider
+from governance.identity.models import GroupRule, IdentityProvider, ScimToken
 from governance.keys.models import KeySecret, KeyUse, VirtualKey
 from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
@@ -52,6 +52,7 @@ class Company:
     invitation_id: int | None = None
     provider_id: int | None = None
     group_rule_id: int | None = None
+    scim_token_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -106,6 +107,13 @@ def _add_invitation(company: Company) -> None:
         issuer="https://acme.okta.example",
         client_id="bursar",
         domains=["acme.example"],
+    ).pk
+    company.scim_token_id = ScimToken.objects.create(
+        organisation=company.organisation,
+        name="Entra ID",
+        public_id=f"{company.organisation.pk:012d}",
+        digest=bytes(32),
+        created_at=NOW,
     ).pk
     company.group_rule_id = GroupRule.objects.create(
         organisation=company.organisation, group="llm-finance", role=Role.FINANCE

@@ -56,6 +56,8 @@ MATRIX = {
     "identity_providers": OF_ADMINS | {"auditor": 200},
     "identity_provider_create": OF_ADMINS,
     "identity_provider": OF_ADMINS,
+    "provisioning": OF_ADMINS,
+    "provisioning_revoke": dict.fromkeys(OF_ALL, 405),
     "group_rule_create": OF_ADMINS,
     "group_rule_remove": dict.fromkeys(OF_ALL, 405),
     "person_unlink": OF_ADMINS,
@@ -120,6 +122,8 @@ def _address(name: str, company: Company) -> str:
         "identity_providers": "/people/providers/",
         "identity_provider_create": "/people/providers/new/oidc/",
         "identity_provider": f"/people/providers/{company.provider_id}/",
+        "provisioning": "/people/provisioning/",
+        "provisioning_revoke": f"/people/provisioning/{company.scim_token_id}/revoke/",
         "group_rule_create": "/people/groups/new/",
         "group_rule_remove": f"/people/groups/{company.group_rule_id}/remove/",
         "person_unlink": f"{person}/unlink/",
@@ -170,6 +174,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 32
+    assert len(objects) == 33
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

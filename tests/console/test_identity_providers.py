@@ -1,12 +1,15 @@
 """Identity providers and what groups give, in the console."""
 
+import re
+
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from django.test import Client
 
 from governance.audit.models import AuditEvent
-from governance.identity.models import GroupRule, IdentityProvider, ProviderSecret
+from governance.identity.models import GroupRule, IdentityProvider, ProviderSecret, ScimToken
 from tests.console.conftest import LogIn
-from tests.console.demo import Company
+from tests.console.demo import Company, found_company
 
 SECRET = "a client secret of sixteen"
 FORM = {
@@ -28,7 +31,7 @@ def test_an_administrator_adds_one_and_is_told_what_it_must_know(company: Compan
     assert added.domains == ["acme.example", "sub.acme.example"] and added.is_open_to_new_people
     assert ProviderSecret.objects.filter(provider=added).exists()
     assert SECRET not in answer.content.decode() + str(list(AuditEvent.objects.values()))
-    assert b"Log in with Acme Entra" in type(log_in("admin"))().get("/account/login/").content
+    assert b"Log in with Acme Entra" in Client().get("/account/login/").content
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_one_is_turned_off_and_gets_another_secret(company: Company, log_in: Log
     provider = IdentityProvider.objects.get()
     assert (provider.is_enabled, provider.groups_claim, provider.domains) == (False, "roles", [])
     assert ProviderSecret.objects.filter(provider=provider).exists()
-    assert b"Acme Okta" not in type(log_in("admin"))().get("/account/login/").content
+    assert b"Acme Okta" not in Client().get("/account/login/").content
 
 
 def test_a_group_gives_a_role_or_a_part_until_the_rule_is_removed(company: Company, log_in: LogIn) -> None:
@@ -81,3 +84,21 @@ def test_an_administrator_forgets_as_whom_somebody_is_known(company: Company, lo
     log_in("admin").post(f"/people/{developer.pk}/unlink/", {"reason": "address was given to somebody else"})
     assert not SocialAccount.objects.exists()
     assert AuditEvent.objects.get(action="person.unlinked").reason == "address was given to somebody else"
+
+
+def test_a_directorys_token_is_shown_once_works_and_is_revoked_by_its_own_administrators(
+    company: Company, log_in: LogIn
+) -> None:
+    page = log_in("admin").post("/people/provisioning/", {"name": "Entra"}).content.decode()
+    text = re.search(r"bscim_[a-z0-9]{12}_[A-Za-z0-9_-]{43}", page)[0]
+    assert text not in log_in("admin").get("/people/provisioning/").content.decode()
+    asked = Client().get("/scim/v2/Users", headers={"Authorization": f"Bearer {text}"})
+    assert asked.status_code == 200
+    token = ScimToken.objects.get(name="Entra")
+    other = found_company(name="Other")
+    stranger = Client()
+    stranger.force_login(other.person("admin"))
+    stranger.post(f"/people/provisioning/{token.pk}/revoke/")
+    assert Client().get("/scim/v2/Users", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+    log_in("admin").post(f"/people/provisioning/{token.pk}/revoke/")
+    assert Client().get("/scim/v2/Users", headers={"Authorization": f"Bearer {text}"}).status_code == 401
