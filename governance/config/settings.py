@@ -11,6 +11,7 @@ from governance.config.broker import PREFETCHED_MESSAGES, QUEUE, TASK_SECONDS, b
 from governance.config.logs import configure_structlog, logging_settings
 from governance.core.database_url import DatabaseRole
 from governance.core.environment import DATABASE_VARIABLES, Environment, EnvironmentInvalid, read_environment
+from governance.identity.optional import HAS_SAML
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 ENVIRONMENT: Environment = read_environment(os.environ)
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount.providers.saml"] if HAS_SAML else []),
     "csp",
     "django_htmx",
     "pgtrigger",
@@ -153,7 +155,10 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_FORMS = {"reset_password": "governance.identity.passwords.ResetForm"}
 SOCIALACCOUNT_ADAPTER = "governance.identity.social.SocialAdapter"
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"provider_class": "governance.identity.oidc.Provider"}}
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"provider_class": "governance.identity.oidc.Provider"},
+    "saml": {"provider_class": "governance.identity.saml.Provider"},
+}
 SOCIALACCOUNT_STORE_TOKENS = False
 # The page's policy lets forms go nowhere else; the state is bound to the session either way.
 SOCIALACCOUNT_LOGIN_ON_GET = True

@@ -4,6 +4,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.db.models import Q, QuerySet
 
 from governance.identity.models import GroupRule, IdentityProvider, ScimPerson
+from governance.identity.optional import HAS_SAML
 from governance.teams import queries as teams
 from governance.teams.models import User
 
@@ -29,6 +30,12 @@ def people_of(*, organisation_id: int) -> QuerySet[User]:
 def providers_of(*, organisation_id: int) -> QuerySet[IdentityProvider]:
     """Return the organisation's identity providers, by name."""
     return IdentityProvider.objects.filter(organisation_id=organisation_id)
+
+
+def enabled_providers() -> QuerySet[IdentityProvider]:
+    """Return the identity providers through which people log in, by name."""
+    providers = IdentityProvider.objects.filter(is_enabled=True)
+    return providers if HAS_SAML else providers.exclude(kind=IdentityProvider.Kind.SAML)
 
 
 def group_rules_of(*, organisation_id: int) -> QuerySet[GroupRule]:

@@ -12,13 +12,26 @@ from allauth.socialaccount.models import SocialApp, SocialLogin
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 
 from governance.core.errors import BursarError
+from governance.identity.addresses import absolute
 from governance.identity.arrivals import Arrival, admit
 from governance.identity.group_rules import MAX_GROUPS
 from governance.identity.models import IdentityProvider
 from governance.identity.providers import client_secret_of
+from governance.identity.queries import enabled_providers
 
+# What python3-saml holds answers to: all that it can, and answers to questions that were asked here.
+SAML_RULES = {
+    "strict": True,
+    "want_assertion_signed": True,
+    "want_name_id": True,
+    "want_attribute_statement": False,
+    "reject_deprecated_algorithm": True,
+    "reject_idp_initiated_sso": True,
+    "allow_single_label_domains": True,
+}
 _PROVIDERS = {IdentityProvider.Kind.OIDC: "openid_connect", IdentityProvider.Kind.SAML: "saml"}
 
 log = structlog.get_logger(__name__)
@@ -31,7 +44,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc] # allaut
         self, request: HttpRequest, provider: str | None = None, client_id: str | None = None
     ) -> list[SocialApp]:
         """Return the enabled identity providers as allauth knows them."""
-        rows = IdentityProvider.objects.filter(is_enabled=True)
+        rows = enabled_providers()
         apps = [_app(row) for row in rows if provider in (None, row.slug, _PROVIDERS[IdentityProvider.Kind(row.kind)])]
         return [app for app in apps if client_id in (None, app.client_id)]
 
@@ -93,16 +106,19 @@ def arrival_of(subject: str, claims: Mapping[str, Any], *, groups_claim: str) ->
 
 
 def _app(row: IdentityProvider) -> SocialApp:
-    is_oidc = row.kind == IdentityProvider.Kind.OIDC
-    secret = client_secret_of(row, sealing_keys=settings.ENVIRONMENT.sealing_keys) if is_oidc else ""
-    return SocialApp(
-        provider=_PROVIDERS[IdentityProvider.Kind(row.kind)],
-        provider_id=row.slug,
-        name=row.name,
-        client_id=row.client_id if is_oidc else row.slug,
-        secret=secret,
-        settings={"server_url": row.issuer, "issuer": row.issuer, "oauth_pkce_enabled": True} if is_oidc else {},
-    )
+    kind = IdentityProvider.Kind(row.kind)
+    app = SocialApp(provider=_PROVIDERS[kind], provider_id=row.slug, name=row.name, client_id=row.slug)
+    if kind == IdentityProvider.Kind.OIDC:
+        app.client_id = row.client_id
+        app.secret = client_secret_of(row, sealing_keys=settings.ENVIRONMENT.sealing_keys)
+        app.settings = {"server_url": row.issuer, "issuer": row.issuer, "oauth_pkce_enabled": True}
+    else:
+        app.settings = {
+            "idp": {"entity_id": row.issuer, "sso_url": row.sso_url, "x509cert": row.certificate},
+            "sp": {"entity_id": absolute(reverse("saml_metadata", args=[row.slug]))},
+            "advanced": SAML_RULES,
+        }
+    return app
 
 
 def _refuse(request: HttpRequest, name: str, sentence: str) -> HttpResponse:

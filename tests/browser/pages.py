@@ -44,6 +44,7 @@ def every_page(company: Company) -> dict[str, str]:
         "invitation-new": "/people/invite/",
         "identity-providers": "/people/providers/",
         "identity-provider-new": "/people/providers/new/oidc/",
+        "saml-provider-new": "/people/providers/new/saml/",
         "identity-provider": f"/people/providers/{company.provider_id}/",
         "provisioning": "/people/provisioning/",
         "group-rule-new": "/people/groups/new/",

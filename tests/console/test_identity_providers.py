@@ -10,6 +10,7 @@ from governance.audit.models import AuditEvent
 from governance.identity.models import GroupRule, IdentityProvider, ProviderSecret, ScimToken
 from tests.console.conftest import LogIn
 from tests.console.demo import Company, found_company
+from tests.identity.saml_server import make_certificate
 
 SECRET = "a client secret of sixteen"
 FORM = {
@@ -55,6 +56,22 @@ def test_an_impossible_one_is_refused_with_a_sentence(
     text = log_in("admin").post("/people/providers/new/oidc/", FORM | changes).content.decode()
     assert sentence in text and SECRET not in text
     assert IdentityProvider.objects.count() == 1
+
+
+def test_a_saml_provider_is_added_with_its_certificate(company: Company, log_in: LogIn) -> None:
+    form = {
+        "name": "Acme ADFS",
+        "slug": "acme-adfs",
+        "issuer": "http://adfs.acme.example/adfs/services/trust",
+        "sso_url": "https://adfs.acme.example/adfs/ls/",
+        "certificate": make_certificate()[1],
+        "groups_claim": "groups",
+    }
+    page = log_in("admin").post("/people/providers/new/saml/", form, follow=True).content.decode()
+    assert "/account/saml/acme-adfs/acs/" in page and "/account/saml/acme-adfs/metadata/" in page
+    assert b"Log in with Acme ADFS" in Client().get("/account/login/").content
+    bad = form | {"slug": "other", "name": "Other", "certificate": "AAAA"}
+    assert "cannot be read" in log_in("admin").post("/people/providers/new/saml/", bad).content.decode()
 
 
 def test_one_is_turned_off_and_gets_another_secret(company: Company, log_in: LogIn) -> None:

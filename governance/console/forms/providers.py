@@ -6,6 +6,7 @@ from django import forms
 
 from governance.console.viewer import Viewer
 from governance.identity.models import IdentityProvider
+from governance.identity.optional import HAS_SAML
 from governance.identity.providers import NewProvider, Trust
 from governance.teams.models import Team
 from governance.teams.people import Part, Role
@@ -98,6 +99,25 @@ class NewOidcForm(NewProviderForm):
     )
 
 
+class NewSamlForm(NewProviderForm):
+    """A SAML provider."""
+
+    kind = IdentityProvider.Kind.SAML
+
+    issuer = forms.CharField(max_length=2000, label="Entity id", help_text="Of the provider, as its metadata says it.")
+    sso_url = forms.CharField(
+        max_length=2000,
+        label="Address for logging in",
+        help_text="Its SingleSignOnService with the binding HTTP-Redirect.",
+    )
+    certificate = forms.CharField(
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        label="Certificate",
+        help_text="With which it signs, from BEGIN CERTIFICATE to END CERTIFICATE.",
+    )
+
+
 class ChangeProviderForm(TrustForm):
     """What can change of an identity provider."""
 
@@ -146,4 +166,4 @@ class GroupRuleForm(forms.Form):
         return None, int(value), Part(kind)
 
 
-FORMS: dict[str, type[NewProviderForm]] = {"oidc": NewOidcForm}
+FORMS: dict[str, type[NewProviderForm]] = {"oidc": NewOidcForm} | ({"saml": NewSamlForm} if HAS_SAML else {})

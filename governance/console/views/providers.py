@@ -16,6 +16,7 @@ from governance.core.errors import BursarError
 from governance.identity.addresses import absolute
 from governance.identity.group_rules import add_rule, remove_rule
 from governance.identity.models import IdentityProvider
+from governance.identity.optional import HAS_SAML
 from governance.identity.providers import add_provider, change_provider, replace_secret
 from governance.identity.queries import group_rules_of, providers_of
 
@@ -136,7 +137,14 @@ def _apply(viewer: Viewer, provider: IdentityProvider, form: ChangeProviderForm)
 
 def _addresses(provider: IdentityProvider) -> list[tuple[str, str]]:
     """What the provider must know of us."""
-    return [("Redirect URI", absolute(reverse("openid_connect_callback", args=[provider.slug])))]
+    if provider.kind == IdentityProvider.Kind.OIDC:
+        return [("Redirect URI", absolute(reverse("openid_connect_callback", args=[provider.slug])))]
+    if not HAS_SAML:
+        return []
+    return [
+        ("Entity id, and metadata", absolute(reverse("saml_metadata", args=[provider.slug]))),
+        ("Assertion consumer service", absolute(reverse("saml_acs", args=[provider.slug]))),
+    ]
 
 
 def _ensure_administers(viewer: Viewer) -> None:

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from governance.identity.models import IdentityProvider
+from governance.identity.queries import enabled_providers
 
 register = template.Library()
 
@@ -21,5 +22,5 @@ def log_in_links(context: Context) -> list[tuple[str, str]]:
     query = f"?{urlencode({'next': wanted})}" if wanted else ""
     return [
         (row.name, reverse(_BEGINNINGS[IdentityProvider.Kind(row.kind)], args=[row.slug]) + query)
-        for row in IdentityProvider.objects.filter(is_enabled=True)
+        for row in enabled_providers()
     ]
