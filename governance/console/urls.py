@@ -96,5 +96,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit/verify/", audit.verify, name="audit_verify"),
     path("audit/export/", audit.export, name="audit_export"),
     *people_patterns,
-    path("account/", include("allauth.urls")),
+    path("account/", include("governance.identity.urls")),
 ]

@@ -68,6 +68,14 @@ MATRIX = {
     "person": OF_ADMINS | {"auditor": 200},
     **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
     "sign_in_rules": OF_ADMINS,
+    "identity_providers": OF_ADMINS | {"auditor": 200},
+    "identity_provider_create": OF_ADMINS,
+    "identity_provider": OF_ADMINS,
+    "provisioning": OF_ADMINS,
+    "provisioning_revoke": dict.fromkeys(OF_ALL, 405),
+    "group_rule_create": OF_ADMINS,
+    "group_rule_remove": dict.fromkeys(OF_ALL, 405),
+    "person_unlink": OF_ADMINS,
     "invitation_create": OF_ADMINS,
     "invitation_renew": dict.fromkeys(OF_ALL, 405),
     "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
@@ -98,6 +106,9 @@ MATRIX = {
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
 }
+
+
+POSTED = {name for name, answers in MATRIX.items() if set(answers.values()) == {405}}
 
 
 def _address(name: str, company: Company) -> str:
@@ -166,6 +177,14 @@ def _addresses_of_people(company: Company) -> dict[str, str]:
         "person_log_out": f"{person}/log-out/",
         "person_second_factor": f"{person}/second-factor/",
         "sign_in_rules": "/people/rules/",
+        "identity_providers": "/people/providers/",
+        "identity_provider_create": "/people/providers/new/oidc/",
+        "identity_provider": f"/people/providers/{company.provider_id}/",
+        "provisioning": "/people/provisioning/",
+        "provisioning_revoke": f"/people/provisioning/{company.scim_token_id}/revoke/",
+        "group_rule_create": "/people/groups/new/",
+        "group_rule_remove": f"/people/groups/{company.group_rule_id}/remove/",
+        "person_unlink": f"{person}/unlink/",
         "invitation_create": "/people/invite/",
         "invitation_renew": f"/people/invitations/{company.invitation_id}/renew/",
         "invitation_withdraw": f"/people/invitations/{company.invitation_id}/withdraw/",
@@ -242,6 +261,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 43
+    assert len(objects) == 47
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}
