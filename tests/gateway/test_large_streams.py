@@ -4,6 +4,7 @@ import asyncio
 import resource
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,11 +107,14 @@ def _held_bytes() -> int:
     return sum(trace.size for trace in traces)
 
 
-@pytest.fixture
+@contextmanager
 def traced() -> Iterator[None]:
+    """Trace what is allocated meanwhile: it slows everything down."""
     tracemalloc.start()
-    yield
-    tracemalloc.stop()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
@@ -123,14 +127,13 @@ def traced() -> Iterator[None]:
     ],
     ids=["small events", "large events", "a long line", "tiny chunks"],
 )
-@pytest.mark.usefixtures("traced")
 async def test_a_client_that_does_not_read_holds_the_vendor_back_and_little_is_held_for_it(
     served: Served, vendor: Vendor, key: str, sent: bytes | list[bytes]
 ) -> None:
     parts = [sent] if isinstance(sent, bytes) else sent
     framed = b"".join([b"%x\r\n%b\r\n" % (len(part), part) for part in parts])
     taken = 0
-    is_stuck = asyncio.Event()
+    is_stuck, is_seen = asyncio.Event(), asyncio.Event()
 
     async def answer(call: VendorCall) -> None:
         nonlocal taken
@@ -142,15 +145,19 @@ async def test_a_client_that_does_not_read_holds_the_vendor_back_and_little_is_h
             except TimeoutError:
                 is_stuck.set()
             taken += len(framed)
+        await is_seen.wait()
+        call.writer.transport.abort()
 
     vendor.answer = answer
     async with served.client(key) as client:
         await client.get("/v1/models")
-        before = _held_bytes()
-        async with client.stream("POST", PATH, json=question(stream=True)) as reply:
-            assert reply.status_code == 200
-            await asyncio.wait_for(is_stuck.wait(), 60)
-            held, unsent = _held_bytes() - before, _unsent_bytes(served)
+        with traced():
+            before = _held_bytes()
+            async with client.stream("POST", PATH, json=question(stream=True)) as reply:
+                assert reply.status_code == 200
+                await asyncio.wait_for(is_stuck.wait(), 60)
+                held, unsent = _held_bytes() - before, _unsent_bytes(served)
+                is_seen.set()
     assert taken < 40_000_000, "What the buffers of four sockets hold, and no more."
     assert held + unsent < PER_STREAM_BYTES, (held, unsent)
 
