@@ -104,6 +104,14 @@ def test_the_dearer_price_that_begins_while_an_attempt_may_last_is_held(minutes_
     assert worst.nano(0) == 100 * (1320 if is_held else 660)
 
 
+def test_a_dearer_price_of_the_next_quarter_alone_is_held_and_each_card_holds_for_its_quarter() -> None:
+    brief = PriceHours(zone="UTC", weekdays=(1,), windows=(("01:00", "01:15"),))
+    lines = [line(1, "660"), line(2, "1320", brief), line(3, "1980", token_class=TokenClass.OUTPUT)]
+    prices = RateCard(lines, at=MONDAY + timedelta(minutes=50))
+    assert prices.worst_case(Bound(input_tokens=100, choices=1)).nano(0) == 100 * 1320
+    assert (prices.valid_from, prices.valid_to) == (MONDAY + timedelta(minutes=45), MONDAY + timedelta(hours=1))
+
+
 def test_to_its_last_minute_the_dearer_price_is_held() -> None:
     bound = Bound(input_tokens=100, choices=1)
     held = [

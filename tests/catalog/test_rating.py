@@ -442,6 +442,27 @@ def test_a_unit_that_has_a_price_must_be_bounded_and_tokens_cost_nothing_where_t
         spoken.worst_case(Bound(input_tokens=50, choices=1))
 
 
+def test_units_and_tokens_that_both_have_prices_are_held_together() -> None:
+    both = card(line(1, TokenClass.IMAGE, 1_000), line(2, TokenClass.INPUT, 2), line(3, TokenClass.OUTPUT, 3))
+    bound = Bound(input_tokens=50, choices=0, output_tokens=9, units={TokenClass.IMAGE: 4})
+    assert both.worst_case(bound).nano(0) == 4 * 1_000 + 50 * 2 + 9 * 3
+    drawn = card(line(1, TokenClass.IMAGE, 1_000), line(2, TokenClass.INPUT_IMAGE, 2))
+    assert drawn.worst_case(bound).nano(0) == 4 * 1_000
+
+
+@pytest.mark.parametrize(
+    ("token_class", "sentence"),
+    [
+        (TokenClass.IMAGE, "no price by image, and the catalogue has no bound"),
+        (TokenClass.CACHE_WRITE_LONG, "no price for cache_write_long: ask for less"),
+    ],
+)
+def test_what_must_have_a_price_of_its_own_says_what_to_do_without_one(token_class: TokenClass, sentence: str) -> None:
+    prices = card(line(1, TokenClass.INPUT, 2), line(2, TokenClass.OUTPUT, 3))
+    with pytest.raises(RequestUnpriced, match=sentence):
+        prices.worst_case(Bound(input_tokens=1, choices=1, priced=(token_class,)))
+
+
 def test_a_price_does_not_hold_at_the_instant_it_ends() -> None:
     ended = line(1, TokenClass.INPUT, 2, since=NOW - timedelta(days=1), until=NOW)
     assert card(ended).tiers == frozenset()
