@@ -95,7 +95,7 @@ def may_ask(*, user: User, budget: Budget) -> bool:
     """Return whether this person spends from the budget. A key's budget has the scope of the key."""
     team_id = budget.key.team_id if budget.key is not None else budget.team_id
     user_id = budget.key.user_id if budget.key is not None else budget.user_id
-    return access_of(user=user).may_ask_for_increase(team_id=team_id, user_id=user_id)
+    return access_of(user=user).may_ask_for_increase(team_id=team_id, user_id=user_id, unit_id=budget.unit_id)
 
 
 def _open_request(request_id: int, decider: User) -> IncreaseRequest:

@@ -14,7 +14,7 @@ from governance.keys.models import VirtualKey
 from governance.keys.operations import revoke
 from governance.teams import people
 from governance.teams import queries as teams
-from governance.teams.models import User
+from governance.teams.models import BusinessUnit, User
 
 
 @transaction.atomic
@@ -54,15 +54,19 @@ def set_rights(
     organisation_id: int,
     user_id: int,
     roles: frozenset[people.Role],
+    units: frozenset[int],
     parts: Mapping[int, people.Part],
 ) -> None:
-    """Give somebody these roles in the organisation and these parts in its living teams, and no others.
+    """Give somebody these roles in the organisation, these of its units and parts in its living teams, and no others.
 
     Raises PersonNotFound, LastAdministrator.
     """
     for role in people.Role:
         change = people.give_role if role in roles else people.take_role
         change(actor=actor, user_id=user_id, organisation_id=organisation_id, role=role)
+    for unit_id in BusinessUnit.objects.filter(organisation_id=organisation_id).values_list("id", flat=True):
+        own = people.give_unit if unit_id in units else people.take_unit
+        own(actor=actor, user_id=user_id, unit_id=unit_id)
     for team_id in teams.teams_of(organisation_id=organisation_id).values_list("id", flat=True):
         if team_id in parts:
             people.set_membership(actor=actor, user_id=user_id, team_id=team_id, part=parts[team_id])

@@ -18,12 +18,12 @@ def people_of(*, organisation_id: int) -> QuerySet[User]:
     slugs = providers_of(organisation_id=organisation_id).values_list("slug", flat=True)
     arrived = SocialAccount.objects.filter(provider__in=list(slugs)).values("user_id")
     provisioned = ScimPerson.objects.filter(organisation_id=organisation_id, removed_at=None).values("user_id")
-    homeless = Q(pk__in=arrived, organisation_roles=None, memberships=None) | Q(pk__in=provisioned)
+    homeless = Q(pk__in=arrived, organisation_roles=None, memberships=None, owned_units=None) | Q(pk__in=provisioned)
     return (
         User.objects.filter(Q(pk__in=by_rights.values("pk")) | homeless)
         .distinct()
         .order_by("email")
-        .prefetch_related("organisation_roles", "memberships__team")
+        .prefetch_related("organisation_roles", "memberships__team", "owned_units__unit")
     )
 
 

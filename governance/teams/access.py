@@ -5,6 +5,7 @@
 | admin                | everything in the organisation                    | everything in it                         |
 | finance              | all spend, budgets, statements, prices            | budgets, statements                      |
 | auditor              | everything, the trail included                    | nothing                                  |
+| owner (of a unit)    | the unit's budgets; as an owner, each of its teams | the members and keys of its teams        |
 | owner (of a team)    | the team, its keys, budgets and requests          | the team's members and keys              |
 | developer (of a team)| the team, its budgets; own keys and requests      | own keys                                 |
 
@@ -23,7 +24,7 @@ import msgspec
 from django.db.models import Q, QuerySet
 
 from governance.core.errors import Forbidden
-from governance.teams.models import Membership, OrganisationRole, Team, User
+from governance.teams.models import Membership, OrganisationRole, Team, UnitOwner, User
 
 _ADMIN = OrganisationRole.Role.ADMIN.value
 _FINANCE = OrganisationRole.Role.FINANCE.value
@@ -34,14 +35,15 @@ _OWNER = Membership.Part.OWNER.value
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """What one person may do, read afresh for each request, so that a removed permission is gone with the next one.
 
-    `roles` maps organisations to role names, `parts` teams to the part in them; `home_ids` are the organisations in
-    which the person has a role or a team.
+    `roles` maps organisations to role names, `parts` teams to the part in them (whoever owns a unit is an owner of its
+    teams); `home_ids` are the organisations in which the person has a role, a unit or a team.
     """
 
     user_id: int
     roles: Mapping[int, frozenset[str]]
     parts: Mapping[int, str]
     home_ids: frozenset[int]
+    unit_ids: frozenset[int] = frozenset()
 
     def may_see_organisation(self, organisation_id: int) -> bool:
         """Return whether the organisation's name and catalogue are theirs to see."""
@@ -95,14 +97,18 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return team_id in self.parts and user_id == self.user_id
 
-    def may_see_budget(self, *, organisation_id: int, team_id: int | None, user_id: int | None) -> bool:
+    def may_see_budget(
+        self, *, organisation_id: int, team_id: int | None, user_id: int | None, unit_id: int | None = None
+    ) -> bool:
         """Return whether they may see a budget of this scope. A key's budget has the scope of the key's team."""
         if self.may_see_spend(organisation_id):
             return True
-        return self.may_ask_for_increase(team_id=team_id, user_id=user_id)
+        return self.may_ask_for_increase(team_id=team_id, user_id=user_id, unit_id=unit_id)
 
-    def may_ask_for_increase(self, *, team_id: int | None, user_id: int | None) -> bool:
-        """Return whether they may ask for more money in a budget of this scope: they spend from it themselves."""
+    def may_ask_for_increase(self, *, team_id: int | None, user_id: int | None, unit_id: int | None = None) -> bool:
+        """Return whether they may ask for more money in a budget of this scope: they spend from it, or own its unit."""
+        if unit_id is not None:
+            return unit_id in self.unit_ids
         if team_id is not None:
             return team_id in self.parts and (user_id in (None, self.user_id) or self.parts.get(team_id) == _OWNER)
         return user_id == self.user_id
@@ -138,17 +144,22 @@ def access_of(*, user: User) -> Access:
     roles: dict[int, set[str]] = {}
     for organisation_id, role in OrganisationRole.objects.filter(user=user).values_list("organisation_id", "role"):
         roles.setdefault(organisation_id, set()).add(role)
+    owned = dict(UnitOwner.objects.filter(user=user).values_list("unit_id", "unit__organisation_id"))
     memberships = Membership.objects.filter(user=user, team__archived_at=None)
     parts: dict[int, str] = {}
-    homes = set(roles)
+    homes = set(roles) | set(owned.values())
     for team_id, part, organisation_id in memberships.values_list("team_id", "part", "team__organisation_id"):
         parts[team_id] = part
         homes.add(organisation_id)
+    if owned:
+        teams = Team.objects.filter(unit_id__in=owned, archived_at=None)
+        parts |= dict.fromkeys(teams.values_list("id", flat=True), _OWNER)
     return Access(
         user_id=user.pk,
         roles={organisation: frozenset(names) for organisation, names in roles.items()},
         parts=parts,
         home_ids=frozenset(homes),
+        unit_ids=frozenset(owned),
     )
 
 

@@ -99,6 +99,19 @@ class Membership(models.Model):
         return f"{self.user} in {self.team}"
 
 
+class UnitOwner(models.Model):
+    """A person who owns a whole business unit: each of its teams, those to come included."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="owned_units")
+    unit = models.ForeignKey(BusinessUnit, on_delete=models.CASCADE, related_name="owners")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "unit"], name="a_unit_is_owned_once_by_a_person")]
+
+    def __str__(self) -> str:
+        return f"{self.user} owns {self.unit}"
+
+
 class OrganisationRole(models.Model):
     """What a person may do in the whole organisation."""
 

@@ -9,7 +9,7 @@ from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.teams import queries
 from governance.teams.errors import LastAdministrator, NameRefused, NameTaken
-from governance.teams.models import Membership, OrganisationRole, User
+from governance.teams.models import Membership, OrganisationRole, UnitOwner, User
 from governance.teams.taken import refusing_taken
 
 Part = Membership.Part
@@ -87,6 +87,29 @@ def remove_membership(*, actor: Actor, user_id: int, team_id: int) -> None:
     before: dict[str, object] = {"user_id": user_id, "part": held.part}
     held.delete()
     audit.record(actor=actor, action="membership.removed", subject=f"team:{team_id}", before=before)
+
+
+@transaction.atomic
+def give_unit(*, actor: Actor, user_id: int, unit_id: int) -> UnitOwner:
+    """Make somebody an owner of a unit; nothing changes when they are one. Raises PersonNotFound, UnitNotFound."""
+    person, unit = queries.person(user_id=user_id), queries.unit(unit_id=unit_id)
+    given, is_new = UnitOwner.objects.get_or_create(user=person, unit=unit)
+    if is_new:
+        audit.record(
+            actor=actor,
+            action="unit.owner_added",
+            subject=f"unit:{unit.pk}",
+            after={"user_id": person.pk, "email": person.email},
+        )
+    return given
+
+
+@transaction.atomic
+def take_unit(*, actor: Actor, user_id: int, unit_id: int) -> None:
+    """Make somebody no owner of a unit any more; nothing happens when they are none."""
+    count, _ = UnitOwner.objects.filter(user_id=user_id, unit_id=unit_id).delete()
+    if count:
+        audit.record(actor=actor, action="unit.owner_removed", subject=f"unit:{unit_id}", before={"user_id": user_id})
 
 
 @transaction.atomic

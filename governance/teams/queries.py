@@ -11,7 +11,16 @@ from governance.teams.errors import (
     TeamNotFound,
     UnitNotFound,
 )
-from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
+from governance.teams.models import (
+    BusinessUnit,
+    CostCentre,
+    Membership,
+    Organisation,
+    OrganisationRole,
+    Team,
+    UnitOwner,
+    User,
+)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -110,14 +119,16 @@ def members_of(*, team_id: int) -> QuerySet[Membership]:
 
 
 def people_of(*, organisation_id: int) -> QuerySet[User]:
-    """Return everybody with a role or a team in the organisation, by address.
+    """Return everybody with a role, a unit or a team in the organisation, by address.
 
     Who has neither anywhere is among them where there is one organisation, so that it can take them in.
     """
     is_only_one = not Organisation.objects.exclude(id=organisation_id).exists()
-    homeless = Q(organisation_roles=None, memberships=None) if is_only_one else Q(pk__in=[])
-    here = Q(organisation_roles__organisation_id=organisation_id) | Q(
-        memberships__team__organisation_id=organisation_id
+    homeless = Q(organisation_roles=None, memberships=None, owned_units=None) if is_only_one else Q(pk__in=[])
+    here = (
+        Q(organisation_roles__organisation_id=organisation_id)
+        | Q(memberships__team__organisation_id=organisation_id)
+        | Q(owned_units__unit__organisation_id=organisation_id)
     )
     return (
         User.objects.filter(here | homeless)
@@ -128,10 +139,11 @@ def people_of(*, organisation_id: int) -> QuerySet[User]:
 
 
 def homes_of(*, user_id: int) -> frozenset[int]:
-    """Return the organisations in which the person has a role or a team, archived teams left out."""
+    """Return the organisations in which the person has a role, a unit or a team, archived teams left out."""
+    units = UnitOwner.objects.filter(user_id=user_id).values_list("unit__organisation_id", flat=True)
     roles = OrganisationRole.objects.filter(user_id=user_id).values_list("organisation_id", flat=True)
     memberships = Membership.objects.filter(user_id=user_id, team__archived_at=None)
-    return frozenset(roles) | frozenset(memberships.values_list("team__organisation_id", flat=True))
+    return frozenset(roles) | frozenset(units) | frozenset(memberships.values_list("team__organisation_id", flat=True))
 
 
 def _choices(rows: QuerySet[Row]) -> str:

@@ -108,7 +108,9 @@ class Viewer:
         allowances = Allowance.objects.filter(rate_limit__in=self.visible_rate_limits())
         if self.sees_all:
             return allowances
-        owned = Q(rate_limit__team_id__in=self.access.owned_team_ids())
+        owned = Q(rate_limit__team_id__in=self.access.owned_team_ids()) | Q(
+            rate_limit__unit_id__in=self.access.unit_ids
+        )
         own = Q(user=self.user) | Q(key__in=self.visible_keys())
         return allowances.filter(Q(rate_limit__sharing=RateLimit.Sharing.POOLED) | owned | own)
 
@@ -116,14 +118,15 @@ class Viewer:
         """Whose budgets and rate limits somebody sees who does not see all."""
         owned, parts = self.access.owned_team_ids(), self.access.team_ids()
         of_team = Q(team_id__in=owned) | Q(team_id__in=parts, user=None) | Q(team_id__in=parts, user=self.user)
-        return of_team | Q(key__in=self.visible_keys()) | Q(user=self.user)
+        of_unit = Q(unit_id__in=self.access.unit_ids)
+        return of_unit | of_team | Q(key__in=self.visible_keys()) | Q(user=self.user)
 
     def visible_accounts(self) -> QuerySet[Account]:
         """Return the accounts whose figures this person sees: of members' shares, a developer only their own."""
         accounts = Account.objects.filter(budget__in=self.visible_budgets())
         if self.sees_all:
             return accounts
-        owned = Q(budget__team_id__in=self.access.owned_team_ids())
+        owned = Q(budget__team_id__in=self.access.owned_team_ids()) | Q(budget__unit_id__in=self.access.unit_ids)
         own = Q(user=self.user) | Q(key__in=self.visible_keys())
         return accounts.filter(Q(budget__sharing=Budget.Sharing.POOLED) | owned | own)
 
@@ -151,6 +154,8 @@ class Viewer:
         roles = self.access.roles.get(self.organisation.pk, frozenset())
         if roles:
             return ", ".join(sorted(role.capitalize() for role in roles))
+        if self.access.unit_ids:
+            return "Unit owner"
         return "Team owner" if self.access.owned_team_ids() else "Developer"
 
 

@@ -7,6 +7,7 @@ from django.core.mail import EmailMessage
 from django.test import Client
 
 from governance.audit.models import AuditEvent
+from governance.budgets.models import Budget
 from governance.identity.people import change_sign_in_rules
 from governance.identity.second_factor import SecondFactorAdapter
 from governance.keys.models import VirtualKey
@@ -58,6 +59,21 @@ def test_roles_and_teams_change_together_and_hold_from_the_next_request_on(compa
     assert (access.parts, access.roles[company.organisation.pk]) == ({lab: "owner"}, {"finance"})
     assert theirs.get("/statements/").status_code == 200
     assert b"finance" in admin.get(path_of(company, "developer")).content
+
+
+def test_an_owner_of_a_unit_sees_its_budget_and_manages_the_keys_of_its_teams(company: Company, log_in: LogIn) -> None:
+    unit = company.teams["search"].unit
+    budget = Budget.objects.get(name="Search")
+    Budget.objects.filter(pk=budget.pk).update(team=None, unit=unit)
+    theirs = log_in("outsider")
+    assert theirs.get("/").status_code == 403
+    log_in("admin").post(path_of(company, "outsider", "rights/"), {"units": [str(unit.pk)]})
+    assert b"owner of Products" in log_in("admin").get("/people/").content
+    assert theirs.get(f"/budgets/{budget.pk}/").status_code == 200
+    assert theirs.get(f"/keys/{company.keys['lab'].pk}/revoke/").status_code == 200
+    assert theirs.get("/statements/").status_code == 403
+    log_in("admin").post(path_of(company, "outsider", "rights/"), {"units": []})
+    assert theirs.get("/").status_code == 403
 
 
 def test_the_last_administrator_keeps_the_role_and_stays(company: Company, log_in: LogIn) -> None:

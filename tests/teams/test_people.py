@@ -10,7 +10,7 @@ from governance.teams import people, queries
 from governance.teams.access import Access, access_of, ensure, visible_teams
 from governance.teams.errors import LastAdministrator, NameRefused, NameTaken, PersonNotFound
 from governance.teams.models import User
-from governance.teams.operations import archive_team
+from governance.teams.operations import NewTeam, archive_team, create_team, create_unit
 from governance.teams.people import Part, Role
 from tests.support.company import ACTOR, NOW, PASSWORD, Company, found
 
@@ -127,6 +127,12 @@ RULES: dict[str, Rule] = {
     "see the organisation's budget": lambda access, c: access.may_see_budget(
         organisation_id=c.organisation.pk, team_id=None, user_id=None
     ),
+    "see the unit's budget": lambda access, c: access.may_see_budget(
+        organisation_id=c.organisation.pk, team_id=None, user_id=None, unit_id=c.unit.pk
+    ),
+    "ask for more in the unit's budget": lambda access, c: access.may_ask_for_increase(
+        team_id=None, user_id=None, unit_id=c.unit.pk
+    ),
     "see the team's budget": lambda access, c: access.may_see_budget(
         organisation_id=c.organisation.pk, team_id=c.team.pk, user_id=None
     ),
@@ -141,24 +147,27 @@ READING = {
     "see a shared key",
     "see their own key",
     "see the organisation's budget",
+    "see the unit's budget",
+    "see the team's budget",
+    "see a colleague's budget",
+}
+OWNING = {
+    "see the organisation",
+    "see the team",
+    "manage the team",
+    "see a shared key",
+    "see their own key",
+    "change a shared key",
+    "change their own key",
     "see the team's budget",
     "see a colleague's budget",
 }
 MAY = {
-    "admin": set(RULES),
+    "admin": set(RULES) - {"ask for more in the unit's budget"},
     "finance": READING | {"change budgets", "write statements"},
     "auditor": READING | {"see settings", "see the trail"},
-    "owner": {
-        "see the organisation",
-        "see the team",
-        "manage the team",
-        "see a shared key",
-        "see their own key",
-        "change a shared key",
-        "change their own key",
-        "see the team's budget",
-        "see a colleague's budget",
-    },
+    "unit owner": OWNING | {"see the unit's budget", "ask for more in the unit's budget"},
+    "owner": OWNING,
     "developer": {
         "see the organisation",
         "see the team",
@@ -173,6 +182,8 @@ MAY = {
 def become(user: User, company: Company, role: str) -> None:
     if role in Role.values:
         give(user, company, Role(role))
+    elif role == "unit owner":
+        people.give_unit(actor=ACTOR, user_id=user.pk, unit_id=company.unit.pk)
     elif role in Part.values:
         join(user, company, Part(role))
 
@@ -202,6 +213,23 @@ def test_nobody_who_is_inactive_may_do_anything(company: Company, role: str) -> 
     User.objects.filter(pk=person.pk).update(is_active=False, is_superuser=True)
     access = access_of(user=User.objects.get(pk=person.pk))
     assert [name for name, rule in RULES.items() if rule(access, company)] == []
+
+
+def test_an_owner_of_a_unit_owns_its_teams_those_to_come_included_and_no_others(company: Company) -> None:
+    uma = add("uma")
+    people.give_unit(actor=ACTOR, user_id=uma.pk, unit_id=company.unit.pk)
+    later = company.add_team("later")
+    unit = create_unit(actor=ACTOR, organisation_id=company.organisation.pk, name="Sales")
+    new = NewTeam(
+        organisation_id=company.organisation.pk, unit_id=unit.pk, cost_centre_id=company.cost_centre.pk, name="sales"
+    )
+    create_team(actor=ACTOR, new=new)
+    assert access_of(user=uma).parts == {company.team.pk: "owner", later.pk: "owner"}
+    assert uma in queries.people_of(organisation_id=company.organisation.pk)
+    people.take_unit(actor=ACTOR, user_id=uma.pk, unit_id=company.unit.pk)
+    people.take_unit(actor=ACTOR, user_id=uma.pk, unit_id=company.unit.pk)
+    assert access_of(user=uma).home_ids == frozenset()
+    assert AuditEvent.objects.filter(action="unit.owner_removed").count() == 1
 
 
 def test_a_superuser_without_a_role_may_do_nothing(company: Company) -> None:

@@ -1,13 +1,13 @@
 """What people type about people, validated with sentences."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.forms import BoundField
 
 from governance.console.viewer import Viewer
 from governance.identity.invitations import Wish
-from governance.teams.models import Membership, OrganisationRole, Team, User
+from governance.teams.models import BusinessUnit, Membership, OrganisationRole, Team, UnitOwner, User
 from governance.teams.people import Part, Role
 
 _ROLES = [
@@ -56,6 +56,31 @@ class RightsForm(forms.Form):
         """The teams to be in, with the part in them."""
         chosen = {team.pk: self.cleaned_data[f"team_{team.pk}"] for team in self._teams}
         return {team_id: Part(part) for team_id, part in chosen.items() if part}
+
+
+class PersonForm(RightsForm):
+    """The same of somebody who is there, whole units included."""
+
+    field_order = ("roles", "units")
+
+    units = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Owner of whole units",
+        help_text="An owner of each team in them, those to come included.",
+    )
+
+    def __init__(self, *args: Any, viewer: Viewer, person: User) -> None:
+        super().__init__(*args, viewer=viewer, person=person)
+        units = BusinessUnit.objects.filter(organisation=viewer.organisation).order_by("name")
+        cast("forms.MultipleChoiceField", self.fields["units"]).choices = [(str(unit.pk), unit.name) for unit in units]
+        owned = UnitOwner.objects.filter(user=person).values_list("unit_id", flat=True)
+        self.fields["units"].initial = [str(unit_id) for unit_id in owned]
+
+    @property
+    def chosen_units(self) -> frozenset[int]:
+        """The units that were ticked."""
+        return frozenset(int(unit_id) for unit_id in self.cleaned_data["units"])
 
 
 class InviteForm(RightsForm):

@@ -14,7 +14,7 @@ from governance.identity.models import Invitation
 from governance.identity.queries import people_of
 from governance.identity.sessions import sessions_of
 from governance.keys.models import VirtualKey
-from governance.teams.models import Membership, User
+from governance.teams.models import BusinessUnit, Membership, User
 
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -25,6 +25,7 @@ class PersonLine:
 
     person: User
     roles: list[str]
+    units: list[BusinessUnit]
     memberships: list[Membership]
     has_second_factor: bool
 
@@ -81,6 +82,7 @@ def _lines(viewer: Viewer, people: QuerySet[User]) -> list[PersonLine]:
         PersonLine(
             person=person,
             roles=sorted(given.role for given in person.organisation_roles.all() if given.organisation_id == here),
+            units=[each.unit for each in person.owned_units.all() if each.unit.organisation_id == here],
             memberships=[each for each in person.memberships.all() if each.team.organisation_id == here],
             has_second_factor=person.pk in safe,
         )

@@ -23,7 +23,7 @@ from governance.teams.models import User
 def create(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Invite somebody, and show the link once."""
     _ensure_invites(viewer)
-    form = InviteForm(request.POST or None, viewer=viewer)
+    form = InviteForm(request.POST if request.method == "POST" else None, viewer=viewer)
     if request.method == "POST" and form.is_valid():
         try:
             invitation = invitations.invite(actor=viewer.actor, at=utc_now(), wish=form.wish())

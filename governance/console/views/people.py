@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from governance.console.forms.people import RightsForm, SignInRulesForm
+from governance.console.forms.people import PersonForm, SignInRulesForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.people import PersonPage, invitation_lines, person_lines, person_page
 from governance.console.viewer import Viewer, for_viewer
@@ -46,7 +46,7 @@ def show(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
 def rights(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
     """Change roles and teams."""
     page = _changeable(viewer, user_id)
-    form = RightsForm(request.POST or None, viewer=viewer, person=page.line.person)
+    form = PersonForm(request.POST if request.method == "POST" else None, viewer=viewer, person=page.line.person)
     if request.method == "POST" and form.is_valid():
         try:
             people.set_rights(
@@ -54,6 +54,7 @@ def rights(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
                 organisation_id=viewer.organisation.pk,
                 user_id=user_id,
                 roles=form.chosen_roles,
+                units=form.chosen_units,
                 parts=form.chosen_parts,
             )
         except BursarError as error:
@@ -69,7 +70,7 @@ def rights(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
 def activity(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
     """Ask, then keep somebody out or let them in again."""
     page = _changeable(viewer, user_id)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             said = _turn(viewer, page.line.person, reason=form.cleaned_data["reason"])
@@ -88,7 +89,7 @@ def activity(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse
 def log_out(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
     """Ask, then end all of somebody's sessions."""
     page = _changeable(viewer, user_id)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         count = sessions.end_sessions(actor=viewer.actor, user_id=user_id, reason=form.cleaned_data["reason"])
         messages.success(request, f"{page.line.person.email} is logged out of {count} sessions.")
@@ -101,7 +102,7 @@ def log_out(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
 def second_factor(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
     """Ask, then remove the second factors of somebody who lost them."""
     page = _changeable(viewer, user_id)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             people.forget_second_factor(
@@ -123,7 +124,7 @@ def second_factor(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpRes
 def unlink(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
     """Ask, then forget as whom identity providers know somebody."""
     page = _changeable(viewer, user_id)
-    form = ReasonForm(request.POST or None)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         arrivals.unlink(
             actor=viewer.actor,

@@ -45,7 +45,7 @@ def create(request: HttpRequest, viewer: Viewer, kind: str) -> HttpResponse:
     _ensure_administers(viewer)
     if kind not in FORMS:
         raise Http404
-    form = FORMS[kind](request.POST or None)
+    form = FORMS[kind](request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             added = add_provider(
@@ -68,7 +68,7 @@ def change(request: HttpRequest, viewer: Viewer, provider_id: int) -> HttpRespon
     provider = providers_of(organisation_id=viewer.organisation.pk).filter(pk=provider_id).first()
     if provider is None:
         raise Http404
-    form = ChangeProviderForm(request.POST or None, provider=provider)
+    form = ChangeProviderForm(request.POST if request.method == "POST" else None, provider=provider)
     if request.method == "POST" and form.is_valid():
         try:
             _apply(viewer, provider, form)
@@ -86,7 +86,7 @@ def change(request: HttpRequest, viewer: Viewer, provider_id: int) -> HttpRespon
 def add_group_rule(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """Let a group give something."""
     _ensure_administers(viewer)
-    form = GroupRuleForm(request.POST or None, viewer=viewer)
+    form = GroupRuleForm(request.POST if request.method == "POST" else None, viewer=viewer)
     if request.method == "POST" and form.is_valid():
         role, team_id, part = form.given()
         try:

@@ -21,7 +21,7 @@ from governance.identity.scim import tokens
 def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """List the tokens, and issue one."""
     _ensure_administers(viewer)
-    form = TokenForm(request.POST or None)
+    form = TokenForm(request.POST if request.method == "POST" else None)
     context = {"form": form, "address": absolute("/scim/v2"), "viewer": viewer}
     if request.method == "POST" and form.is_valid():
         try:

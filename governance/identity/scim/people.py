@@ -95,7 +95,7 @@ def remove_person(*, actor: Actor, at: datetime, organisation: Organisation, use
     """
     here = organisation.pk
     deactivate(actor=actor, at=at, organisation_id=here, user_id=user.pk, reason="removed by the directory")
-    set_rights(actor=actor, organisation_id=here, user_id=user.pk, roles=frozenset(), parts={})
+    set_rights(actor=actor, organisation_id=here, user_id=user.pk, roles=frozenset(), units=frozenset(), parts={})
     for group in user.scim_groups.filter(organisation=organisation):
         group.members.remove(user)
     row, _ = ScimPerson.objects.get_or_create(organisation=organisation, user=user, defaults={"user_name": user.email})

@@ -71,6 +71,13 @@ class Command(VerbCommand):
         verb.add_argument("email", help="their address")
         verb.add_argument("team", help="the team's name")
         for name, run, words in (
+            ("own-unit", _own, "Make somebody an owner of a business unit: of each of its teams."),
+            ("disown-unit", _disown, "Make them no owner of it any more."),
+        ):
+            verb = self.add_verb(name, run, words=words, example=f"bursar people {name} dan@acme.example Research")
+            verb.add_argument("email", help="their address")
+            verb.add_argument("unit", help="the unit's name")
+        for name, run, words in (
             ("deactivate", _deactivate, "Keep somebody out from their next request on, and revoke their own keys."),
             ("activate", _activate, "Let them in again. Revoked keys stay revoked."),
             ("log-out", _log_out, "End all of somebody's sessions."),
@@ -125,6 +132,20 @@ def _leave(options: dict[str, Any]) -> Answer:
     return _facts(person)
 
 
+def _own(options: dict[str, Any]) -> Answer:
+    person = _named(options)
+    unit = queries.unit_named(organisation=chosen_organisation(options), name=options["unit"])
+    people.give_unit(actor=actor(), user_id=person.pk, unit_id=unit.pk)
+    return _facts(person)
+
+
+def _disown(options: dict[str, Any]) -> Answer:
+    person = _named(options)
+    unit = queries.unit_named(organisation=chosen_organisation(options), name=options["unit"])
+    people.take_unit(actor=actor(), user_id=person.pk, unit_id=unit.pk)
+    return _facts(person)
+
+
 def _invite(options: dict[str, Any]) -> Answer:
     organisation = chosen_organisation(options)
     parts = {}
@@ -171,5 +192,6 @@ def _facts(person: User) -> dict[str, Any]:
         "email": person.email,
         "is_active": person.is_active,
         "roles": sorted(str(given.role) for given in person.organisation_roles.all()),
+        "units": sorted(str(owned.unit) for owned in person.owned_units.all()),
         "teams": sorted(f"{member.team} ({member.part})" for member in person.memberships.all()),
     }
