@@ -7,7 +7,7 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-curves api-fuzz faults fault-figures simulate mutation browser screenshots test-brokers migrations clean
+.PHONY: help install up test check format bench bench-curves api-fuzz faults fault-figures simulate mutation browser screenshots scale test-brokers migrations clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -66,6 +66,9 @@ browser: $(STAMP)  ## Run the console's tests in a real browser
 screenshots: $(STAMP)  ## Photograph every page of the console into screenshots/ (or SCREENSHOTS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
 	@$(BIN)/python -m pytest tests/browser/screenshots.py
+
+scale: $(STAMP)  ## Time the console's pages over ten million usage records (SCALE_ROWS, SCALE_OUT)
+	@$(BIN)/python -m tests.scale
 
 test-brokers: $(STAMP)  ## Run the task queue against real Redis and RabbitMQ servers (REDIS_URL, RABBITMQ_URL)
 	@$(BIN)/python -m pytest tests/brokers

@@ -1,13 +1,14 @@
 """The catalogue as the request path sees it: SQL through psycopg, plain structs, no Django."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from governance.catalog.lifecycle import Dates
 from governance.catalog.rating import PriceLine
 from governance.plugin.usage import TokenClass
 
@@ -19,9 +20,9 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     name: str
     max_output_tokens: int | None
-    retires_on: date | None
     successor: str
     bounds: dict[str, int]
+    dates: Dates
 
 
 class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,8 @@ class TargetRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _MODELS = """
-    SELECT m.id, m.provider, m.name, m.max_output_tokens, m.retires_on, m.successor, m.bounds
+    SELECT m.id, m.provider, m.name, m.max_output_tokens, m.successor, m.bounds,
+           m.announced_on, m.preview_on, m.released_on, m.deprecated_on, m.retires_on
       FROM catalog_languagemodel m
      WHERE EXISTS (SELECT FROM catalog_deployment d WHERE d.model_id = m.id AND d.is_enabled)
 """
@@ -68,7 +70,7 @@ async def load_models(connection: AsyncConnection[TupleRow]) -> tuple[ModelRow, 
     """Return the models that can be called at all."""
     cursor = await connection.execute(_MODELS)
     rows = await cursor.fetchall()
-    return tuple(ModelRow(**dict(zip(ModelRow.__struct_fields__, row, strict=True))) for row in rows)
+    return tuple(_model_row(*row) for row in rows)
 
 
 async def load_targets(connection: AsyncConnection[TupleRow]) -> tuple[TargetRow, ...]:
@@ -90,6 +92,11 @@ def price_lines(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[PriceLine]]:
     for model_id, *price in rows:
         prices.setdefault(model_id, []).append(_price_line(price))
     return prices
+
+
+def _model_row(*row: Any) -> ModelRow:
+    fields = ModelRow.__struct_fields__[:-1]
+    return ModelRow(**dict(zip(fields, row, strict=False)), dates=Dates(*row[len(fields) :]))
 
 
 def _price_line(row: list[Any]) -> PriceLine:

@@ -2,10 +2,13 @@
 
 import msgspec
 
+from governance.catalog.errors import CatalogueRefused
+from governance.catalog.lifecycle import Dates
 from governance.catalog.models import LanguageModel, PriceBook
 from governance.plugin.prices import ModelFact, PriceCatalogue
 
-_FACTS = ("context_tokens", "max_output_tokens", "released_on", "retires_on", "successor", "bounds")
+_DATES = Dates.__struct_fields__
+_FACTS = ("context_tokens", "max_output_tokens", *_DATES, "successor", "bounds")
 _BATCH = 2_000
 
 
@@ -18,7 +21,10 @@ class MergedModels(msgspec.Struct, frozen=True):
 
 
 def merge_models(*, catalogue: PriceCatalogue, rank: int) -> MergedModels:
-    """Write the catalogue's models; a model that is only priced gets a row too. Runs in the caller's transaction."""
+    """Write the catalogue's models; a model that is only priced gets a row too. Runs in the caller's transaction.
+
+    Raises CatalogueRefused when the days of a model's life are out of order.
+    """
     facts = {(fact.provider, fact.name): fact for fact in catalogue.models}
     for price in catalogue.prices:
         name = (price.provider, price.model)
@@ -32,8 +38,10 @@ def merge_models(*, catalogue: PriceCatalogue, rank: int) -> MergedModels:
         if name in facts
         and _merge(row, facts[name], source=catalogue.source, is_better=rank <= ranks.get(row.source, 0))
     ]
-    LanguageModel.objects.bulk_update(changed, ["title", "source", *_FACTS], batch_size=_BATCH)
     added = [_row(fact, source=catalogue.source) for name, fact in facts.items() if name not in rows]
+    for row in (*changed, *added):
+        _check_dates(row)
+    LanguageModel.objects.bulk_update(changed, ["title", "source", *_FACTS], batch_size=_BATCH)
     for row in LanguageModel.objects.bulk_create(added, batch_size=_BATCH):
         rows[row.provider, row.name] = row
     return MergedModels(rows, len(added), len(changed))
@@ -46,12 +54,17 @@ def _row(fact: ModelFact, *, source: str) -> LanguageModel:
         title=fact.title,
         context_tokens=fact.context_tokens,
         max_output_tokens=fact.max_output_tokens,
-        released_on=fact.released_on,
-        retires_on=fact.retires_on,
+        **{name: getattr(fact, name) for name in _DATES},
         successor=fact.successor or "",
         bounds=fact.bounds,
         source=source,
     )
+
+
+def _check_dates(row: LanguageModel) -> None:
+    if not row.dates.is_in_order:
+        known = ", ".join(f"{name} {getattr(row, name)}" for name in _DATES if getattr(row, name))
+        raise CatalogueRefused(f"The days of {row} are out of order, with what other sources say of it: {known}.")
 
 
 def _merge(row: LanguageModel, fact: ModelFact, *, source: str, is_better: bool) -> bool:

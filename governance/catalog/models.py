@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, Range
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.catalog.lifecycle import Dates
 from governance.connections.models import Connection
 from governance.plugin.routing import FIXED_ORDER
 from governance.teams.models import Organisation
@@ -18,8 +19,8 @@ class DateTimeRange(models.Func):
 
 
 class LanguageModel(models.Model):
-    """One model of one vendor. Limits in tokens; dates in UTC. `bounds` are the most that media can count as with it,
-    by the names in `governance.plugin.media`.
+    """One model of one vendor. Limits in tokens; days in UTC, as `lifecycle.Dates` has them. `bounds` are the most
+    that media can count as with it, by the names in `governance.plugin.media`.
     """
 
     provider = models.TextField()
@@ -27,7 +28,10 @@ class LanguageModel(models.Model):
     title = models.TextField()
     context_tokens = models.BigIntegerField(null=True)
     max_output_tokens = models.BigIntegerField(null=True)
+    announced_on = models.DateField(null=True)
+    preview_on = models.DateField(null=True)
     released_on = models.DateField(null=True)
+    deprecated_on = models.DateField(null=True)
     retires_on = models.DateField(null=True)
     successor = models.TextField(default="", blank=True)
     bounds = models.JSONField(default=dict, db_default={}, blank=True)
@@ -40,6 +44,11 @@ class LanguageModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.name}"
+
+    @property
+    def dates(self) -> Dates:
+        """The days of its life."""
+        return Dates(*(getattr(self, name) for name in Dates.__struct_fields__))
 
 
 class Deployment(models.Model):

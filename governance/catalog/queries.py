@@ -160,11 +160,6 @@ def retiring(*, on: date, until: date) -> QuerySet[LanguageModel]:
     return LanguageModel.objects.filter(retires_on__gte=on, retires_on__lt=until).order_by("retires_on", "name")
 
 
-def is_retired(*, model: LanguageModel, on: date) -> bool:
-    """Return whether the vendor has retired the model on that day."""
-    return model.retires_on is not None and model.retires_on <= on
-
-
 def _in_force(at: datetime) -> Q:
     return Q(effective_from__lte=at) & (Q(effective_to__isnull=True) | Q(effective_to__gt=at))
 

@@ -33,6 +33,11 @@ app.conf.beat_schedule = {
         "task": "governance.ledger.tasks.make_coming_partitions",
         "schedule": crontab(hour=0, minute=40),
     },
+    "sum-up-days": {"task": "governance.ledger.tasks.sum_up_days", "schedule": 60.0},
+    "prove-day-sums": {
+        "task": "governance.ledger.tasks.prove_day_sums",
+        "schedule": crontab(hour=1, minute=10),
+    },
     "keep-prompts-in-order": {
         "task": "governance.prompts.tasks.keep_prompts_in_order",
         "schedule": crontab(hour=0, minute=50),

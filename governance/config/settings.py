@@ -11,6 +11,7 @@ from governance.config.broker import PREFETCHED_MESSAGES, QUEUE, TASK_SECONDS, b
 from governance.config.logs import configure_structlog, logging_settings
 from governance.core.database_url import DatabaseRole
 from governance.core.environment import DATABASE_VARIABLES, Environment, EnvironmentInvalid, read_environment
+from governance.identity.optional import HAS_SAML
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 ENVIRONMENT: Environment = read_environment(os.environ)
@@ -60,6 +61,9 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount.providers.saml"] if HAS_SAML else []),
     "csp",
     "django_htmx",
     "pgtrigger",
@@ -151,6 +155,15 @@ ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_FORMS = {"reset_password": "governance.identity.passwords.ResetForm"}
+SOCIALACCOUNT_ADAPTER = "governance.identity.social.SocialAdapter"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {"provider_class": "governance.identity.oidc.Provider"},
+    "saml": {"provider_class": "governance.identity.saml.Provider"},
+}
+SOCIALACCOUNT_STORE_TOKENS = False
+# The page's policy lets forms go nowhere else; the state is bound to the session either way.
+SOCIALACCOUNT_LOGIN_ON_GET = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https
 MFA_TOTP_ISSUER = "Bursar"

@@ -8,5 +8,6 @@ urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("api/v1/", include("governance.api.urls")),
+    path("scim/v2/", include("governance.identity.scim.urls")),
     path("", include("governance.console.urls")),
 ]

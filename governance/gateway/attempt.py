@@ -117,8 +117,9 @@ class Attempt:
             self._headers.append((rendition.id_header, uuid_text(exchange.request_id)))
         if number > 1:
             self._headers.append((b"x-bursar-attempts", b"%d" % number))
-        if quote.deployment.model.retires_on is not None:
-            self._headers += retirement_headers(quote.deployment.model, on=vendors.clock().date())
+        model = quote.deployment.model
+        if model.dates is not None:
+            self._headers += retirement_headers(model.dates, successor=model.successor, on=vendors.clock().date())
         self._guards: Sequence[AppliedGuard] = ()
         self._withheld: AttemptFailed | None = None
         self._is_enveloped = False

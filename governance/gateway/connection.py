@@ -33,8 +33,6 @@ _LARGEST_COPY: Final = 64 * 1024
 """A larger body is written as it is instead of being copied behind its headers."""
 
 
-_LARGEST_PIECE: Final = 16 * 1024
-"""A larger part of a stream is written in pieces, each when the client takes more: what it does not take is held."""
 _LARGEST_UNSENT: Final = 16 * 1024
 """With more than this unsent, a client is waited for. The event loops' own is 64 KiB."""
 
@@ -217,7 +215,7 @@ class HttpConnection(asyncio.Protocol):
 
     def continue_at_once(self, exchange: Exchange, body: bytes) -> bool:
         """Send a part of its body if that needs no waiting; else nothing was sent."""
-        if self._writable is not None or self._current is not exchange or len(body) > _LARGEST_PIECE:
+        if self._writable is not None or self._current is not exchange:
             return False
         if not self._is_lost:
             self._transport.write(b"%x\r\n%b\r\n" % (len(body), body) if exchange.has_chunks else body)
@@ -225,13 +223,15 @@ class HttpConnection(asyncio.Protocol):
 
     async def continue_response(self, exchange: Exchange, body: bytes, *, is_last: bool) -> None:
         """Send a part of its body; returns when the client takes more."""
-        for start in range(0, len(body), _LARGEST_PIECE):
-            if self._writable is not None:
-                await self._writing()
-            piece = body[start : start + _LARGEST_PIECE]
-            self._write(exchange, b"%x\r\n%b\r\n" % (len(piece), piece) if exchange.has_chunks else piece)
+        if self._writable is not None:
+            # Before the part is framed: while it waits it is held once.
+            await self._writing()
+        if exchange.has_chunks:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if is_last:
+                body += b"0\r\n\r\n"
+        self._write(exchange, body)
         if is_last:
-            await self._send(exchange, b"0\r\n\r\n" if exchange.has_chunks else b"")
             self._complete(exchange)
 
     async def respond(self, exchange: Exchange, status: int, headers: Headers, body: bytes) -> None:

@@ -5,6 +5,7 @@ BursarError                      code                      status
 ├── MethodNotAllowed             method_not_allowed        405
 ├── RegionNotAllowed (Forbidden)  region_not_allowed        403
 ├── ModelRetired (BadRequest)    model_retired             404
+├── ModelNotReleased (BadRequest) model_not_released       404
 ├── EncodingUnsupported          encoding_unsupported      415
 ├── RequestTimedOut              request_timed_out         408
 ├── ReplyUnusable                reply_unusable            502
@@ -38,6 +39,13 @@ class ModelRetired(BadRequest):
     """The vendor has shut the model down."""
 
     code = "model_retired"
+    http_status = 404
+
+
+class ModelNotReleased(BadRequest):
+    """The vendor has announced the model, and does not serve it yet."""
+
+    code = "model_not_released"
     http_status = 404
 
 

@@ -6,14 +6,15 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
+from governance.catalog.lifecycle import Dates, Stage
 from governance.core.errors import BadRequest, ModelNotAllowed, ModelUnknown, ProviderUnavailable
-from governance.gateway.errors import ModelRetired, RegionNotAllowed
+from governance.gateway.errors import ModelNotReleased, ModelRetired, RegionNotAllowed
 from governance.gateway.rendition import COUNTS, others_of
 from governance.plugin.provider import Wire
 from governance.policy.matching import may
-from governance.policy.reach import has_ended, theirs
+from governance.policy.reach import theirs
 from governance.policy.regions import refusing
-from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, PolicySnapshot
+from governance.policy.snapshot import AliasPolicy, DeploymentPolicy, KeyPolicy, ModelPolicy, PolicySnapshot
 
 _WAYS: Final = MappingProxyType(
     {
@@ -34,11 +35,12 @@ def resolve(
 ) -> tuple[AliasPolicy, list[DeploymentPolicy]]:
     """Return the alias and those of its deployments that can be called, in their fixed order; at least one.
 
-    Raises ModelUnknown, ModelNotAllowed, RegionNotAllowed, ModelRetired, BadRequest or ProviderUnavailable.
+    Raises ModelUnknown, ModelNotAllowed, RegionNotAllowed, ModelRetired, ModelNotReleased, BadRequest or
+    ProviderUnavailable.
     """
     alias = snapshot.aliases_of(policy.organisation_id).get(name)
     if alias is None:
-        raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
+        raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot, at=at))
     decision = may(name, policy.levels)
     if not decision.is_allowed:
         raise ModelNotAllowed(
@@ -47,7 +49,7 @@ def resolve(
         )
     deployments = alias.deployments if not alias.owners else _theirs(alias, policy)
     if deployments is None:
-        raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot))
+        raise _unknown(name, callable_aliases(policy=policy, snapshot=snapshot, at=at))
     usable = [deployment for deployment in deployments if wire in deployment.upstreams or _is_other(deployment, wire)]
     if not usable and deployments:
         raise _unserved(name, wire, deployments)
@@ -57,9 +59,9 @@ def resolve(
         )
     if policy.regions:
         usable = _in_regions(name, usable, policy)
-    living = [each for each in usable if not has_ended(each.model.retires_on, at)]
+    living = [each for each in usable if _is_served(each.model, at)]
     if not living:
-        raise _retired(name, usable[0])
+        raise _not_served(name, usable[0].model, at)
     return alias, living
 
 
@@ -78,10 +80,16 @@ def _is_other(deployment: DeploymentPolicy, wire: Wire) -> bool:
     return any(other in deployment.upstreams for other in others_of(wire))
 
 
-def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot) -> list[AliasPolicy]:
-    """Return what this key may call, by name."""
+def callable_aliases(*, policy: KeyPolicy, snapshot: PolicySnapshot, at: datetime) -> list[AliasPolicy]:
+    """Return what this key may call, by name: nothing that is only announced, or retired."""
     aliases = snapshot.aliases_of(policy.organisation_id).values()
-    return [alias for alias in aliases if may(alias.name, policy.levels).is_allowed and _is_in_reach(alias, policy)]
+    allowed = [alias for alias in aliases if may(alias.name, policy.levels).is_allowed]
+    return [alias for alias in allowed if _is_in_reach(alias, policy) and _is_alive(alias, at)]
+
+
+def _is_alive(alias: AliasPolicy, at: datetime) -> bool:
+    dates = [deployment.model.dates for deployment in alias.deployments]
+    return not dates or any(each is None or each.is_served(on=at.date()) for each in dates)
 
 
 def _is_in_reach(alias: AliasPolicy, policy: KeyPolicy) -> bool:
@@ -117,13 +125,25 @@ def _unserved(name: str, wire: Wire, deployments: Sequence[DeploymentPolicy]) ->
     )
 
 
+def _is_served(model: ModelPolicy, at: datetime) -> bool:
+    return model.dates is None or model.dates.is_served(on=at.date())
+
+
 def _unknown(name: str, known: list[AliasPolicy]) -> ModelUnknown:
     near = get_close_matches(name[:256], [alias.name for alias in known], n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(near)}?" if near else "GET /v1/models lists what this key may call."
     return ModelUnknown(f"There is no model named {name[:256]!r}. {hint}")
 
 
-def _retired(name: str, deployment: DeploymentPolicy) -> ModelRetired:
-    model = deployment.model
-    remedy = f"Use {model.successor} instead." if model.successor else "GET /v1/models lists what this key may call."
-    return ModelRetired(f"The model {name!r} was retired by its vendor on {model.retires_on}. {remedy}")
+def _not_served(name: str, model: ModelPolicy, at: datetime) -> ModelRetired | ModelNotReleased:
+    others = "GET /v1/models lists what this key may call."
+    dates = model.dates or Dates()
+    if dates.stage(on=at.date()) is Stage.RETIRED:
+        remedy = f"Use {model.successor} instead." if model.successor else others
+        return ModelRetired(f"The model {name!r} was retired by its vendor on {dates.retires_on}. {remedy}")
+    if dates.opens_on is None:
+        coming = f"was announced on {dates.announced_on}, and its vendor has named no day of its release"
+    else:
+        how = " as a preview" if dates.opens_on == dates.preview_on else ""
+        coming = f"is only announced: its vendor releases it{how} on {dates.opens_on}"
+    return ModelNotReleased(f"The model {name!r} {coming}. {others}")

@@ -95,16 +95,17 @@ async def _answer(gateway: Gateway, exchange: Exchange, call: Call, snapshot: Po
 
 async def list_models(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/models: what this key may call."""
-    policy, snapshot, _ = await gateway.identify(exchange)
-    body = dialect_of(exchange).models(callable_aliases(policy=policy, snapshot=snapshot))
+    policy, snapshot, at = await gateway.identify(exchange)
+    aliases = callable_aliases(policy=policy, snapshot=snapshot, at=at)
+    body = dialect_of(exchange).models(aliases)
     await exchange.respond(200, [JSON], body)
 
 
 async def show_model(gateway: Gateway, exchange: Exchange) -> None:
     """GET /v1/models/{id}: one of those."""
-    policy, snapshot, _ = await gateway.identify(exchange)
+    policy, snapshot, at = await gateway.identify(exchange)
     name = exchange.named
-    for alias in callable_aliases(policy=policy, snapshot=snapshot):
+    for alias in callable_aliases(policy=policy, snapshot=snapshot, at=at):
         if alias.name == name:
             await exchange.respond(200, [JSON], dialect_of(exchange).model(alias))
             return

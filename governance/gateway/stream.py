@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -24,6 +24,7 @@ from governance.plugin.provider import Bound, StreamMeter
 from governance.plugin.sse import ServerSentEvent, Splitter
 from governance.plugin.usage import Usage, UsageReport
 
+_LARGEST_PIECE: Final = 16 * 1024
 _log = structlog.get_logger("bursar.gateway")
 
 
@@ -123,10 +124,12 @@ class Relay:
         self._is_whole = True
         facts.vendor_seconds = time.perf_counter() - (facts.sent_at or facts.started_at)
         if not departure.has_happened:
+            if rest:
+                await self._pass_on(rest, headers)
             patience.until(time.monotonic() + limits.write_stall_seconds, Waiting.CLIENT)
             if not self._exchange.has_started:
                 await self._exchange.start(self._reply.status, headers)
-            await self._exchange.write(rest, is_last=True)
+            await self._exchange.write(b"", is_last=True)
 
     async def _guarded(self, guard: StreamGuard, shown: bytes, headers: Headers, *, is_last: bool = False) -> bytes:
         """Return what guards let pass. Where they let nothing more pass, the client gets what was before that, and is
@@ -148,14 +151,18 @@ class Relay:
             return b""
 
     async def _pass_on(self, shown: bytes, headers: Headers) -> None:
-        """Send it at once where that is possible: a stream is hundreds of such parts. Else wait for the client."""
+        """Send it at once where that is possible: a stream is hundreds of such parts. Else wait for the client, which
+        gets a large part in pieces as it takes them, so that little of it is ever held twice.
+        """
         exchange = self._exchange
-        if exchange.has_started and exchange.write_at_once(shown):
+        is_small = len(shown) <= _LARGEST_PIECE
+        if is_small and exchange.has_started and exchange.write_at_once(shown):
             return
-        self._patience.until(time.monotonic() + self._limits.write_stall_seconds, Waiting.CLIENT)
-        if not exchange.has_started:
-            await exchange.start(self._reply.status, headers)
-        await exchange.write(shown, is_last=False)
+        for start in range(0, len(shown), _LARGEST_PIECE):
+            self._patience.until(time.monotonic() + self._limits.write_stall_seconds, Waiting.CLIENT)
+            if not exchange.has_started:
+                await exchange.start(self._reply.status, headers)
+            await exchange.write(shown[start : start + _LARGEST_PIECE], is_last=False)
 
     def outcome(self, quote: Quote, hold: Hold, *, http_status: int) -> Outcome:
         """Return how the stream ended, for the books: settled if the vendor's final usage was seen; an estimate of what

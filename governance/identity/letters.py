@@ -8,6 +8,7 @@ from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from governance.identity.addresses import absolute
 from governance.identity.links import make_token
 from governance.identity.models import Invitation
 
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 def invitation_link(invitation: Invitation) -> str:
     """Return the address at which the invitation is accepted."""
     token = make_token(invitation_id=invitation.pk, nonce=invitation.nonce)
-    return f"{settings.ENVIRONMENT.public_console_url}{reverse('invitation_accept', args=[token])}"
+    return absolute(reverse("invitation_accept", args=[token]))
 
 
 def send_invitation(invitation: Invitation) -> bool:

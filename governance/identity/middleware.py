@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
+from allauth.account.internal.flows.login import get_authentication_records
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import ResolverMatch
 
-from governance.identity.models import SignInRules
+from governance.identity.models import IdentityProvider, SignInRules
 from governance.identity.sessions import has_second_factor
+from governance.teams.models import User
 from governance.teams.queries import homes_of
 
 _OPEN = frozenset({"account_login", "account_logout", "account_reauthenticate", "healthz", "readyz"})
@@ -28,14 +30,22 @@ class SecondFactorMiddleware:
         """Lead to the enrolment, or let pass."""
         match: ResolverMatch | None = request.resolver_match
         name = match.url_name or "" if match is not None else ""
-        if name in _OPEN or name.startswith(_OPEN_PREFIX) or not request.user.is_authenticated:
+        if name in _OPEN or name.startswith(_OPEN_PREFIX) or not isinstance(request.user, User):
             return None
-        if not _is_required_of(request.user.pk) or has_second_factor(user_id=request.user.pk):
+        if not _is_required_of(request.user.pk) or _has_given_one(request, request.user):
             return None
         messages.error(
             request, "Your organisation requires a second factor: add an authenticator app or a passkey to go on."
         )
         return redirect("mfa_index")
+
+
+def _has_given_one(request: HttpRequest, user: User) -> bool:
+    """Return whether they have one here, or came through an identity provider that is trusted to have asked."""
+    if has_second_factor(user_id=user.pk):
+        return True
+    came_by = [record.get("provider") for record in get_authentication_records(request, user)]
+    return IdentityProvider.objects.filter(slug__in=came_by, is_enabled=True, is_second_factor_trusted=True).exists()
 
 
 def _is_required_of(user_id: int) -> bool:

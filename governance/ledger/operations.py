@@ -22,6 +22,22 @@ def make_partitions(*, days_ahead: int) -> int:
     return int(made)
 
 
+def roll_day_sums() -> int:
+    """Take one step with the sums by day; return how many were touched. May run at any time, by several at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_roll_day_sums()")
+        (touched,) = cursor.fetchone()
+    return int(touched)
+
+
+def mend_day_sums(*, since: date) -> int:
+    """Prove the sums from this local day on against the records, mend those that differ, and return how many did."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_mend_day_sums(%s)", [since])
+        (mended,) = cursor.fetchone()
+    return int(mended)
+
+
 def detach_day(*, day: date) -> DetachedDay:
     """Take a day (UTC) of usage records out of the books' table and leave sums in its place.
 

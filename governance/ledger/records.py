@@ -1,7 +1,7 @@
 """Attempts on the books for people: newest first by keyset, and everything the books say about one of them."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
@@ -9,6 +9,9 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from governance.ledger.detached import detached_days
 from governance.ledger.models import DayEntrySum, Posting, UsageRecord
 from governance.ledger.reach import Reach
+
+_TIMED_VERSION = 7
+_BEFORE, _AFTER = timedelta(minutes=5), timedelta(minutes=65)
 
 Record = UsageRecord
 """For pages, which name the type but touch no model of this room."""
@@ -25,6 +28,8 @@ class RecordFilter:
     has_failed: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
+    id: UUID | None = None
+    """Of a request or of one of its attempts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +125,18 @@ def _matching(wanted: RecordFilter) -> QuerySet[UsageRecord]:
             records = records.filter(**{name: value})
     if wanted.has_failed is not None:
         records = records.filter(http_status__gte=400) if wanted.has_failed else records.filter(http_status__lt=400)
+    if wanted.id is not None:
+        records = records.filter(Q(request_id=wanted.id) | Q(attempt_id=wanted.id), **_around(wanted.id))
     if wanted.since is not None:
         records = records.filter(admitted_at__gte=wanted.since)
     if wanted.until is not None:
         records = records.filter(admitted_at__lt=wanted.until)
     return records
+
+
+def _around(identifier: UUID) -> dict[str, datetime]:
+    """Return between which admissions a request of this id lies: ids that Bursar makes say when."""
+    if identifier.version != _TIMED_VERSION:
+        return {}
+    made_at = datetime.fromtimestamp((identifier.int >> 80) // 1000, tz=UTC)
+    return {"admitted_at__gte": made_at - _BEFORE, "admitted_at__lte": made_at + _AFTER}

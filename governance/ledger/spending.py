@@ -1,13 +1,19 @@
-"""Sums over usage records for people: one pass over the period, every grouping at once. Amounts in nano-USD."""
+"""Sums over usage records for people: one pass over the period, every grouping at once. Amounts in nano-USD.
+
+Whole days of an organisation are read from sums that the worker keeps (sql/0005_day_sums.sql), and from the records
+that were settled since: always exact, and quick while the worker runs.
+"""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from governance.ledger.detached import refuse_detached
 from governance.ledger.reach import SQL_CONDITION, Reach
+from governance.teams.queries import organisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,29 +29,38 @@ class Sum:
 
 @dataclass(frozen=True, kw_only=True)
 class Spending:
-    """A period's spend in total, by local day, and by the ids of teams, models and keys."""
+    """A period's spend in total, by local day, and by the ids of teams, models, keys and connections."""
 
     total: Sum = Sum()
     by_day: dict[date, Sum] = field(default_factory=dict)
     by_team: dict[int, Sum] = field(default_factory=dict)
     by_model: dict[int, Sum] = field(default_factory=dict)
     by_key: dict[int, Sum] = field(default_factory=dict)
+    by_connection: dict[int, Sum] = field(default_factory=dict)
 
 
 _SUMS = f"""
-    SELECT grouping(day, team_id, model_id, key_id), day, team_id, model_id, key_id,
-           coalesce(sum(charge_nano), 0)::bigint,
-           count(*) FILTER (WHERE revision = 1),
-           count(*) FILTER (WHERE revision = 1 AND http_status >= 400),
-           coalesce(sum(input_tokens) FILTER (WHERE revision = 1), 0)::bigint,
-           coalesce(sum(output_tokens) FILTER (WHERE revision = 1), 0)::bigint
-      FROM (SELECT *, (admitted_at AT TIME ZONE %(zone)s)::date AS day
-              FROM ledger_usagerecord
-             WHERE admitted_at >= %(since)s AND admitted_at < %(until)s AND {SQL_CONDITION}) AS record
-     GROUP BY GROUPING SETS ((), (day), (team_id), (model_id), (key_id))
+    WITH counted AS (
+        SELECT day, team_id, model_id, key_id, connection_id, charge_nano, requests, failed, input_tokens, output_tokens
+          FROM ledger_daysum
+         WHERE %(has_sums)s AND day >= %(first_day)s AND day < %(end_day)s AND {SQL_CONDITION}
+        UNION ALL
+        SELECT (admitted_at AT TIME ZONE %(zone)s)::date, team_id, model_id, key_id, connection_id, charge_nano,
+               (revision = 1)::int, (revision = 1 AND http_status >= 400)::int,
+               CASE WHEN revision = 1 THEN input_tokens ELSE 0 END, CASE WHEN revision = 1 THEN output_tokens ELSE 0 END
+          FROM ledger_usagerecord
+         WHERE admitted_at >= %(since)s AND admitted_at < %(until)s AND {SQL_CONDITION}
+           AND settled_at >= CASE WHEN %(has_sums)s THEN (SELECT summed_until FROM ledger_daysumprogress)
+                                  ELSE '-infinity' END
+    )
+    SELECT grouping(day, team_id, model_id, key_id, connection_id), day, team_id, model_id, key_id, connection_id,
+           coalesce(sum(charge_nano), 0)::bigint, coalesce(sum(requests), 0)::bigint, coalesce(sum(failed), 0)::bigint,
+           coalesce(sum(input_tokens), 0)::bigint, coalesce(sum(output_tokens), 0)::bigint
+      FROM counted
+     GROUP BY GROUPING SETS ((), (day), (team_id), (model_id), (key_id), (connection_id))
 """  # noqa: S608 # both parts are constants
 # grouping() sets a bit for each column that is not part of the group, the first column being the highest bit.
-_TOTAL, _DAY, _TEAM, _MODEL, _KEY = 0b1111, 0b0111, 0b1011, 0b1101, 0b1110
+_TOTAL, _DAY, _TEAM, _MODEL, _KEY, _CONNECTION = 0b11111, 0b01111, 0b10111, 0b11011, 0b11101, 0b11110
 
 
 def spending(*, reach: Reach, since: datetime, until: datetime, zone: str) -> Spending:
@@ -54,13 +69,13 @@ def spending(*, reach: Reach, since: datetime, until: datetime, zone: str) -> Sp
     Raises DayDetached when a detached day has a part in it: its sums know neither local days nor people.
     """
     refuse_detached(since=since, until=until, what="This overview")
-    values: dict[str, Any] = {"since": since, "until": until, "zone": zone, **reach.sql_values()}
-    groups: dict[int, dict[object, Sum]] = {kind: {} for kind in (_TOTAL, _DAY, _TEAM, _MODEL, _KEY)}
+    groups: dict[int, dict[object, Sum]] = {kind: {} for kind in (_TOTAL, _DAY, _TEAM, _MODEL, _KEY, _CONNECTION)}
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS, values)
-        for kind, day, team_id, model_id, key_id, charge, requests, failed, read, written in cursor.fetchall():
-            member = {_TOTAL: None, _DAY: day, _TEAM: team_id, _MODEL: model_id, _KEY: key_id}[kind]
-            groups[kind][member] = Sum(
+        cursor.execute(_SUMS, _values(reach, since, until, zone))
+        for kind, day, team_id, model_id, key_id, connection_id, *sums in cursor.fetchall():
+            members = {_DAY: day, _TEAM: team_id, _MODEL: model_id, _KEY: key_id, _CONNECTION: connection_id}
+            charge, requests, failed, read, written = sums
+            groups[kind][members.get(kind)] = Sum(
                 charge_nano=charge, requests=requests, failed=failed, input_tokens=read, output_tokens=written
             )
     return Spending(
@@ -69,7 +84,23 @@ def spending(*, reach: Reach, since: datetime, until: datetime, zone: str) -> Sp
         by_team=_by_id(groups[_TEAM]),
         by_model=_by_id(groups[_MODEL]),
         by_key=_by_id(groups[_KEY]),
+        by_connection=_by_id(groups[_CONNECTION]),
     )
+
+
+def _values(reach: Reach, since: datetime, until: datetime, zone: str) -> dict[str, Any]:
+    """Return what the statement needs. There are sums of whole local days in the organisation's own zone alone."""
+    begins, ends = since.astimezone(ZoneInfo(zone)), until.astimezone(ZoneInfo(zone))
+    is_whole = begins.time() == ends.time() == time(0)
+    return {
+        "since": since,
+        "until": until,
+        "zone": zone,
+        "first_day": begins.date(),
+        "end_day": ends.date(),
+        "has_sums": is_whole and organisation(organisation_id=reach.organisation_id).zone == zone,
+        **reach.sql_values(),
+    }
 
 
 def _by_id(group: dict[object, Sum]) -> dict[int, Sum]:

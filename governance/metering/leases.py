@@ -72,6 +72,12 @@ class Lease:
         self.used_at = at
         self.pace = Pace(at)
 
+    def succeed(self, former: "Lease") -> None:
+        """Go on at the pace of the period before: the turn of a window does not change what is spent in a minute."""
+        self.pace = former.pace
+        self.typical = self.typical or former.typical
+        self.lasting = self.lasting or former.lasting
+
     @property
     def is_over(self) -> bool:
         """Whether its account's limit was lowered, and the database has granted nothing on it since."""
@@ -129,6 +135,7 @@ class LeasesInHand:
 
     def __init__(self) -> None:
         self._current: dict[Hashable, Lease] = {}
+        self._latest: dict[Hashable, Lease] = {}
         self._by_account: dict[int, Lease] = {}
 
     def __iter__(self) -> Iterator[Lease]:
@@ -159,8 +166,13 @@ class LeasesInHand:
     def take_up(self, key: Hashable, lease: Lease) -> Lease:
         """Make this the current lease of a budget; an older object for the same account goes on."""
         lease = self._by_account.setdefault(lease.account_id, lease)
+        if lease.key != key:
+            self._let_go(lease)
+            former = self._latest.get(key)
+            if former is not None:
+                lease.succeed(former)
         lease.key = key
-        self._current[key] = lease
+        self._current[key] = self._latest[key] = lease
         return lease
 
     def adopt(self, lease: Lease) -> Lease:
@@ -169,18 +181,20 @@ class LeasesInHand:
 
     def forget(self, lease: Lease) -> None:
         """Its period is over by the database's clock: another account pays now."""
-        self._current = {key: each for key, each in self._current.items() if each is not lease}
+        if self._current.get(lease.key) is lease:
+            del self._current[lease.key]
 
     def give_up(self, account_id: int) -> None:
         """Another account stands in the place of this one: its money is the books' again, and nothing is lent of it."""
         lease = self._by_account.pop(account_id, None)
         if lease is not None:
-            self.forget(lease)
+            self._let_go(lease)
             lease.available = 0
 
     def clear(self) -> None:
         """Forget everything: the books have given this process's leases up."""
         self._current.clear()
+        self._latest.clear()
         self._by_account.clear()
 
     def drop_empty(self, *, at: float) -> None:
@@ -192,7 +206,12 @@ class LeasesInHand:
         ]
         for lease in gone:
             del self._by_account[lease.account_id]
-            self.forget(lease)
+            self._let_go(lease)
+
+    def _let_go(self, lease: Lease) -> None:
+        self.forget(lease)
+        if self._latest.get(lease.key) is lease:
+            del self._latest[lease.key]
 
 
 def reserve(path: Sequence[Lease], want: int, *, at: float) -> bool:
@@ -258,13 +277,14 @@ def asks_of(pending: Pending, *, at: float, is_first: Sequence[bool]) -> list[As
         is_safe = lease.safe_from <= at < lease.safe_until
         if aside >= pending.want and is_safe:
             continue
+        typical = lease.typical or pending.want
         asks.append(
             Ask(
                 account_id=lease.account_id,
                 need=max(0, pending.least - aside),
                 short=max(0, pending.want - aside),
-                slice=lease.worth_having(at) if is_first[index] else 0,
-                typical=lease.typical or pending.want,
+                slice=max(lease.worth_having(at), TYPICAL_TIMES * typical) if is_first[index] else 0,
+                typical=typical,
                 least=pending.least,
             )
         )

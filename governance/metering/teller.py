@@ -23,6 +23,8 @@ from governance.metering.slices import Ask
 CLAIMS_AT_ONCE: Final = 64
 WAITS_SECONDS: Final = (0.03, 0.06, 0.12)
 """How long a claim waits for money in flight before it is refused as held; each time holders are asked for theirs."""
+TOP_UPS_AT_ONCE: Final = 256
+"""More leases are not filled up in one go: claims wait meanwhile. The rest has its turn after the next flush."""
 ANSWER_SECONDS: Final = 1.4
 """A claim that the books have not answered by then is refused: nothing piles up behind a database that hangs."""
 NOBODY_IS_LENT: Final = ("paused", "unguarded")
@@ -116,17 +118,20 @@ class Teller:
         async with session.granting:
             if session.is_in_doubt:
                 return
-            low = leases.low_leases(session.in_hand, at=session.clock.now())
+            low = leases.low_leases(session.in_hand, at=session.clock.now())[:TOP_UPS_AT_ONCE]
             if not low:
                 return
             async with session.connection() as connection:
-                asks = [(number, ask) for number, (_, ask) in enumerate(low)]
-                lines = await bank.grant(connection, epoch=session.epoch, asks=asks)
+                # One claim, for nothing of it can be refused: claims are served one after the other, its lines at once.
+                lines = await bank.grant(connection, epoch=session.epoch, asks=[(0, ask) for _, ask in low])
+            by_account = {lease.account_id: lease for lease, _ in low}
             for line in lines:
                 if line.outcome == "fenced":
                     session.is_in_doubt = True
+                elif line.outcome == "stale":
+                    session.in_hand.forget(by_account[line.account_id])
                 elif line.outcome == "granted":
-                    leases.top_up(low[line.claim][0], line.granted_nano, is_exact=line.is_exact)
+                    leases.top_up(by_account[line.account_id], line.granted_nano, is_exact=line.is_exact)
 
     def _queue(self, waiter: Waiter) -> None:
         if not waiter.answer.done():

@@ -14,6 +14,9 @@ class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     """One model of one vendor. Token limits in tokens, dates in UTC; None means the source does not say. `origin` says
     where this row was read, where that differs from row to row. `bounds` are the most that media can count as with this
     model, by the names in `media.py`.
+
+    The dates are the days on which the vendor announced it, let it be called as a preview, made it generally available
+    and deprecated it, and its last day. One that is announced, and not yet a preview or released, is not called.
     """
 
     provider: str
@@ -21,7 +24,10 @@ class ModelFact(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     context_tokens: int | None = None
     max_output_tokens: int | None = None
+    announced_on: date | None = None
+    preview_on: date | None = None
     released_on: date | None = None
+    deprecated_on: date | None = None
     retires_on: date | None = None
     successor: str | None = None
     origin: str = ""

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from governance.catalog import queries as catalog
+from governance.catalog.lifecycle import Stage
 from governance.catalog.models import AliasTarget, Deployment, ModelAlias
 from governance.catalog.rating import RateTable
 from governance.connections.models import Connection
@@ -24,7 +25,7 @@ from governance.plugin.routing import FIXED_ORDER, Candidate, RoutingStrategy
 from governance.policy.errors import RuleRefused
 from governance.policy.matching import Decision, may
 from governance.policy.queries import levels_of, region_rules_of
-from governance.policy.reach import SHARED_RANK, Owner, has_ended, theirs
+from governance.policy.reach import SHARED_RANK, Owner, theirs
 from governance.policy.regions import refusing
 from governance.policy.strategies import OWN_STRATEGIES
 from governance.teams.models import Team
@@ -115,7 +116,7 @@ class _Sieve:
         regional = [leg for leg in reached if self._keep(leg.target, self._why_elsewhere(leg))]
         if not regional:
             return [], "It is served nowhere in the regions where the caller's requests are kept."
-        living = [leg for leg in regional if self._keep(leg.target, self._why_ended(leg))]
+        living = [leg for leg in regional if self._keep(leg.target, self._why_unserved(leg))]
         if not living:
             return [], "Its vendor has retired it."
         tables = catalog.rate_tables(model_ids=[leg.deployment.model_id for leg in living])
@@ -141,9 +142,13 @@ class _Sieve:
         place = f"It is in {leg.region}" if leg.region else "Nobody said where it is"
         return f"{place}, and {rule.level} keeps its requests in {' or '.join(rule.regions)}."
 
-    def _why_ended(self, leg: _Leg) -> str:
-        retires_on = leg.deployment.model.retires_on
-        return f"Its vendor retired the model on {retires_on}." if has_ended(retires_on, self._at) else ""
+    def _why_unserved(self, leg: _Leg) -> str:
+        dates, today = leg.deployment.model.dates, self._at.date()
+        if dates.is_served(on=today):
+            return ""
+        if dates.stage(on=today) is Stage.ANNOUNCED:
+            return "Its vendor has only announced the model."
+        return f"Its vendor retired the model on {dates.retires_on}."
 
     def _why_unpriced(self, leg: _Leg, tables: Mapping[int, RateTable]) -> str:
         table = tables.get(leg.deployment.model_id)

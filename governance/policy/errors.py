@@ -3,6 +3,7 @@
 BadRequest
 ├── RuleRefused          a pattern that can match no alias, or a rule for nobody
 ├── GuardUnknown         no plugin offers the guard
+├── FileRefused          a file of teams, keys or budgets that cannot be loaded
 └── RateLimitRefused     what was asked of a rate limit contradicts itself
 NotFound
 └── RateLimitNotFound
@@ -19,6 +20,10 @@ class RuleRefused(BadRequest):
 
 class GuardUnknown(BadRequest):
     """No installed plugin offers a guard of that name."""
+
+
+class FileRefused(BadRequest):
+    """A file cannot be read as what it should hold, or has lines that are wrong."""
 
 
 class RateLimitRefused(BadRequest):

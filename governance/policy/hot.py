@@ -1,7 +1,7 @@
 """Policy as the request path sees it: reads every room's rows through psycopg and compiles them. No Django."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from typing import NamedTuple, cast
 from urllib.parse import quote
@@ -91,7 +91,7 @@ async def load_snapshot(
     models = await load_models(connection)
     targets = await load_targets(connection)
     prices = await load_prices(connection, model_ids=[model.id for model in models])
-    policies = {model.id: _model(model, prices.get(model.id, [])) for model in models}
+    policies = {model.id: _model(model, prices.get(model.id, []), on=at.date()) for model in models}
     connect = _Connector(providers, opener, tokens, at)
     usable = {row.id: ready for row in connections if (ready := connect(row)) is not None}
     tokens.forget_others({row.id for row in connections})
@@ -188,13 +188,13 @@ async def _load_levels(connection: AsyncConnection[TupleRow], row: KeyRow) -> tu
     return tuple(Rules(titles[level], tuple(allowed)) for level, allowed in patterns.items())
 
 
-def _model(row: ModelRow, prices: list[PriceLine]) -> ModelPolicy:
+def _model(row: ModelRow, prices: list[PriceLine], *, on: date) -> ModelPolicy:
     return ModelPolicy(
         id=row.id,
         provider=row.provider,
         name=row.name,
         max_output_tokens=row.max_output_tokens,
-        retires_on=row.retires_on,
+        dates=row.dates if row.dates.may_matter(on=on) else None,
         successor=row.successor,
         bounds=row.bounds,
         rates=RateTable(prices),

@@ -1,10 +1,9 @@
-"""Which of an alias's deployments a caller may be served by, where some are own accounts; and which have ended. Pure.
+"""Which of an alias's deployments a caller may be served by, where some are own accounts. Pure.
 
 The request path and the dry run decide with the same functions.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -75,8 +74,3 @@ def theirs(
     if leaves_own:
         return sorted(allowed, key=lambda deployment: deployment.rank)
     return [deployment for deployment in allowed if deployment.rank == min(ranks)]
-
-
-def has_ended(retires_on: date | None, at: datetime) -> bool:
-    """Return whether a vendor's last day for a model has passed (UTC)."""
-    return retires_on is not None and at.date() > retires_on

@@ -1,11 +1,12 @@
 """What the request path knows of policy: plain, immutable values, compiled once and read by every request."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 
 import msgspec
 
 from governance.budgets.hot import BudgetPolicy
+from governance.catalog.lifecycle import Dates
 from governance.catalog.rating import RateTable
 from governance.plugin.provider import ConnectionSettings, Provider, Upstream, Wire
 from governance.plugin.routing import FIXED_ORDER
@@ -20,16 +21,16 @@ from governance.prompts.hot import Storing
 
 class ModelPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """One model with all its dated prices. `max_output_tokens` is None where the catalogue does not say. `bounds` are
-    the most that media can count as with it (`governance.plugin.media`).
+    the most that media can count as with it (`governance.plugin.media`). `dates` is None where no call need know them.
     """
 
     id: int
     provider: str
     name: str
     max_output_tokens: int | None
-    retires_on: date | None
     successor: str
     rates: RateTable
+    dates: Dates | None = None
     bounds: Mapping[str, int] = {}
 
 

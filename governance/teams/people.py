@@ -17,12 +17,16 @@ Role = OrganisationRole.Role
 
 
 @transaction.atomic
-def create_person(*, actor: Actor, email: str, password: str) -> User:
-    """Make somebody who can log in. Raises NameRefused (address or password) and NameTaken."""
+def create_person(*, actor: Actor, email: str, password: str | None) -> User:
+    """Make somebody who can log in; without a password an identity provider lets them in.
+
+    Raises NameRefused (address or password) and NameTaken.
+    """
     address = email.strip().lower()
     try:
         validate_email(address)
-        validate_password(password, User(username=address, email=address))
+        if password is not None:
+            validate_password(password, User(username=address, email=address))
     except ValidationError as error:
         raise NameRefused(" ".join(str(message) for message in error.messages)) from error
     with refusing_taken(NameTaken(f"Somebody with the address {address} is there already.")):

@@ -10,7 +10,14 @@ from governance.console.urls import urlpatterns
 from tests.browser.conftest import Visitor
 from tests.console.demo import PASSWORD, Company
 
-NO_PAGES = {"overview_figures", "budget_request_withdraw", "recipient_test", "audit_export", "statement_download"}
+NO_PAGES = {
+    "overview_figures",
+    "requests_rows",
+    "budget_request_withdraw",
+    "recipient_test",
+    "audit_export",
+    "statement_download",
+}
 """Addresses that answer with a part of a page, a redirection or a file."""
 _EMPTY = (
     "",
@@ -96,6 +103,12 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "invitation-new": "/people/invite/",
         "tokens": "/tokens/",
         "token-new": "/tokens/new/",
+        "identity-providers": "/people/providers/",
+        "identity-provider-new": "/people/providers/new/oidc/",
+        "saml-provider-new": "/people/providers/new/saml/",
+        "identity-provider": f"/people/providers/{company.provider_id}/",
+        "provisioning": "/people/provisioning/",
+        "group-rule-new": "/people/groups/new/",
         "statements": "/statements/",
         "alerts": "/alerts/",
         "recipient-new": "/alerts/recipients/new/",
@@ -140,6 +153,7 @@ def _governing_pages(company: Company) -> dict[str, str]:
         "member-add": f"{team}/members/new/",
         "member-change": f"{team}/members/{company.people['developer'].pk}/",
         **{f"team-{what}": f"{team}/{what}/" for what in ("change", "archive", "regions", "guard", "cache", "prompts")},
+        "load": "/load/budgets/",
         "keys": "/keys/",
         "key": f"/keys/{key}/",
         "key-new": "/keys/new/",

@@ -167,6 +167,8 @@ def test_the_same_hours_have_the_same_text_and_words_for_people() -> None:
         "Mon, Tue, Wed, Thu, Fri 09:00-12:00, 14:00-18:00 Asia/Shanghai, but not on public holidays"
     )
     assert (text_of(None), hours_in_words("")) == ("", "")
+    weekend = PriceHours(zone="Asia/Shanghai", weekdays=(6, 7), windows=(("09:00", "12:00"),))
+    assert hours_in_words(text_of(weekend)) == "Sat, Sun 09:00-12:00 Asia/Shanghai"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,8 @@ def test_the_same_hours_have_the_same_text_and_words_for_people() -> None:
         ({"windows": (("22:00", "02:00"),)}, "22:00 to 02:00 is no window"),
         ({"windows": (("9:00", "12:00"),)}, "is no window"),
         ({"windows": (("24:00", "24:00"),)}, "is no window"),
+        ({"windows": (("09:00", "09:00"),)}, "is no window"),
+        ({"weekdays": (1, 8)}, "from 1 for Monday to 7 for Sunday"),
     ],
 )
 def test_hours_that_cannot_be_are_refused(fields: dict[str, object], sentence: str) -> None:

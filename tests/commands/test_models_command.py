@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from governance.audit.models import AuditEvent
 from governance.catalog.hours import text_of
-from governance.catalog.models import Price
+from governance.catalog.models import LanguageModel, Price
 from governance.connections.models import Connection
 from governance.plugin import PriceHours
 from tests.support.finance_world import make_world
@@ -47,6 +47,12 @@ def test_every_price_is_shown_with_the_hours_at_which_it_holds() -> None:
     price.save(force_insert=True)
     shown = {row["hours"] for row in _run("prices", "openai_compatible/llama-4") if row["token_class"] == "input"}
     assert shown == {None, "Sat, Sun 09:00-12:00 Asia/Shanghai"}
+
+
+def test_a_model_says_where_in_its_life_it_is() -> None:
+    LanguageModel.objects.update(preview_on="2026-05-01", released_on="2099-01-31")
+    (row,) = _run("list", "--aliases")
+    assert (row["lifecycle"], row["dates"]) == ("preview", {"preview_on": "2026-05-01", "released_on": "2099-01-31"})
 
 
 def test_a_fallback_is_the_last_of_an_alias() -> None:

@@ -20,3 +20,4 @@ def test_finance_and_alerts_are_scheduled() -> None:
     assert schedule["compare_vendor_costs"] == crontab(minute=25)
     assert schedule["keep_prompts_in_order"] == crontab(hour=0, minute=50)
     assert schedule["make_coming_partitions"] == crontab(hour=0, minute=40)
+    assert (schedule["sum_up_days"], schedule["prove_day_sums"]) == (60.0, crontab(hour=1, minute=10))

@@ -27,6 +27,7 @@ from governance.chargeback.models import Statement
 from governance.connections.models import Connection
 from governance.core.windows import Window, WindowKind
 from governance.identity.invitations import Wish, invite
+from governance.identity.models import GroupRule, IdentityProvider, ScimToken
 from governance.keys.models import KeySecret, KeyUse, VirtualKey
 from governance.ledger.models import Entry, LedgerAccount, Posting, UsageRecord
 from governance.metering.models import Attempt, Worker
@@ -64,6 +65,9 @@ class Company:
     rule_id: int | None = None
     recipient_id: int | None = None
     invitation_id: int | None = None
+    provider_id: int | None = None
+    group_rule_id: int | None = None
+    scim_token_id: int | None = None
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**6)))
 
     def person(self, name: str) -> User:
@@ -111,6 +115,25 @@ def _add_invitation(company: Company) -> None:
         ),
     )
     company.invitation_id = invitation.pk
+    company.provider_id = IdentityProvider.objects.create(
+        organisation=company.organisation,
+        kind=IdentityProvider.Kind.OIDC,
+        slug=f"okta-{company.organisation.pk}",
+        name="Acme Okta",
+        issuer="https://acme.okta.example",
+        client_id="bursar",
+        domains=["acme.example"],
+    ).pk
+    company.scim_token_id = ScimToken.objects.create(
+        organisation=company.organisation,
+        name="Entra ID",
+        public_id=f"{company.organisation.pk:012d}",
+        digest=bytes(32),
+        created_at=NOW,
+    ).pk
+    company.group_rule_id = GroupRule.objects.create(
+        organisation=company.organisation, group="llm-finance", role=Role.FINANCE
+    ).pk
 
 
 def _add_people(company: Company) -> None:

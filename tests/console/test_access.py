@@ -25,6 +25,7 @@ MATRIX = {
     "overview": OF_ALL,
     "overview_figures": OF_ALL,
     "requests": OF_ALL,
+    "requests_rows": OF_ALL,
     "request": OF_ALL | {"developer": 404},
     "request_settle": {"admin": 200, "finance": 403, "auditor": 403, "owner": 404, "developer": 404, "outsider": 403},
     "request_prompt": OF_ALL | {"finance": 403, "auditor": 403, "developer": 404},
@@ -54,6 +55,7 @@ MATRIX = {
     "rate_limit_create": OF_BUDGETS,
     "rate_limit_amount": OF_BUDGETS,
     "rate_limit_retire": OF_BUDGETS,
+    "load": OF_ADMINS,
     "keys": OF_ALL,
     "key": OF_ALL | {"developer": 404},
     "key_issue": OF_ISSUERS,
@@ -66,6 +68,14 @@ MATRIX = {
     "person": OF_ADMINS | {"auditor": 200},
     **dict.fromkeys(("person_rights", "person_activity", "person_log_out", "person_second_factor"), OF_ADMINS),
     "sign_in_rules": OF_ADMINS,
+    "identity_providers": OF_ADMINS | {"auditor": 200},
+    "identity_provider_create": OF_ADMINS,
+    "identity_provider": OF_ADMINS,
+    "provisioning": OF_ADMINS,
+    "provisioning_revoke": dict.fromkeys(OF_ALL, 405),
+    "group_rule_create": OF_ADMINS,
+    "group_rule_remove": dict.fromkeys(OF_ALL, 405),
+    "person_unlink": OF_ADMINS,
     "invitation_create": OF_ADMINS,
     "invitation_renew": dict.fromkeys(OF_ALL, 405),
     "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
@@ -98,6 +108,9 @@ MATRIX = {
 }
 
 
+POSTED = {name for name, answers in MATRIX.items() if set(answers.values()) == {405}}
+
+
 def _address(name: str, company: Company) -> str:
     key = company.keys["search-production"]
     record = company.latest_record(key="search-production")
@@ -107,6 +120,7 @@ def _address(name: str, company: Company) -> str:
         "overview": "/",
         "overview_figures": "/overview/figures/",
         "requests": "/requests/",
+        "requests_rows": "/requests/rows/",
         "request": f"/requests/{record.attempt_id}/",
         "request_settle": f"/requests/{company.suspense_id}/settle/",
         "request_prompt": f"/requests/{record.attempt_id}/prompt/",
@@ -131,6 +145,7 @@ def _address(name: str, company: Company) -> str:
         "rate_limit_create": "/limits/new/",
         "rate_limit_amount": f"/limits/{company.limits['Search, a day'].pk}/amount/",
         "rate_limit_retire": f"/limits/{company.limits['Search, a day'].pk}/retire/",
+        "load": "/load/keys/",
         "keys": "/keys/",
         "key": f"/keys/{key.pk}/",
         "key_issue": "/keys/new/",
@@ -162,6 +177,14 @@ def _addresses_of_people(company: Company) -> dict[str, str]:
         "person_log_out": f"{person}/log-out/",
         "person_second_factor": f"{person}/second-factor/",
         "sign_in_rules": "/people/rules/",
+        "identity_providers": "/people/providers/",
+        "identity_provider_create": "/people/providers/new/oidc/",
+        "identity_provider": f"/people/providers/{company.provider_id}/",
+        "provisioning": "/people/provisioning/",
+        "provisioning_revoke": f"/people/provisioning/{company.scim_token_id}/revoke/",
+        "group_rule_create": "/people/groups/new/",
+        "group_rule_remove": f"/people/groups/{company.group_rule_id}/remove/",
+        "person_unlink": f"{person}/unlink/",
         "invitation_create": "/people/invite/",
         "invitation_renew": f"/people/invitations/{company.invitation_id}/renew/",
         "invitation_withdraw": f"/people/invitations/{company.invitation_id}/withdraw/",
@@ -238,6 +261,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 43
+    assert len(objects) == 47
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

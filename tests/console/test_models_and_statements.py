@@ -17,7 +17,9 @@ def test_models_on_offer_show_their_price_now(company: Company, log_in: LogIn) -
 
 
 def test_a_model_that_no_connection_offers_is_in_the_whole_catalogue_only(company: Company, log_in: LogIn) -> None:
-    LanguageModel.objects.create(provider="elsewhere", name="far-away", title="Far away", retires_on=NOW.date())
+    LanguageModel.objects.create(
+        provider="elsewhere", name="far-away", title="Far away", retires_on=NOW.date() - timedelta(days=1)
+    )
     client = log_in("admin")
 
     assert "far-away" not in client.get("/models/").content.decode()

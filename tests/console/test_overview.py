@@ -87,5 +87,20 @@ def test_the_whole_page_asks_the_database_a_fixed_number_of_times(
     busy_company: Company, log_in: LogIn, django_assert_max_num_queries: object
 ) -> None:
     client = log_in("admin")
-    with django_assert_max_num_queries(25):  # type: ignore[operator] # pytest-django's context manager
+    with django_assert_max_num_queries(28):  # type: ignore[operator] # pytest-django's context manager
         client.get("/")
+
+
+def test_the_pace_the_movers_and_the_vendors_of_today_are_told(busy_company: Company) -> None:
+    last_month = NOW.replace(month=10, day=3)
+    for _ in range(2):
+        book(busy_company, Call(key="lab", model="falcon-large", at=last_month, read=90_000_000, written=0))
+    book(busy_company, Call(key="lab", model="falcon-large", at=NOW.replace(month=10, day=29), read=9**9, written=0))
+    page = overview(viewer=_viewer(busy_company, "admin"), now=NOW)
+
+    assert page.forecast_nano is not None and page.forecast_nano > page.total.charge_nano
+    research = next(mover for mover in page.movers if mover.name == "research")
+    assert research.before_nano == 450 * 10**9, "what came after the same day of the month is left out"
+    assert research.change_nano < 0
+    (vendor,) = page.vendors
+    assert (vendor.name, vendor.total.requests) == ("sandbox", page.days[-1].total.requests)

@@ -59,7 +59,7 @@ def test_a_filter_that_makes_no_sense_says_so(busy_company: Company, log_in: Log
 def test_a_foreign_key_in_the_filter_shows_nothing_of_it(busy_company: Company, log_in: LogIn) -> None:
     text = log_in("developer").get("/requests/", {"key": busy_company.keys["lab"].pk}).content.decode()
 
-    assert "Select a valid choice" in text
+    assert "There is no such key" in text
     assert "research" not in text
 
 
@@ -179,3 +179,16 @@ def test_an_estimate_shows_what_stays_held_and_is_settled_at_what_the_call_cost_
     assert "This is an estimate of what was seen" not in answer and "Revision 2" in answer
     account = Account.objects.get(budget=company.budgets["Lab key"])
     assert (account.settled_nano, account.held_nano) == (250_000_000, 0)
+
+
+def test_a_request_is_found_by_its_id_and_the_newest_rows_come_alone(busy_company: Company, log_in: LogIn) -> None:
+    client, record = log_in("admin"), busy_company.latest_record(key="lab")
+    for wanted in (record.request_id, record.attempt_id):
+        page = client.get("/requests/", {"q": str(wanted)}).content.decode()
+        assert re.findall(r"/requests/([0-9a-f-]{36})/", page) == [str(record.attempt_id)]
+    assert "This is no id" in client.get("/requests/", {"q": "no id"}).content.decode()
+    for named in ("lab", f"bsr_demo{busy_company.keys['lab'].pk:08d}", str(busy_company.keys["lab"].pk)):
+        rows = client.get("/requests/rows/", {"key": named, "follow": "1"}).content.decode()
+        assert "<h1>" not in rows and str(record.attempt_id) in rows and "chat-app" not in rows
+    page = client.get("/requests/", {"follow": "1", "key": "lab"}).content.decode()
+    assert "Stop following" in page and 'hx-get="/requests/rows/?follow=1&amp;key=lab"' in page

@@ -55,6 +55,7 @@ def test_a_negative_cost_is_refused() -> None:
 
 def test_whole_dollars_show_two_places_and_small_change_shows_all() -> None:
     assert [usd_text(nano) for nano in (0, 10**9, 1, 1_500_000_000)] == ["0.00", "1.00", "0.000000001", "1.50"]
+    assert [usd_text(nano) for nano in (-1_500_000_000, Decimal(100_000_000))] == ["-1.50", "0.10"]
 
 
 @pytest.mark.parametrize(("text", "complaint"), [("abc", "'abc' is not a decimal"), ("NaN", "'NaN' is not a finite")])

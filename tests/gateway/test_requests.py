@@ -99,6 +99,25 @@ async def test_a_retired_model_names_its_successor(served: Served, world: World,
     assert "Use tiny instead" in error["message"]
 
 
+async def test_an_announced_model_says_when_it_comes_and_is_not_listed(
+    served: Served, world: World, vendor: Vendor, key: str
+) -> None:
+    world.add_model("soon", announced_on="2026-11-01", preview_on="2099-01-31", released_on="2099-03-01")
+    world.add_model("someday", announced_on="2026-11-01")
+    await served.catch_up(world)
+    messages = []
+    for name in ("soon", "someday"):
+        status, error = await _refused(served, key, json.dumps(question() | {"model": name}).encode())
+        assert (status, error["code"], error["param"]) == (404, "model_not_released", "model")
+        messages.append(error["message"])
+    assert "releases it as a preview on 2099-01-31" in messages[0]
+    assert "was announced on 2026-11-01, and its vendor has named no day" in messages[1]
+    assert vendor.calls == []
+    async with served.client(key) as client:
+        listed = (await client.get("/v1/models")).json()["data"]
+    assert [(model["id"], model["shutdown_date"]) for model in listed] == [("tiny", None)]
+
+
 async def test_what_has_no_known_bound_is_refused(served: Served, world: World, vendor: Vendor, key: str) -> None:
     image = [{"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}]
     body = {"model": "tiny", "messages": [{"role": "user", "content": image}]}

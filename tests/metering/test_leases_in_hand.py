@@ -235,6 +235,38 @@ def test_leases_in_hand_are_found_by_budget_as_long_as_their_period_lasts() -> N
     assert in_hand.adopt(lease) is in_hand.of_account(1) is lease
 
 
+def test_the_turn_of_a_window_keeps_the_pace_of_its_budget() -> None:
+    in_hand = LeasesInHand()
+    former = in_hand.take_up("team", Lease(1, starts_at=0, ends_at=60, at=0))
+    former.pace.add(900, at=50)
+    former.typical, former.lasting = 70, 1.5
+    in_hand.forget(former)
+    lease = in_hand.take_up("team", Lease(2, starts_at=60, ends_at=120, at=60))
+    assert (lease.worth_having(60), lease.typical, lease.lasting, lease.available) == (900, 70, 1.5, 0)
+    leases.settle([former], reserved=0, charge=40, at=60)
+    assert lease.worth_having(60) == 940
+    other = in_hand.take_up("key", Lease(3, starts_at=60, ends_at=120, at=60))
+    assert other.worth_having(60) == 0
+    in_hand.drop_empty(at=former.ends_at + leases.KEPT_SECONDS)
+    assert in_hand.current("team", at=100) is lease
+
+
+def test_a_lease_whose_budget_is_known_by_another_name_is_found_by_that_alone() -> None:
+    in_hand = LeasesInHand()
+    lease = in_hand.take_up("before", Lease(1, starts_at=0, ends_at=60, at=0))
+    assert in_hand.take_up("after", Lease(1, starts_at=0, ends_at=60, at=0)) is lease
+    assert (in_hand.current("before", at=1), in_hand.current("after", at=1)) == (None, lease)
+    in_hand.give_up(1)
+    assert in_hand.current("after", at=1) is None
+
+
+def test_the_first_claim_asks_for_as_much_as_a_few_of_its_kind_need() -> None:
+    pending = Pending([Lease(1, starts_at=0, ends_at=DAY, at=0)], want=70, least=50)
+    leases.queue_up(pending)
+    (first,) = leases.asks_of(pending, at=20, is_first=[True])
+    assert (first.need, first.short, first.slice, first.typical) == (50, 70, 4 * 70, 70)
+
+
 def test_what_is_withheld_cannot_be_reserved() -> None:
     lease = lease_with(100)
     lease.in_flight = 5
@@ -312,6 +344,10 @@ def test_only_empty_leases_that_are_over_or_long_unused_are_dropped() -> None:
     assert list(in_hand) == [full, unused]
     assert in_hand.current("over", at=49) is None
     assert over.is_empty
+    over.pace.add(500, at=50)
+    assert in_hand.take_up("over", Lease(4, starts_at=50, ends_at=DAY, at=50)).worth_having(50) == 0
+    assert in_hand.of_account(4) is in_hand.current("over", at=60)
+    in_hand.give_up(4)
     in_hand.drop_empty(at=leases.FORGET_SECONDS)
     assert list(in_hand) == [full, unused]
     in_hand.drop_empty(at=leases.FORGET_SECONDS + 0.1)
@@ -342,6 +378,18 @@ def test_at_the_first_safe_instant_nothing_is_asked_for_what_is_there() -> None:
     leases.put_aside(pending)
     asked = [leases.asks_of(pending, at=at, is_first=[True]) for at in (lease.safe_from, DAY - leases.GUARD_SECONDS)]
     assert [len(asks) for asks in asked] == [0, 1]
+
+
+def test_what_comes_free_is_wanted_back_by_an_exact_account_and_by_one_over_its_limit() -> None:
+    usual, exact, over = lease_with(0), lease_with(0), lease_with(0)
+    exact.is_exact = True
+    over.lower()
+    assert [leases.is_wanted_back(path) for path in ([usual], [usual, exact], [over, usual], [])] == [
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 def in_use(available: int, *, typical: int = 50, at: float = 100) -> Lease:

@@ -77,6 +77,8 @@ def test_the_pace_counts_a_minute_and_fades_the_one_before() -> None:
     assert pace.nano(at=90) == 100 + 600
     assert pace.nano(at=119.999) == 100
     assert pace.nano(at=120) == 100
+    pace.add(40, at=120)
+    assert pace.nano(at=150) == 40 + 50
 
 
 def test_the_pace_of_long_ago_is_forgotten() -> None:

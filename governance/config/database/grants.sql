@@ -36,8 +36,9 @@ DECLARE
     people text := 'teams_user';
     -- Changed by SQL functions alone; the console may set an account's limit and when its last increase ends.
     by_functions text[] := ARRAY[
-        'budgets_account', 'ledger_dayaccountsum', 'ledger_dayentrysum', 'ledger_dayusagesum', 'ledger_detached_now',
-        'ledger_detachedday', 'ledger_entry', 'ledger_ledgeraccount', 'ledger_posting', 'ledger_reattachedday',
+        'budgets_account', 'ledger_dayaccountsum', 'ledger_dayentrysum', 'ledger_daysum', 'ledger_daysumprogress',
+        'ledger_dayusagesum', 'ledger_detached_now', 'ledger_detachedday',
+        'ledger_entry', 'ledger_ledgeraccount', 'ledger_posting', 'ledger_reattachedday',
         'ledger_usagerecord', 'metering_allotment', 'metering_allowance', 'metering_attempt', 'metering_durableline',
         'metering_durablereservation', 'metering_lease', 'metering_overrun', 'metering_timeline', 'metering_worker'
     ];

@@ -1,17 +1,24 @@
 """What the pages of models and prices show. Read only: prices come from books, never from here."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.db.models import Q
 
+from governance.catalog.lifecycle import Stage
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price, PriceBook
 from governance.catalog.queries import price_history, prices_in_force
 from governance.viewing.explanation import CLASS_WORDS
 from governance.viewing.viewer import Viewer
 
-_SOON = timedelta(days=90)
+_STAGES = {
+    Stage.ANNOUNCED: ("Announced", "near"),
+    Stage.PREVIEW: ("Preview", "good"),
+    Stage.AVAILABLE: ("Available", "good"),
+    Stage.DEPRECATED: ("Deprecated", "near"),
+    Stage.RETIRED: ("Retired", "over"),
+}
 _ORDER = {name: rank for rank, name in enumerate(CLASS_WORDS)}
 
 
@@ -136,11 +143,7 @@ def _aliases(viewer: Viewer, models: list[LanguageModel]) -> dict[int, list[str]
 
 
 def _lifecycle(model: LanguageModel, today: date) -> tuple[str, str]:
-    if model.retires_on is None:
-        return "Available", "good"
-    if model.retires_on <= today:
-        return "Retired", "over"
-    return ("Retires soon", "near") if model.retires_on - today <= _SOON else ("Available", "good")
+    return _STAGES[model.dates.stage(on=today)]
 
 
 def _price_line(price: Price, now: datetime, *, is_counting: bool, book: PriceBook | None) -> PriceLine:

@@ -1,8 +1,8 @@
 """What the overview shows: this month's spend, who and what it went to, and which budgets are near their limit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils.safestring import SafeString
@@ -13,12 +13,14 @@ from governance.console.pages.budgets import BudgetLine, budget_lines
 from governance.console.viewer import Viewer
 from governance.core.windows import Period, Window, WindowKind
 from governance.keys.models import VirtualKey
+from governance.ledger.errors import DayDetached
 from governance.ledger.spending import Spending, Sum, spending
 from governance.metering.queries import Suspense, suspense_total
 from governance.teams.models import Team
 
 _TOP = 6
 _NEAREST = 5
+_TICK = timedelta(microseconds=1)
 _SMALLEST_SCALE_NANO = 10**6
 
 
@@ -41,6 +43,42 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mover:
+    """A team or model whose spend changed: this month so far, and in the same days of the month before."""
+
+    kind: str
+    name: str
+    now_nano: int
+    before_nano: int
+
+    @property
+    def change_nano(self) -> int:
+        """More, or less if negative."""
+        return self.now_nano - self.before_nano
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendorLine:
+    """How calls through one connection went today."""
+
+    name: str
+    provider: str
+    total: Sum
+
+    @property
+    def state(self) -> str:
+        """One of good, near (one call in a hundred failed) and over (one in ten)."""
+        if self.total.failed * 10 >= self.total.requests:
+            return "over"
+        return "near" if self.total.failed * 100 >= self.total.requests else "good"
+
+    @property
+    def failed_share(self) -> str:
+        """The share of failed calls in words."""
+        return amounts.percent(self.total.failed, self.total.requests) if self.total.failed else "none"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overview:
     """The whole page."""
 
@@ -55,6 +93,9 @@ class Overview:
     teams: list[Row]
     models: list[Row]
     keys: list[Row]
+    forecast_nano: int | None
+    movers: list[Mover]
+    vendors: list[VendorLine]
 
     @property
     def total_tokens(self) -> str:
@@ -82,6 +123,66 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
         teams=_ranking(spent.by_team, _team_names(spent.by_team)),
         models=_ranking(spent.by_model, _model_names(spent.by_model)),
         keys=_ranking(spent.by_key, _key_names(spent.by_key)),
+        forecast_nano=_forecast(month, spent.total.charge_nano, now),
+        movers=_movers(viewer, month, spent, now),
+        vendors=_vendors(viewer, now),
+    )
+
+
+def _forecast(month: Period, spent_nano: int, now: datetime) -> int | None:
+    """Return what the whole month comes to at the pace so far; None on its first day, which says too little."""
+    elapsed, whole = (now - month.starts_at) // _TICK, (month.ends_at - month.starts_at) // _TICK
+    return spent_nano * whole // elapsed if now - month.starts_at >= timedelta(days=1) else None
+
+
+def _movers(viewer: Viewer, month: Period, spent: Spending, now: datetime) -> list[Mover]:
+    """Return whose spend changed most against the same days of the month before; today counts as far as it went."""
+    zone = ZoneInfo(viewer.organisation.zone)
+    before = Window(kind=WindowKind.MONTH, zone=viewer.organisation.zone).period_at(month.starts_at - timedelta(days=1))
+    days = now.astimezone(zone).day
+    first = before.starts_at.astimezone(zone).date()
+    until = min(datetime.combine(first + timedelta(days=days), time(0), tzinfo=zone), before.ends_at)
+    try:
+        former = spending(reach=viewer.reach, since=before.starts_at, until=until, zone=viewer.organisation.zone)
+    except DayDetached:
+        return []
+    found = [
+        *_changes("Team", spent.by_team, former.by_team, _team_names),
+        *_changes("Model", spent.by_model, former.by_model, _model_names),
+    ]
+    return sorted(found, key=lambda mover: -abs(mover.change_nano))[:_TOP]
+
+
+def _changes(
+    kind: str,
+    now: Mapping[int, Sum],
+    before: Mapping[int, Sum],
+    names_of: Callable[[Mapping[int, Sum]], Mapping[int, tuple[str, str]]],
+) -> list[Mover]:
+    changed = {
+        member: (now.get(member, Sum()).charge_nano, before.get(member, Sum()).charge_nano)
+        for member in {*now, *before}
+    }
+    moved = {member: sums for member, sums in changed.items() if sums[0] != sums[1]}
+    names = names_of(dict.fromkeys(moved, Sum()))
+    return [
+        Mover(kind=kind, name=names.get(member, (f"#{member}", ""))[0], now_nano=sums[0], before_nano=sums[1])
+        for member, sums in moved.items()
+    ]
+
+
+def _vendors(viewer: Viewer, now: datetime) -> list[VendorLine]:
+    zone = viewer.organisation.zone
+    today = Window(kind=WindowKind.DAY, zone=zone).period_at(now)
+    sums = spending(reach=viewer.reach, since=today.starts_at, until=today.ends_at, zone=zone).by_connection
+    names = {row.pk: row for row in viewer.organisation.connections.all()}
+    return sorted(
+        (
+            VendorLine(name=names[pk].name, provider=names[pk].provider, total=total)
+            for pk, total in sums.items()
+            if pk in names and total.requests
+        ),
+        key=lambda line: (-line.total.failed, -line.total.requests, line.name),
     )
 
 

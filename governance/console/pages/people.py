@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.db.models import QuerySet
 
 from governance.console.viewer import Viewer
 from governance.identity.invitations import open_invitations
 from governance.identity.models import Invitation
+from governance.identity.queries import people_of
 from governance.identity.sessions import sessions_of
 from governance.keys.models import VirtualKey
 from governance.teams.models import Membership, User
-from governance.teams.queries import people_of
 
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -35,6 +36,7 @@ class PersonPage:
     line: PersonLine
     sessions: list[UserSession]
     key_count: int
+    links: list[SocialAccount]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,12 @@ def person_page(*, viewer: Viewer, user_id: int) -> PersonPage | None:
     if not lines:
         return None
     keys = VirtualKey.objects.filter(user_id=user_id, organisation=viewer.organisation, revoked_at=None)
-    return PersonPage(line=lines[0], sessions=sessions_of(user_id=user_id), key_count=keys.count())
+    return PersonPage(
+        line=lines[0],
+        sessions=sessions_of(user_id=user_id),
+        key_count=keys.count(),
+        links=list(SocialAccount.objects.filter(user_id=user_id).order_by("provider")),
+    )
 
 
 def invitation_lines(*, viewer: Viewer, now: datetime) -> list[InvitationLine]:

@@ -12,7 +12,7 @@ from governance.console.pages.people import PersonPage, invitation_lines, person
 from governance.console.viewer import Viewer, for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
-from governance.identity import people, sessions
+from governance.identity import arrivals, people, sessions
 from governance.teams.models import User
 
 
@@ -116,6 +116,24 @@ def second_factor(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpRes
             messages.success(request, f"{page.line.person.email} logs in with the password alone, and adds a new one.")
             return redirect("person", user_id=user_id)
     return render(request, "console/person_second_factor.html", {"form": form, "page": page, "viewer": viewer})
+
+
+@require_http_methods(["GET", "POST"])
+@for_viewer
+def unlink(request: HttpRequest, viewer: Viewer, user_id: int) -> HttpResponse:
+    """Ask, then forget as whom identity providers know somebody."""
+    page = _changeable(viewer, user_id)
+    form = ReasonForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        arrivals.unlink(
+            actor=viewer.actor,
+            organisation_id=viewer.organisation.pk,
+            user_id=user_id,
+            reason=form.cleaned_data["reason"],
+        )
+        messages.success(request, f"{page.line.person.email} is not known to any identity provider now.")
+        return redirect("person", user_id=user_id)
+    return render(request, "console/person_unlink.html", {"form": form, "page": page, "viewer": viewer})
 
 
 @require_http_methods(["GET", "POST"])

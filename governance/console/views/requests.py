@@ -24,14 +24,28 @@ from governance.viewing.explanation import explanation
 @require_safe
 @for_viewer
 def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """List the newest requests that match the filter."""
+    """List the newest requests that match the filter; with `?follow=1` new ones come by themselves."""
     form = RequestFilterForm(request.GET, viewer=viewer)
     page = requests_page(viewer=viewer, wanted=form.wanted(), cursor=request.GET.get("after", ""))
-    query = request.GET.copy()
-    query["after"] = page.next_cursor
-    context = {"page": page, "form": form, "viewer": viewer, "next_query": query.urlencode()}
+    following, toggled = request.GET.copy(), request.GET.copy()
+    following["after"] = page.next_cursor
+    following.pop("follow", None)
+    is_followed = page.is_first and toggled.pop("follow", None) is not None
+    if not is_followed:
+        toggled["follow"] = "1"
+    context = {"page": page, "form": form, "viewer": viewer, "next_query": following.urlencode()}
+    context |= {"is_followed": is_followed, "toggle_query": toggled.urlencode(), "query": request.GET.urlencode()}
     context["is_filtered"] = any(request.GET.get(name) for name in form.fields)
     return render(request, "console/requests.html", context)
+
+
+@require_safe
+@for_viewer
+def rows(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """Show the newest rows alone, for htmx."""
+    form = RequestFilterForm(request.GET, viewer=viewer)
+    page = requests_page(viewer=viewer, wanted=form.wanted(), cursor="")
+    return render(request, "console/parts/request_rows.html", {"page": page, "viewer": viewer})
 
 
 @require_safe

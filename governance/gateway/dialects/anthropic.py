@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Iterable
+from datetime import date
 
 import msgspec
 
+from governance.catalog.lifecycle import Dates
 from governance.core.errors import BursarError
 from governance.gateway.dialects.dialect import refusal_headers
 from governance.gateway.exchange import JSON, Headers
@@ -59,13 +61,18 @@ class AnthropicDialect:
 
 def _model(alias: AliasPolicy) -> dict[str, object]:
     model = alias.deployments[0].model if alias.deployments else None
-    retires_on = model.retires_on if model is not None else None
+    dates = (model.dates if model is not None else None) or Dates()
     return {
         "type": "model",
         "id": alias.name,
         "display_name": alias.name,
         "created_at": alias.created_at,
-        "lifecycle": "active" if retires_on is None else "deprecated",
-        "retires_at": None if retires_on is None else f"{retires_on}T00:00:00Z",
+        "lifecycle": "active" if dates.closes_from is None else "deprecated",
+        "deprecated_at": _midnight(dates.deprecated_on),
+        "retires_at": _midnight(dates.retires_on),
         "max_tokens": None if model is None else model.max_output_tokens,
     }
+
+
+def _midnight(day: date | None) -> str | None:
+    return None if day is None else f"{day}T00:00:00Z"

@@ -15,7 +15,7 @@ _TYPES = {
     403: "permission_error",
     429: "rate_limit_error",
 }
-_ABOUT_MODEL = frozenset({"model_unknown", "model_not_allowed", "model_retired"})
+_ABOUT_MODEL = frozenset({"model_unknown", "model_not_allowed", "model_retired", "model_not_released"})
 
 
 class OpenAIDialect:
@@ -47,5 +47,12 @@ def said(error: BursarError, *, field: str | None = None) -> dict[str, str | Non
 
 
 def _model(alias: AliasPolicy) -> dict[str, object]:
-    owner = alias.deployments[0].model.provider if alias.deployments else "bursar"
-    return {"id": alias.name, "object": "model", "created": int(alias.created_at.timestamp()), "owned_by": owner}
+    model = alias.deployments[0].model if alias.deployments else None
+    retires_on = model.dates.retires_on if model is not None and model.dates is not None else None
+    return {
+        "id": alias.name,
+        "object": "model",
+        "created": int(alias.created_at.timestamp()),
+        "owned_by": model.provider if model is not None else "bursar",
+        "shutdown_date": retires_on,
+    }

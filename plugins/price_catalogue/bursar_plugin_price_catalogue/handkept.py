@@ -20,7 +20,10 @@ class _Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     origin: str
     context_tokens: int | None = None
     max_output_tokens: int | None = None
+    announced_on: date | None = None
+    preview_on: date | None = None
     released_on: date | None = None
+    deprecated_on: date | None = None
     retires_on: date | None = None
     successor: str | None = None
     places: tuple[str, ...] = ("",)
@@ -90,7 +93,10 @@ def _models(row: _Model, origins: dict[str, str]) -> Iterable[ModelFact]:
             title=f"{row.title} ({place.rstrip('.')})" if place else row.title,
             context_tokens=row.context_tokens,
             max_output_tokens=row.max_output_tokens,
+            announced_on=row.announced_on,
+            preview_on=row.preview_on,
             released_on=row.released_on,
+            deprecated_on=row.deprecated_on,
             retires_on=row.retires_on,
             successor=place + row.successor if row.successor else None,
             origin=origins[row.origin],

@@ -56,6 +56,18 @@ def test_the_sandbox_costs_one_and_two_dollars_per_million() -> None:
     assert prices == {TokenClass.INPUT: Decimal("1.00"), TokenClass.OUTPUT: Decimal("2.00")}
 
 
+@pytest.mark.parametrize(("model", "usd"), [("text-embedding-3-small", "0.02"), ("text-embedding-3-large", "0.13")])
+def test_a_batch_of_embeddings_costs_half(model: str, usd: str) -> None:
+    """The standard price stands beside it: the source that prices a model prices all of it."""
+    prices = {
+        (price.service_tier, price.token_class): price.usd_per_million
+        for price in HandKept().read(providers=["openai"]).prices
+        if price.model == model
+    }
+    standard = Decimal(usd)
+    assert prices == {("standard", TokenClass.INPUT): standard, ("batch", TokenClass.INPUT): standard / 2}
+
+
 def test_a_retired_model_names_its_successor_and_its_day() -> None:
     retired = {
         model.name: model for model in HandKept().read(providers=["gemini"]).models if model.retires_on is not None

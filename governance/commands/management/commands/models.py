@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from django.core.management.base import CommandParser
 from django.db import transaction
 
@@ -320,7 +321,8 @@ def _model_facts(model: LanguageModel, prices: list[Price]) -> dict[str, Any]:
         "context_tokens": model.context_tokens,
         "max_output_tokens": model.max_output_tokens,
         "bounds": model.bounds,
-        "retires_on": model.retires_on.isoformat() if model.retires_on else None,
+        "lifecycle": model.dates.stage(on=utc_now().date()),
+        "dates": {name: day.isoformat() for name, day in msgspec.structs.asdict(model.dates).items() if day},
     }
 
 
