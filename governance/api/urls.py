@@ -6,6 +6,7 @@ from governance.api import reference
 from governance.api.resources import (
     alerts,
     allowing,
+    audit,
     budgets,
     connections,
     increases,
@@ -85,6 +86,7 @@ ADDRESSES = {
     "recipients/<int:recipient_id>/test": alerts.RecipientTest,
     "crossings": alerts.Crossings,
     "deliveries": alerts.Deliveries,
+    "audit-events": audit.Events,
 }
 
 urlpatterns: list[URLPattern] = [

@@ -17,6 +17,7 @@ AREAS: Final = {
     "prompts": "what is stored of requests and replies",
     "statements": "statements and reports",
     "alerts": "who is told, and what they were told",
+    "audit": "the audit trail",
     "tokens": "tokens of this interface",
 }
 EVERYTHING: Final = "all"

@@ -113,6 +113,7 @@ MATRIX = {
     "POST recipients/<int:recipient_id>/test": ADMINS,
     "GET crossings": EVERYBODY,
     "GET deliveries": READERS,
+    "GET audit-events": READERS,
 }
 
 

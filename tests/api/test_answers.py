@@ -105,6 +105,16 @@ def test_a_field_that_is_wrong_is_pointed_at(company: Company, api: Ask) -> None
     assert "The fields are: name" in found["detail"]
 
 
+def test_the_trail_of_an_organisation_says_who_changed_what(company: Company, api: Ask) -> None:
+    api("admin")("POST", "units", {"name": "new"})
+    found = api("auditor")("GET", "audit-events?action=unit&limit=1")
+    [event] = found["data"]
+
+    assert (event["actor"], event["action"]) == (company.person("admin").email, "unit.created")
+    assert event["after"]["name"] == "new"
+    assert api("auditor")("GET", "audit-events?since=2027-01-01T00:00:00Z")["data"] == []
+
+
 def test_a_file_is_answered_with_its_bytes(busy_company: Company, api: Ask) -> None:
     address = f"statements/{busy_company.statement_id}/content"
     file = api("finance")("GET", address, Accept="text/csv")

@@ -66,7 +66,8 @@ def _complaint(operation: APIOperation, mode: GenerationMode, headers: dict[str,
     def send(case: Any, is_known: bool) -> None:
         if is_known and mode is GenerationMode.POSITIVE:
             case.path_parameters = {name: known.get(name, value) for name, value in case.path_parameters.items()}
-            case.body = _with_known(case.body, known)
+            if isinstance(case.body, dict):
+                case.body = _with_known(case.body, known)
         with transaction.atomic():
             answer = case.call(headers=headers)
             transaction.set_rollback(True)

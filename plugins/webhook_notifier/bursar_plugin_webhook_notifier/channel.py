@@ -45,6 +45,14 @@ class WebhookNotifier:
         self._key()
         self._networks()
 
+    def body(self, notice: Notice) -> bytes:
+        """Return what is posted."""
+        return msgspec.json.encode(notice)
+
+    def proof(self, notice: Notice, body: bytes) -> dict[str, str]:
+        """Return the headers by which the receiver knows who sends it."""
+        return signed_headers(key=self._key(), message_id=notice.key, timestamp=int(self._clock()), body=body)
+
     def deliver(self, *, notice: Notice, destination: str) -> None:
         """See Notifier."""
         asyncio.run(self._deliver(notice, _url(destination)))
@@ -66,12 +74,12 @@ class WebhookNotifier:
         address = await egress.find(host, port, networks=networks, resolve=self._resolve)
         if url.scheme != "https" and not egress.is_allowed(address, networks):
             raise NotDelivered(f"{host} is called by https only: http is for networks that {NETWORKS} names.")
-        body = msgspec.json.encode(notice)
+        body = self.body(notice)
         headers = {
             "host": url.netloc.decode(),
             "content-type": "application/json",
             "user-agent": "bursar",
-            **signed_headers(key=self._key(), message_id=notice.key, timestamp=int(self._clock()), body=body),
+            **self.proof(notice, body),
         }
         # The address that was looked at is the one that is called: the name is not resolved again.
         pinned = url.copy_with(host=str(address))
@@ -91,6 +99,30 @@ class WebhookNotifier:
 
     def _networks(self) -> tuple[egress.IPNetwork, ...]:
         return egress.parse_networks(self._settings.names(NETWORKS), setting=NETWORKS)
+
+
+class SlackNotifier(WebhookNotifier):
+    """The channel `slack`: a destination is the URL of an incoming webhook, of Slack or of what understands the same.
+
+    Nothing is signed: whoever knows the URL may post there (docs.slack.dev on incoming webhooks).
+    """
+
+    name = "slack"
+
+    def check(self, *, destination: str) -> None:
+        """See Notifier."""
+        _url(destination)
+        self._networks()
+
+    def body(self, notice: Notice) -> bytes:
+        """Return the message: its subject in bold. Three signs are Slack's own and are written as it asks."""
+        text = notice.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        subject = notice.subject.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("*", "")
+        return msgspec.json.encode({"text": f"*{subject}*\n{text}"})
+
+    def proof(self, notice: Notice, body: bytes) -> dict[str, str]:
+        """Nothing: the address is the secret."""
+        return {}
 
 
 def _host(url: httpx.URL) -> str:

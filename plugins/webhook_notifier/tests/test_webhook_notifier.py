@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from bursar_plugin_webhook_notifier import egress
-from bursar_plugin_webhook_notifier.channel import WebhookNotifier
+from bursar_plugin_webhook_notifier.channel import SlackNotifier, WebhookNotifier
 from bursar_plugin_webhook_notifier.signing import parse_secret, signed_headers
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -95,6 +95,25 @@ def test_a_notice_is_posted_once_as_json_and_its_signature_fits_its_bytes(receiv
     signed = signed_headers(key=parse_secret(SECRET), message_id=NOTICE.key, timestamp=1_764_000_000, body=body)
     assert {name: headers[name] for name in signed} == signed
     assert headers["content-type"] == "application/json"
+
+
+def test_slack_gets_a_message_without_signs_of_its_own_and_needs_no_secret(receiver: Receiver) -> None:
+    notifier = SlackNotifier(_settings(BURSAR_WEBHOOK_SECRET=""))
+    destination = f"http://127.0.0.1:{receiver.server_port}/services/T0/B0/x"
+    notifier.check(destination=destination)
+    notice = Notice(key="k", subject="Budget *R&D*", text="See <https://x|this> & <!channel>.")
+    notifier.deliver(notice=notice, destination=destination)
+    ((path, headers, body),) = receiver.posted
+    assert path == "/services/T0/B0/x"
+    assert json.loads(body) == {"text": "*Budget R&amp;D*\nSee &lt;https://x|this&gt; &amp; &lt;!channel&gt;."}
+    assert not [name for name in headers if name.lower().startswith("webhook-")]
+
+
+def test_slack_is_not_called_inside_either(receiver: Receiver) -> None:
+    notifier = SlackNotifier(_settings(BURSAR_WEBHOOK_ALLOWED_NETWORKS=""))
+    with pytest.raises(NotDelivered, match="not a public one"):
+        notifier.deliver(notice=NOTICE, destination=f"http://127.0.0.1:{receiver.server_port}/")
+    assert receiver.posted == []
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "not base64!", "whsec_" + "AAAA" * 10])
