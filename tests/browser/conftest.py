@@ -49,7 +49,7 @@ class Visit:
         self.open("/account/login/")
         self.page.get_by_label("Email").fill(email)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Log in").click()
+        self.page.get_by_role("button", name="Log in", exact=True).click()
         self.page.wait_for_url(self.address + "/")
 
     def forgive_missing_pages(self) -> None:

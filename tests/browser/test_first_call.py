@@ -19,7 +19,7 @@ def test_a_new_administrator_issues_a_key_calls_with_it_and_sees_the_call(browse
         page.goto(facts["console_url"] + "/account/login/")
         page.get_by_label("Email").fill(facts["admin_user"])
         page.get_by_label("Password").fill(facts["admin_password"])
-        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("button", name="Log in", exact=True).click()
         page.get_by_role("link", name="Keys").click()
         page.get_by_role("link", name="Issue a key").click()
         page.get_by_role("textbox", name="Name").fill("from-the-browser")

@@ -34,7 +34,7 @@ _RECORDS = """
         outcome, http_status, input_tokens, output_tokens, classes, quantities, price_ids, costs_nano, cost_nano,
         charge_nano, reserved_nano, rating_rule, account_ids, tags, total_milliseconds)
     SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000' || '8000'
-            || lpad(to_hex(%(first)s + n), 12, '0'))::uuid, 1, at, at + interval '2 seconds',
+            || lpad(to_hex(%(first)s + n), 12, '0'))::uuid, 1, at, clock_timestamp(),
            (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7001' || '8000'
             || lpad(to_hex(%(first)s + n), 12, '0'))::uuid, 1, t.organisation_id, t.unit_id, t.cost_centre_id,
            t.id, k.id, d.model_id, d.id, d.connection_id, 'sandbox-1', 'openai.chat', 'standard', n %% 2 = 0, false,

@@ -93,17 +93,18 @@ BEGIN
     CREATE TEMPORARY TABLE true_sums ON COMMIT DROP AS
         SELECT * FROM ledger_sums_of_days('-infinity', v_until, (p_since - 1)::timestamp AT TIME ZONE 'UTC')
          WHERE day >= p_since;
-    WITH wrong AS (
-        DELETE FROM ledger_daysum kept
-         WHERE kept.day >= p_since AND NOT EXISTS (SELECT FROM true_sums t WHERE t IS NOT DISTINCT FROM kept)
-        RETURNING 1
-    ) SELECT count(*) INTO v_mended FROM wrong;
-    WITH missing AS (
-        INSERT INTO ledger_daysum
-        SELECT * FROM true_sums t
-         WHERE NOT EXISTS (SELECT FROM ledger_daysum kept WHERE kept.day >= p_since AND kept IS NOT DISTINCT FROM t)
-        RETURNING 1
-    ) SELECT greatest(v_mended, count(*)) INTO v_mended FROM missing;
+    CREATE TEMPORARY TABLE wrong_sums ON COMMIT DROP AS
+        SELECT * FROM ledger_daysum WHERE day >= p_since EXCEPT SELECT * FROM true_sums;
+    CREATE TEMPORARY TABLE missing_sums ON COMMIT DROP AS
+        SELECT * FROM true_sums EXCEPT SELECT * FROM ledger_daysum WHERE day >= p_since;
+    ANALYZE wrong_sums;
+    DELETE FROM ledger_daysum kept USING wrong_sums w
+     WHERE (kept.organisation_id, kept.day, kept.team_id, kept.key_id, kept.model_id, kept.connection_id)
+         = (w.organisation_id, w.day, w.team_id, w.key_id, w.model_id, w.connection_id)
+       AND kept.user_id IS NOT DISTINCT FROM w.user_id;
+    INSERT INTO ledger_daysum SELECT * FROM missing_sums;
+    SELECT greatest((SELECT count(*) FROM wrong_sums), (SELECT count(*) FROM missing_sums)) INTO v_mended;
+    DROP TABLE wrong_sums, missing_sums;
     DROP TABLE true_sums;
     RETURN v_mended;
 END $$;
