@@ -1,7 +1,7 @@
 """Rating is exact and additive (I17); the worst case is monotone and never below what a report can cost (I16)."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.catalog.rating import NoPrice, PriceLine, RateCard, RatedLine, RateTable, is_listed_price
+from governance.catalog.rating import NoPrice, RateCard, RatedLine, RateTable, is_listed_price
 from governance.core.errors import RequestUnpriced
 from governance.core.windows import END
 from governance.plugin.provider import Bound
 from governance.plugin.usage import INPUT_CLASSES, OUTPUT_CLASSES, MediaUnits, TokenClass, Usage, usage_of
+from tests.catalog.prices import NOW, card, line
 
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
 PRICED = [
     TokenClass.INPUT,
     TokenClass.OUTPUT,
@@ -25,31 +25,6 @@ PRICED = [
     TokenClass.REASONING,
     TokenClass.REQUEST,
 ]
-
-
-def line(
-    number: int,
-    token_class: TokenClass,
-    nano: str | Decimal,
-    *,
-    step: int = 0,
-    tier: str = "standard",
-    since: datetime = NOW,
-    until: datetime | None = None,
-) -> PriceLine:
-    return PriceLine(
-        id=number,
-        token_class=token_class,
-        nano_per_unit=Decimal(nano),
-        from_input_tokens=step,
-        service_tier=tier,
-        effective_from=since,
-        effective_to=until,
-    )
-
-
-def card(*lines: PriceLine, at: datetime = NOW) -> RateCard:
-    return RateCard(lines, at=at)
 
 
 PRICES = st.decimals(min_value=0, max_value=200_000, places=6)
