@@ -12,6 +12,10 @@ from tests.console.demo import PASSWORD, Company
 
 NO_PAGES = {
     "overview_figures",
+    "invitation_accept",
+    "invitation_renew",
+    "invitation_withdraw",
+    "person_log_out",
     "requests_rows",
     "budget_request_withdraw",
     "recipient_test",

@@ -110,3 +110,69 @@ def test_nothing_works_around_the_content_security_policy(company: Company, visi
 
     assert any("Content Security Policy" in complaint for complaint in window.complaints)
     window.complaints.clear()
+
+
+def test_an_administrator_makes_a_route_and_sees_what_would_become_of_a_call(company: Company, visit: Visitor) -> None:
+    window = visit()
+    window.log_in(company.person("admin").email, PASSWORD)
+    page = window.page
+    page.get_by_role("link", name="Routes").click()
+    page.get_by_role("link", name="Make a route").click()
+    page.get_by_role("textbox", name="Name").fill("everyday")
+    page.get_by_label("Place of sandbox/falcon-mini").fill("1")
+    page.get_by_label("Place of sandbox/falcon-large").fill("2")
+    page.get_by_role("combobox", name="Chosen").select_option("price")
+    page.get_by_role("button", name="Make the route").click()
+    page.get_by_role("combobox", name="Team").select_option(label="research")
+    page.get_by_role("button", name="Try it").click()
+
+    expect(page.get_by_role("row").filter(has_text="1. sandbox/falcon-mini")).to_contain_text("the least comes first")
+    expect(page.get_by_role("row").filter(has_text="2. sandbox/falcon-large")).to_be_visible()
+
+
+def test_an_auditor_asks_who_may_call_what_and_proves_the_trail(company: Company, visit: Visitor) -> None:
+    window = visit(width=390)
+    window.log_in(company.person("auditor").email, PASSWORD)
+    page = window.page
+    window.open("/allow-lists/")
+    page.get_by_role("textbox", name="May they call").fill("sandbox-1")
+    page.get_by_role("combobox", name="Team").select_option(label="search")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("status").filter(has_text="may not call")).to_contain_text("team search")
+
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Audit trail").click()
+    page.get_by_text("1 field").first.click()
+    expect(page.get_by_text("the fair is over")).to_be_visible()
+    page.get_by_role("link", name="Verify").click()
+    page.get_by_role("button", name="Verify the trail").click()
+    expect(page.get_by_role("status").filter(has_text="events verify")).to_be_visible()
+    window.open("/audit/")
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="Export CSV").click()
+    assert taken.value.suggested_filename.startswith("audit-")
+
+
+def test_finance_checks_a_file_of_limits_before_it_is_applied(company: Company, visit: Visitor) -> None:
+    window = visit()
+    window.log_in(company.person("finance").email, PASSWORD)
+    page = window.page
+    page.get_by_role("link", name="Budgets", exact=True).click()
+    page.get_by_role("link", name="Load a file").click()
+    page.get_by_label("Or its text").fill("name,limit_usd\nSearch,175.50\n")
+    page.get_by_role("button", name="Check it").click()
+    expect(page.get_by_role("heading", name="nothing is changed yet")).to_be_visible()
+    page.get_by_role("button", name="Make the changes").click()
+    expect(page.get_by_role("heading", name="Done")).to_be_visible()
+    window.open("/budgets/")
+    expect(page.get_by_role("row", name=re.compile("^Search per month"))).to_contain_text("$175.50")
+
+
+def test_a_new_request_comes_by_itself_where_requests_are_followed(company: Company, visit: Visitor) -> None:
+    window = visit()
+    window.log_in(company.person("admin").email, PASSWORD)
+    page = window.page
+    window.open("/requests/")
+    page.get_by_role("link", name="Follow live").click()
+    book(company, Call(key="lab", model="falcon-mini", at=utc_now(), read=7_654_321, written=1))
+    expect(page.get_by_role("row", name=re.compile("7,654,321"))).to_be_visible(timeout=20_000)
