@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from governance.console.urls import urlpatterns
 from tests.browser.conftest import Visitor
-from tests.console.demo import PASSWORD, Company
+from tests.console.demo import PASSWORD, Company, service_token
 
 NO_PAGES = {
     "overview_figures",
@@ -16,6 +16,8 @@ NO_PAGES = {
     "invitation_renew",
     "invitation_withdraw",
     "person_log_out",
+    "provisioning_revoke",
+    "group_rule_remove",
     "requests_rows",
     "budget_request_withdraw",
     "recipient_test",
@@ -103,10 +105,12 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "person-rights": f"/people/{company.person('developer').pk}/rights/",
         "person-activity": f"/people/{company.person('developer').pk}/activity/",
         "person-second-factor": f"/people/{company.person('developer').pk}/second-factor/",
+        "person-unlink": f"/people/{company.person('developer').pk}/unlink/",
         "sign-in-rules": "/people/rules/",
         "invitation-new": "/people/invite/",
         "tokens": "/tokens/",
         "token-new": "/tokens/new/",
+        "token-revoke": f"/tokens/{service_token(company).pk}/revoke/",
         "identity-providers": "/people/providers/",
         "identity-provider-new": "/people/providers/new/oidc/",
         "saml-provider-new": "/people/providers/new/saml/",

@@ -35,6 +35,7 @@ from governance.policy.models import AllowRule, RateLimit
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Organisation, OrganisationRole, Team, User
 from governance.teams.operations import keep_in_regions
 from governance.teams.people import Part, Role
+from governance.tokens.models import Token
 
 PASSWORD = "correct horse battery staple"
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
@@ -172,6 +173,20 @@ def pass_thresholds(company: Company, *, now: datetime) -> None:
         furthest=company.latest_record(key="lab").attempt_id,
         noticed_at=now,
     )
+
+
+def service_token(company: Company) -> Token:
+    """Return the token of a service, made when it is first asked for."""
+    token, _ = Token.objects.get_or_create(
+        organisation=company.organisation,
+        name="deploy",
+        defaults={
+            "scopes": ["all:read"],
+            "public_id": f"demo{company.organisation.pk}",
+            "digest": bytes(32),
+        },
+    )
+    return token
 
 
 def leave_a_trail(company: Company) -> None:

@@ -6,9 +6,8 @@ from django.test import Client
 from django.urls import URLPattern
 
 from governance.console.urls import urlpatterns
-from governance.tokens.models import Token
 from tests.console.conftest import LogIn
-from tests.console.demo import Company, found_company, spend_a_month
+from tests.console.demo import Company, found_company, service_token, spend_a_month
 
 OF_ALL = {"admin": 200, "finance": 200, "auditor": 200, "owner": 200, "developer": 200, "outsider": 403}
 OF_ISSUERS = OF_ALL | {"finance": 403, "auditor": 403}
@@ -153,7 +152,7 @@ def _address(name: str, company: Company) -> str:
         "key_revoke": f"/keys/{key.pk}/revoke/",
         "tokens": "/tokens/",
         "token_issue": "/tokens/new/",
-        "token_revoke": f"/tokens/{_token_of(company)}/revoke/",
+        "token_revoke": f"/tokens/{service_token(company).pk}/revoke/",
         "alerts": "/alerts/",
         "recipient_create": "/alerts/recipients/new/",
         "recipient_test": f"/alerts/recipients/{company.recipient_id}/test/",
@@ -211,21 +210,6 @@ def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
         "connections": "/connections/",
         "connection_create": "/connections/new/",
     }
-
-
-def _token_of(company: Company) -> int:
-    """A token of a service."""
-    held = Token.objects.filter(organisation=company.organisation).first()
-    return (
-        held
-        or Token.objects.create(
-            organisation=company.organisation,
-            name="deploy",
-            scopes=["all:read"],
-            public_id=f"demo{company.organisation.pk}",
-            digest=bytes(32),
-        )
-    ).pk
 
 
 def _look(client: Client, name: str, company: Company) -> int:
