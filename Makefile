@@ -17,7 +17,7 @@ install: $(STAMP)  ## Make the virtual environment .venv from the hash-locked re
 $(STAMP): requirements/development.txt pyproject.toml $(PLUGINS)
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Bursar needs Python 3.11 or later: set PYTHON=python3.11.")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/development.txt
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps $(EDITABLE)
 	@touch $(STAMP)
 
@@ -55,16 +55,16 @@ simulate: $(STAMP)  ## Live through random worlds of leases (SIMULATE_SECONDS, o
 	@$(BIN)/python -m tests.simulate
 
 mutation: $(STAMP)  ## Break the money core line by line and count what its tests miss (a quarter of an hour or more)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutation.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/mutation.txt
 	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results
 
 browser: $(STAMP)  ## Run the console's tests in a real browser
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/browser.txt
 	@$(BIN)/python -m pytest tests/browser
 
 screenshots: $(STAMP)  ## Photograph every page of the console into screenshots/ (or SCREENSHOTS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/browser.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/browser.txt
 	@$(BIN)/python -m pytest tests/browser/screenshots.py
 
 scale: $(STAMP)  ## Time the console's pages over ten million usage records (SCALE_ROWS, SCALE_OUT)
