@@ -123,6 +123,8 @@ async def machine(prepared: _Prepared) -> AsyncIterator[Machine]:
     host.dismiss_standby()
     # The next test's calls are paid by budgets of its own alone.
     made.world.execute("UPDATE budgets_budget SET retired_at = now() WHERE retired_at IS NULL")
+    # Nor does it wait, after a fail-over, for processes that were killed.
+    made.world.execute("UPDATE metering_timeline SET grants_from = now() WHERE grants_from > now()")
     made.world.owner.close()
     server.close()
     await vendor.stop()

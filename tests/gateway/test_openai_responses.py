@@ -330,7 +330,7 @@ async def test_a_connection_of_the_chat_wire_alone_counts_nothing_and_says_so(
     async with served.sdk(key) as client:
         with pytest.raises(
             openai.BadRequestError,
-            match=r"not served in the wire openai\.input_tokens, .* Call it by POST /v1/chat/completions",
+            match=r"The tokens of a request to 'tiny' cannot be counted: .* Send the request itself",
         ):
             await client.responses.input_tokens.count(model="tiny", input="Hi")
 
