@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
-from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
-from governance.console.viewer import viewer_of
-from governance.teams.models import User
+from governance.viewing.viewer import Viewer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +59,8 @@ _SECTIONS = (
 )
 
 
-def sections(*, user: User | AnonymousUser, path: str) -> list[Section]:
-    """Return what this person may enter; nothing for somebody who is not signed in or in no team."""
-    viewer = viewer_of(user=user, origin="") if isinstance(user, User) else None
-    if viewer is None:
-        return []
+def sections(*, viewer: Viewer, path: str) -> list[Section]:
+    """Return what this person may enter."""
     hidden = set() if viewer.sees_all else {"statements", "alerts"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
         hidden |= {"connections", "routes", "allow_lists", "people"}

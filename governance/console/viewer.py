@@ -10,8 +10,6 @@ from django.http import HttpRequest, HttpResponseBase
 from governance.teams.models import User
 from governance.viewing.viewer import Viewer, viewer_of
 
-__all__ = ["Viewer", "for_viewer", "viewer_of"]
-
 View = Callable[..., HttpResponseBase]
 
 
@@ -21,11 +19,18 @@ def for_viewer(view: View) -> View:
     @login_required
     @wraps(view)
     def entered(request: HttpRequest, **arguments: object) -> HttpResponseBase:
-        user = request.user
-        viewer = viewer_of(user=user, origin=request.META.get("REMOTE_ADDR", "")) if isinstance(user, User) else None
+        viewer = viewer_of_request(request)
         if viewer is None:
             raise PermissionDenied("You are not in a team yet. Ask an administrator of Bursar to add you to one.")
-        request.viewer = viewer  # type: ignore[attr-defined] # read by the navigation, so that it is looked up once
         return view(request, viewer, **arguments)
 
     return entered
+
+
+def viewer_of_request(request: HttpRequest) -> Viewer | None:
+    """Return who looks, which is looked up once for a page; None for somebody not signed in or in no team."""
+    if not hasattr(request, "viewer"):
+        user, origin = request.user, request.META.get("REMOTE_ADDR", "")
+        found = viewer_of(user=user, origin=origin) if isinstance(user, User) else None
+        request.viewer = found  # type: ignore[attr-defined] # an attribute of our own
+    return request.viewer  # type: ignore[attr-defined,no-any-return]

@@ -7,9 +7,13 @@ from django.db.models import Q
 
 @dataclass(frozen=True, kw_only=True)
 class Reach:
-    """Everything of the organisation (`is_whole`), or whole teams, and in other teams what is the reader's own."""
+    """Everything of the organisation (`is_whole`), or whole teams, and in other teams what is the reader's own.
+
+    `zone` is the IANA zone of the organisation, in which its days begin.
+    """
 
     organisation_id: int
+    zone: str
     is_whole: bool
     team_ids: frozenset[int] = frozenset()
     own_team_ids: frozenset[int] = frozenset()

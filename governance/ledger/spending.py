@@ -13,7 +13,6 @@ from django.db import connection
 
 from governance.ledger.detached import refuse_detached
 from governance.ledger.reach import SQL_CONDITION, Reach
-from governance.teams.queries import organisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +62,15 @@ _SUMS = f"""
 _TOTAL, _DAY, _TEAM, _MODEL, _KEY, _CONNECTION = 0b11111, 0b01111, 0b10111, 0b11011, 0b11101, 0b11110
 
 
-def spending(*, reach: Reach, since: datetime, until: datetime, zone: str) -> Spending:
-    """Return what was spent in `[since, until)` within this reach. Days are those of the IANA zone.
+def spending(*, reach: Reach, since: datetime, until: datetime) -> Spending:
+    """Return what was spent in `[since, until)` within this reach. Days are those of the organisation's zone.
 
     Raises DayDetached when a detached day has a part in it: its sums know neither local days nor people.
     """
     refuse_detached(since=since, until=until, what="This overview")
     groups: dict[int, dict[object, Sum]] = {kind: {} for kind in (_TOTAL, _DAY, _TEAM, _MODEL, _KEY, _CONNECTION)}
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS, _values(reach, since, until, zone))
+        cursor.execute(_SUMS, _values(reach, since, until))
         for kind, day, team_id, model_id, key_id, connection_id, *sums in cursor.fetchall():
             members = {_DAY: day, _TEAM: team_id, _MODEL: model_id, _KEY: key_id, _CONNECTION: connection_id}
             charge, requests, failed, read, written = sums
@@ -88,17 +87,17 @@ def spending(*, reach: Reach, since: datetime, until: datetime, zone: str) -> Sp
     )
 
 
-def _values(reach: Reach, since: datetime, until: datetime, zone: str) -> dict[str, Any]:
-    """Return what the statement needs. There are sums of whole local days in the organisation's own zone alone."""
-    begins, ends = since.astimezone(ZoneInfo(zone)), until.astimezone(ZoneInfo(zone))
-    is_whole = begins.time() == ends.time() == time(0)
+def _values(reach: Reach, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return what the statement needs. There are sums of whole local days alone."""
+    zone = ZoneInfo(reach.zone)
+    begins, ends = since.astimezone(zone), until.astimezone(zone)
     return {
         "since": since,
         "until": until,
-        "zone": zone,
+        "zone": reach.zone,
         "first_day": begins.date(),
         "end_day": ends.date(),
-        "has_sums": is_whole and organisation(organisation_id=reach.organisation_id).zone == zone,
+        "has_sums": begins.time() == ends.time() == time(0),
         **reach.sql_values(),
     }
 

@@ -35,6 +35,7 @@ class Viewer:
         """Whose spend and requests this person sees."""
         return Reach(
             organisation_id=self.organisation.pk,
+            zone=self.organisation.zone,
             is_whole=self.sees_all,
             team_ids=self.access.owned_team_ids(),
             own_team_ids=self.access.team_ids(),

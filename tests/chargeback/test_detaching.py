@@ -195,10 +195,11 @@ def test_what_needs_single_records_of_the_day_is_refused_with_a_sentence(scene: 
         preview_rerating(span=scene.span(noon, EARLY))
     with pytest.raises(DayDetached, match=f"This span {sentence}"):
         apply_rerating(span=scene.span(noon, EARLY), actor=ADA, reason="why not")
-    reach = Reach(organisation_id=scene.world.organisation.pk, is_whole=True)
+    organisation = scene.world.organisation
+    reach = Reach(organisation_id=organisation.pk, zone=organisation.zone, is_whole=True)
     with pytest.raises(DayDetached, match=f"This overview {sentence}"):
-        spending(reach=reach, since=noon, until=EARLY, zone="UTC")
-    assert spending(reach=reach, since=EARLY, until=EARLY + timedelta(days=1), zone="UTC").total.requests == 2
+        spending(reach=reach, since=noon, until=EARLY)
+    assert spending(reach=reach, since=EARLY, until=EARLY + timedelta(days=1)).total.requests == 2
 
 
 def test_a_call_whose_entry_lost_a_part_of_its_records_is_still_corrected_to_the_nano(scene: Scene) -> None:

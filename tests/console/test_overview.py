@@ -3,7 +3,7 @@ from datetime import timedelta
 from django.test import Client
 
 from governance.console.pages.overview import overview
-from governance.console.viewer import Viewer, viewer_of
+from governance.viewing.viewer import Viewer, viewer_of
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Call, Company, book
 

@@ -41,11 +41,12 @@ def this_month(company: Company, *, user: str = "") -> Spending:
     own = company.people[user].pk if user else None
     reach = Reach(
         organisation_id=company.organisation.pk,
+        zone=zone,
         is_whole=not user,
         own_team_ids=frozenset([company.teams["search"].pk]),
         user_id=own,
     )
-    return spending(reach=reach, since=month.starts_at, until=month.ends_at, zone=zone)
+    return spending(reach=reach, since=month.starts_at, until=month.ends_at)
 
 
 def roll_until(requests: int) -> None:

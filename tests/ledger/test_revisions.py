@@ -60,9 +60,9 @@ def test_a_revision_is_a_difference_and_the_books_balance(world: FinanceWorld) -
     assert _failures() == []
     totals = usage_totals()
     assert (totals.requests, totals.input_tokens, totals.charge_nano) == (2, 2000, 2702)
-    reach = Reach(organisation_id=world.organisation.pk, is_whole=True)
+    reach = Reach(organisation_id=world.organisation.pk, zone=world.organisation.zone, is_whole=True)
     day = timedelta(days=1)
-    total = spending(reach=reach, since=NOVEMBER - day, until=NOVEMBER + day, zone="UTC").total
+    total = spending(reach=reach, since=NOVEMBER - day, until=NOVEMBER + day).total
     assert (total.requests, total.input_tokens, total.charge_nano) == (2, 2000, 2702)
 
 

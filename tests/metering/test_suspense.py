@@ -54,7 +54,7 @@ async def test_suspense_is_listed_with_its_reason(world: World, make_books: Make
     _, hold = await _suspended(world, make_books)
     organisation_id = world.attribution.organisation_id
     (attempt,) = await in_django(lambda: list(suspense(organisation_id=organisation_id)))
-    held = await in_django(suspense_total, reach=Reach(organisation_id=organisation_id, is_whole=True))
+    held = await in_django(suspense_total, reach=Reach(organisation_id=organisation_id, zone="UTC", is_whole=True))
     assert (attempt.id, attempt.suspense_reason) == (hold.attempt_id, "provider_timed_out")
     assert held == Suspense(attempts=1, held_nano=600)
 

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django import forms
 
-from governance.console.installed import installed_notifiers
+from governance.viewing.installed import installed_notifiers
 
 
 class RecipientForm(forms.Form):

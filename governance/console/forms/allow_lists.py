@@ -9,9 +9,9 @@ from governance.catalog.names import MAX_ALIAS_CHARACTERS
 from governance.catalog.queries import groups_of
 from governance.console.forms.budgets import chosen_scope, scope_choices
 from governance.console.forms.callers import CallerForm
-from governance.console.viewer import Viewer
 from governance.keys.models import VirtualKey
 from governance.policy.operations import Level
+from governance.viewing.viewer import Viewer
 
 _PATTERN_HELP = "A model's alias, or a pattern: * stands for any characters, ? for one; letters' case counts."
 

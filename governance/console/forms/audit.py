@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from governance.audit.queries import EventFilter
-from governance.console.viewer import Viewer
 from governance.teams.queries import is_only_organisation
+from governance.viewing.viewer import Viewer
 
 
 class TrailForm(forms.Form):

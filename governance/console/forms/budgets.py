@@ -14,11 +14,11 @@ from governance.catalog.queries import groups_of
 from governance.connections.queries import connections_of
 from governance.console.forms.dollars import DollarsField
 from governance.console.forms.reason import ReasonForm
-from governance.console.viewer import Viewer
 from governance.core.money import usd_text
 from governance.core.windows import WindowKind
 from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, Membership, User
+from governance.viewing.viewer import Viewer
 
 _WINDOWS = [
     (WindowKind.MONTH.value, "each month"),

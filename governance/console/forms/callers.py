@@ -4,11 +4,11 @@ from typing import Any, cast
 
 from django import forms
 
-from governance.console.viewer import Viewer
 from governance.core.errors import BursarError
 from governance.keys.models import VirtualKey
 from governance.keys.queries import key_named
 from governance.teams.models import Team
+from governance.viewing.viewer import Viewer
 
 
 class CallerForm(forms.Form):

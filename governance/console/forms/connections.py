@@ -5,9 +5,9 @@ from typing import Any, cast
 from django import forms
 
 from governance.connections.operations import NewConnection, Owner
-from governance.console.installed import installed_providers
-from governance.console.viewer import Viewer
 from governance.teams.models import BusinessUnit
+from governance.viewing.installed import installed_providers
+from governance.viewing.viewer import Viewer
 
 
 class ConnectionForm(forms.Form):

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.db.models import Q, QuerySet
 
-from governance.console.viewer import Viewer
 from governance.core.clock import utc_now
 from governance.keys.models import VirtualKey
 from governance.keys.operations import NewKey
 from governance.teams.models import Team
+from governance.viewing.viewer import Viewer
 
 
 class RotateForm(forms.Form):

@@ -8,11 +8,11 @@ from governance.catalog.queries import groups_of
 from governance.connections.queries import connections_of
 from governance.console.forms.budgets import chosen_scope, scope_choices
 from governance.console.forms.reason import ReasonForm
-from governance.console.viewer import Viewer
 from governance.keys.models import VirtualKey
 from governance.policy.limits import LARGEST_AMOUNT, NewRateLimit
 from governance.policy.models import RateLimit
 from governance.policy.rate_limit import Counts, LimitWindow
+from governance.viewing.viewer import Viewer
 
 _RATES = [
     ("requests:minute", "requests per minute"),

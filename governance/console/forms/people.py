@@ -5,10 +5,10 @@ from typing import Any, cast
 from django import forms
 from django.forms import BoundField
 
-from governance.console.viewer import Viewer
 from governance.identity.invitations import Wish
 from governance.teams.models import BusinessUnit, Membership, OrganisationRole, Team, UnitOwner, User
 from governance.teams.people import Part, Role
+from governance.viewing.viewer import Viewer
 
 _ROLES = [
     ("admin", "Administrator: changes everything"),

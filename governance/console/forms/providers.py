@@ -4,12 +4,12 @@ from typing import Any, cast
 
 from django import forms
 
-from governance.console.viewer import Viewer
 from governance.identity.models import IdentityProvider
 from governance.identity.optional import HAS_SAML
 from governance.identity.providers import NewProvider, Trust
 from governance.teams.models import Team
 from governance.teams.people import Part, Role
+from governance.viewing.viewer import Viewer
 
 _HIDDEN = {"autocomplete": "off"}
 

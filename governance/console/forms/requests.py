@@ -10,10 +10,10 @@ from django.db.models import Q
 
 from governance.console.forms.dollars import DollarsField
 from governance.console.pages.requests import models_in_use
-from governance.console.viewer import Viewer
 from governance.keys.models import VirtualKey
 from governance.ledger.records import RecordFilter
 from governance.teams.models import Team
+from governance.viewing.viewer import Viewer
 
 _MOST_OFFERED = 200
 _LONGEST_ID = 19

@@ -15,12 +15,12 @@ from governance.connections.models import Connection
 from governance.connections.queries import connections_of
 from governance.console.forms.callers import CallerForm
 from governance.console.pages.routes import deployments_of, routings
-from governance.console.viewer import Viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.plugin.usage import MAX_COUNT
 from governance.policy.dry_run import Asked
 from governance.teams.names import clean_region
+from governance.viewing.viewer import Viewer
 
 
 class RouteForm(forms.Form):

@@ -5,8 +5,6 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.conf import settings
 
-from governance.console.installed import installed_guards
-from governance.console.viewer import Viewer
 from governance.policy.cache_rules import set_cache
 from governance.policy.caching import CachePolicy
 from governance.policy.guard_rules import Guarding, set_guard
@@ -18,6 +16,8 @@ from governance.prompts.operations import StoringWish, turn_off, turn_on
 from governance.teams.changes import TeamWish, change_team
 from governance.teams.models import Team
 from governance.teams.operations import keep_in_regions
+from governance.viewing.installed import installed_guards
+from governance.viewing.viewer import Viewer
 
 _MEBIBYTE = 1024 * 1024
 _ACTIONS = [("", "does not look"), ("mask", "masks"), ("block", "blocks")]

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 from django import forms
 
-from governance.console.viewer import Viewer
 from governance.tokens.errors import TokenRefused
 from governance.tokens.operations import NewToken
 from governance.tokens.scopes import SCOPES, clean_scopes
+from governance.viewing.viewer import Viewer
 
 _MINE = "me"
 

@@ -7,7 +7,7 @@ from governance.alerts.drift import drift_permille
 from governance.alerts.models import Delivery, Drift, Recipient
 from governance.alerts.queries import crossings_of, drifts_of, latest_deliveries, recipients_of
 from governance.console.pages.budgets import BudgetLine, CrossingLine, budget_lines, crossing_line
-from governance.console.viewer import Viewer
+from governance.viewing.viewer import Viewer
 
 PAGE_SIZE = 30
 _DRIFTS = 20

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from governance.catalog.models import AccessGroup
 from governance.catalog.queries import aliases_of, groups_of
-from governance.console.viewer import Viewer
 from governance.keys.models import VirtualKey
 from governance.policy.matching import Decision, first_match, may
 from governance.policy.models import AllowRule
 from governance.policy.queries import levels_of, rules_of
 from governance.teams.models import Team
+from governance.viewing.viewer import Viewer
 
 _SHOWN = 12
 

@@ -11,8 +11,8 @@ from governance.budgets.models import Account, Budget, Increase, IncreaseRequest
 from governance.budgets.queries import Standing, member_standings, narrowed_to, standings, with_limits
 from governance.budgets.requests import may_ask
 from governance.console import amounts
-from governance.console.viewer import Viewer
 from governance.core.windows import END, WindowKind
+from governance.viewing.viewer import Viewer
 
 _NEAR_PERMILLE = 800
 _PERIODS = 24

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from django.db.models import Case, Q, QuerySet, When
 
-from governance.console.viewer import Viewer
 from governance.keys import queries
 from governance.keys.models import KeySecret, VirtualKey
 from governance.keys.operations import IssuedKey
 from governance.keys.queries import KeyState
+from governance.viewing.viewer import Viewer
 
 PAGE_SIZE = 50
 _CURSOR = re.compile(r"([01])\.([0-9]{1,18})")

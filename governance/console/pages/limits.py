@@ -6,10 +6,10 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from governance.console import amounts
-from governance.console.viewer import Viewer
 from governance.metering.queries import RateStanding, rate_standings
 from governance.policy.models import RateLimit
 from governance.policy.queries import limit_narrowed_to
+from governance.viewing.viewer import Viewer
 
 _NEAR_PERMILLE = 800
 

@@ -1,6 +1,6 @@
 """What the overview shows: this month's spend, who and what it went to, and which budgets are near their limit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -10,13 +10,16 @@ from django.utils.safestring import SafeString
 from governance.catalog.models import LanguageModel
 from governance.console import amounts, charts
 from governance.console.pages.budgets import BudgetLine, budget_lines
-from governance.console.viewer import Viewer
 from governance.core.windows import Period, Window, WindowKind
 from governance.keys.models import VirtualKey
 from governance.ledger.errors import DayDetached
 from governance.ledger.spending import Spending, Sum, spending
 from governance.metering.queries import Suspense, suspense_total
 from governance.teams.models import Team
+from governance.viewing.viewer import Viewer
+
+Names = Mapping[int, tuple[str, str]]
+"""A name and what is said beside it, by id."""
 
 _TOP = 6
 _NEAREST = 5
@@ -107,7 +110,11 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
     """Return this month so far, in the organisation's zone, as far as the viewer may see it."""
     zone = viewer.organisation.zone
     month = Window(kind=WindowKind.MONTH, zone=zone).period_at(now)
-    spent = spending(reach=viewer.reach, since=month.starts_at, until=month.ends_at, zone=zone)
+    spent = spending(reach=viewer.reach, since=month.starts_at, until=month.ends_at)
+    former = _former(viewer, month, now)
+    known = former or Spending()
+    teams = _team_names({*spent.by_team, *known.by_team})
+    models = _model_names({*spent.by_model, *known.by_model})
     budgets = budget_lines(viewer=viewer, now=now)
     days = _days(month, zone, spent)
     today = now.astimezone(ZoneInfo(zone)).date()
@@ -120,11 +127,11 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
         nearest=sorted(budgets, key=lambda line: -line.used_permille)[:_NEAREST],
         chart=_chart(days, today),
         days=[day for day in days if day.day <= today],
-        teams=_ranking(spent.by_team, _team_names(spent.by_team)),
-        models=_ranking(spent.by_model, _model_names(spent.by_model)),
+        teams=_ranking(spent.by_team, teams),
+        models=_ranking(spent.by_model, models),
         keys=_ranking(spent.by_key, _key_names(spent.by_key)),
         forecast_nano=_forecast(month, spent.total.charge_nano, now),
-        movers=_movers(viewer, month, spent, now),
+        movers=_movers(spent, former, teams, models),
         vendors=_vendors(viewer, now),
     )
 
@@ -135,46 +142,50 @@ def _forecast(month: Period, spent_nano: int, now: datetime) -> int | None:
     return spent_nano * whole // elapsed if now - month.starts_at >= timedelta(days=1) else None
 
 
-def _movers(viewer: Viewer, month: Period, spent: Spending, now: datetime) -> list[Mover]:
-    """Return whose spend changed most against the same days of the month before; today counts as far as it went."""
+def _former(viewer: Viewer, month: Period, now: datetime) -> Spending | None:
+    """Return the same days of the month before, as many as have begun; None where some of them are detached."""
     zone = ZoneInfo(viewer.organisation.zone)
     before = Window(kind=WindowKind.MONTH, zone=viewer.organisation.zone).period_at(month.starts_at - timedelta(days=1))
     days = now.astimezone(zone).day
     first = before.starts_at.astimezone(zone).date()
     until = min(datetime.combine(first + timedelta(days=days), time(0), tzinfo=zone), before.ends_at)
     try:
-        former = spending(reach=viewer.reach, since=before.starts_at, until=until, zone=viewer.organisation.zone)
+        return spending(reach=viewer.reach, since=before.starts_at, until=until)
     except DayDetached:
+        return None
+
+
+def _movers(
+    spent: Spending,
+    former: Spending | None,
+    teams: Names,
+    models: Names,
+) -> list[Mover]:
+    """Return whose spend changed most against the month before; today counts as far as it went."""
+    if former is None:
         return []
     found = [
-        *_changes("Team", spent.by_team, former.by_team, _team_names),
-        *_changes("Model", spent.by_model, former.by_model, _model_names),
+        *_changes("Team", spent.by_team, former.by_team, teams),
+        *_changes("Model", spent.by_model, former.by_model, models),
     ]
     return sorted(found, key=lambda mover: -abs(mover.change_nano))[:_TOP]
 
 
-def _changes(
-    kind: str,
-    now: Mapping[int, Sum],
-    before: Mapping[int, Sum],
-    names_of: Callable[[Mapping[int, Sum]], Mapping[int, tuple[str, str]]],
-) -> list[Mover]:
+def _changes(kind: str, now: Mapping[int, Sum], before: Mapping[int, Sum], names: Names) -> list[Mover]:
     changed = {
         member: (now.get(member, Sum()).charge_nano, before.get(member, Sum()).charge_nano)
         for member in {*now, *before}
     }
-    moved = {member: sums for member, sums in changed.items() if sums[0] != sums[1]}
-    names = names_of(dict.fromkeys(moved, Sum()))
     return [
         Mover(kind=kind, name=names.get(member, (f"#{member}", ""))[0], now_nano=sums[0], before_nano=sums[1])
-        for member, sums in moved.items()
+        for member, sums in changed.items()
+        if sums[0] != sums[1]
     ]
 
 
 def _vendors(viewer: Viewer, now: datetime) -> list[VendorLine]:
-    zone = viewer.organisation.zone
-    today = Window(kind=WindowKind.DAY, zone=zone).period_at(now)
-    sums = spending(reach=viewer.reach, since=today.starts_at, until=today.ends_at, zone=zone).by_connection
+    today = Window(kind=WindowKind.DAY, zone=viewer.organisation.zone).period_at(now)
+    sums = spending(reach=viewer.reach, since=today.starts_at, until=today.ends_at).by_connection
     names = {row.pk: row for row in viewer.organisation.connections.all()}
     return sorted(
         (
@@ -215,7 +226,7 @@ def _chart(days: list[Day], today: date) -> SafeString:
     return charts.columns(days=columns, ticks=ticks, summary=summary)
 
 
-def _ranking(sums: Mapping[int, Sum], names: Mapping[int, tuple[str, str]]) -> list[Row]:
+def _ranking(sums: Mapping[int, Sum], names: Names) -> list[Row]:
     """Return the dearest members, and one line for all others together."""
     ordered = sorted(sums.items(), key=lambda item: (-item[1].charge_nano, -item[1].requests, item[0]))
     rows = [
@@ -239,14 +250,14 @@ def _together(sums: list[Sum]) -> Sum:
     )
 
 
-def _team_names(sums: Mapping[int, Sum]) -> dict[int, tuple[str, str]]:
-    return {team.pk: (team.name, "") for team in Team.objects.filter(id__in=sums)}
+def _team_names(ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    return {team.pk: (team.name, "") for team in Team.objects.filter(id__in=ids)}
 
 
-def _model_names(sums: Mapping[int, Sum]) -> dict[int, tuple[str, str]]:
-    return {model.pk: (model.name, model.provider) for model in LanguageModel.objects.filter(id__in=sums)}
+def _model_names(ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    return {model.pk: (model.name, model.provider) for model in LanguageModel.objects.filter(id__in=ids)}
 
 
-def _key_names(sums: Mapping[int, Sum]) -> dict[int, tuple[str, str]]:
-    keys = VirtualKey.objects.filter(id__in=sums).select_related("team")
+def _key_names(ids: Collection[int]) -> dict[int, tuple[str, str]]:
+    keys = VirtualKey.objects.filter(id__in=ids).select_related("team")
     return {key.pk: (key.name, key.team.name) for key in keys}

@@ -8,13 +8,13 @@ from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.db.models import QuerySet
 
-from governance.console.viewer import Viewer
 from governance.identity.invitations import open_invitations
 from governance.identity.models import Invitation
 from governance.identity.queries import people_of
 from governance.identity.sessions import sessions_of
 from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, Membership, User
+from governance.viewing.viewer import Viewer
 
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 

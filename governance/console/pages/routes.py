@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from governance.catalog.models import AliasTarget, Deployment, ModelAlias
 from governance.catalog.queries import aliases_of
-from governance.console.installed import installed_strategies
-from governance.console.viewer import Viewer
 from governance.plugin.routing import FIXED_ORDER
 from governance.policy.strategies import OWN_STRATEGIES
+from governance.viewing.installed import installed_strategies
+from governance.viewing.viewer import Viewer
 
 
 @dataclass(frozen=True, kw_only=True)

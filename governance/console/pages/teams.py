@@ -8,7 +8,6 @@ from django.db.models import Count, Q
 
 from governance.console.pages.budgets import BudgetLine, budget_lines
 from governance.console.pages.keys import KeyLine, newest_key_lines
-from governance.console.viewer import Viewer
 from governance.core.windows import Window, WindowKind
 from governance.keys.models import VirtualKey
 from governance.ledger.spending import Sum, spending
@@ -16,6 +15,7 @@ from governance.policy.models import GuardRule, ResponseCache
 from governance.prompts.models import PromptStorage
 from governance.teams.models import BusinessUnit, Membership, Team
 from governance.teams.queries import members_of
+from governance.viewing.viewer import Viewer
 
 _KEYS = 10
 
@@ -172,9 +172,8 @@ def _leaf(
 
 
 def _spent(viewer: Viewer, now: datetime) -> Mapping[int, Sum]:
-    zone = viewer.organisation.zone
-    month = Window(kind=WindowKind.MONTH, zone=zone).period_at(now)
-    return spending(reach=viewer.reach, since=month.starts_at, until=month.ends_at, zone=zone).by_team
+    month = Window(kind=WindowKind.MONTH, zone=viewer.organisation.zone).period_at(now)
+    return spending(reach=viewer.reach, since=month.starts_at, until=month.ends_at).by_team
 
 
 def _members(teams: list[Team]) -> dict[int, int]:

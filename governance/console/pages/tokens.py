@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from governance.console.viewer import Viewer
 from governance.tokens import queries
 from governance.tokens.models import Token
 from governance.tokens.queries import TokenState
+from governance.viewing.viewer import Viewer
 
 
 @dataclass(frozen=True, kw_only=True)

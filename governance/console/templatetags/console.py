@@ -4,7 +4,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django import template
-from django.contrib.auth.models import AnonymousUser
 from django.forms import BoundField
 from django.http import HttpRequest
 from django.template.context import Context
@@ -15,9 +14,9 @@ from governance.catalog.hours import hours_in_words
 from governance.console import amounts, times
 from governance.console.icons import PATHS
 from governance.console.navigation import sections
+from governance.console.viewer import viewer_of_request
 from governance.core.clock import utc_now
 from governance.core.money import usd_text
-from governance.teams.models import User
 
 register = template.Library()
 
@@ -112,10 +111,11 @@ def icon(name: str) -> SafeString:
 
 @register.inclusion_tag("console/parts/navigation.html", takes_context=True)
 def navigation(context: Context) -> dict[str, object]:
-    """The navigation for the person who looks."""
+    """The navigation for the person who looks; no sections for somebody who is not signed in or in no team."""
     request: HttpRequest = context["request"]
-    user: User | AnonymousUser = request.user
-    return {"sections": sections(user=user, path=request.path), "person": user, "request": request}
+    viewer = viewer_of_request(request)
+    shown = sections(viewer=viewer, path=request.path) if viewer is not None else []
+    return {"sections": shown, "person": request.user, "request": request}
 
 
 @register.inclusion_tag("console/parts/field.html")

@@ -10,11 +10,12 @@ from governance.alerts.models import Recipient
 from governance.alerts.operations import add_recipient, remove_recipient, send_test
 from governance.alerts.queries import recipients_of
 from governance.console.forms.alerts import RecipientForm
-from governance.console.installed import installed_notifiers
 from governance.console.pages.alerts import alerts_page
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
+from governance.viewing.installed import installed_notifiers
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

@@ -12,11 +12,12 @@ from governance.catalog.queries import groups_of
 from governance.console.forms.allow_lists import GroupForm, PatternsForm, RuleForm, TryForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.allow_lists import access_groups, listed_levels, tried, whose
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.console.views.budgets import asked_key
 from governance.core.errors import BursarError
 from governance.policy import operations
 from governance.policy.queries import rules_of
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

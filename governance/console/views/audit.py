@@ -9,8 +9,9 @@ from governance.audit.export import export_csv
 from governance.audit.queries import verify_chain
 from governance.console.forms.audit import TrailForm
 from governance.console.pages.audit import trail_page
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
+from governance.viewing.viewer import Viewer
 
 MOST_EXPORTED = 100_000
 """So many events fit into one answer; `bursar audit export` writes as many as there are."""

@@ -11,10 +11,11 @@ from governance.console import amounts
 from governance.console.forms.budgets import BudgetForm, LimitForm, limit_initial
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.budgets import BudgetPage, budget_lines, budget_page, open_requests
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.keys.models import VirtualKey
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

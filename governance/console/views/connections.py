@@ -11,10 +11,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from governance.connections import operations
 from governance.connections.queries import connections_of
 from governance.console.forms.connections import ConnectionForm
-from governance.console.installed import installed_providers
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
+from governance.viewing.installed import installed_providers
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

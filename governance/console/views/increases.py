@@ -10,10 +10,11 @@ from governance.budgets import increases, requests
 from governance.budgets.models import IncreaseRequest
 from governance.console.forms.increases import AskForm, DecisionForm, IncreaseForm
 from governance.console.forms.reason import ReasonForm
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.console.views.budgets import changeable, shown
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
+from governance.viewing.viewer import Viewer
 
 
 @require_http_methods(["GET", "POST"])

@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from governance.console.forms.people import AcceptForm, InviteForm
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.identity import invitations
@@ -16,6 +16,7 @@ from governance.identity.errors import InvitationNotFound, InvitationOver
 from governance.identity.letters import invitation_link, send_invitation
 from governance.identity.models import Invitation
 from governance.teams.models import User
+from governance.viewing.viewer import Viewer
 
 
 @require_http_methods(["GET", "POST"])

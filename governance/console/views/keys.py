@@ -13,11 +13,12 @@ from governance.catalog.models import ModelAlias
 from governance.console.forms.keys import KeyFilterForm, KeyForm, RotateForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.keys import KeyPage, issued_page, key_page, keys_page
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.keys import operations
 from governance.keys.operations import IssuedKey
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

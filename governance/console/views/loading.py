@@ -7,11 +7,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from governance.console.forms.loading import LoadForm
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.csv_text import csv_bytes
 from governance.core.errors import BursarError
 from governance.policy.loading import KINDS, Load, Loaded, load_csv
+from governance.viewing.viewer import Viewer
 
 
 @require_http_methods(["GET", "POST"])

@@ -7,10 +7,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from governance.console.forms.teams import MemberForm, PartForm
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.teams.models import Membership, Team
 from governance.teams.people import remove_membership, set_membership
 from governance.teams.queries import members_of, people_of
+from governance.viewing.viewer import Viewer
 
 
 @require_http_methods(["GET", "POST"])

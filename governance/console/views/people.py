@@ -9,11 +9,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from governance.console.forms.people import PersonForm, SignInRulesForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.people import PersonPage, invitation_lines, person_lines, person_page
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.identity import arrivals, people, sessions
 from governance.teams.models import User
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

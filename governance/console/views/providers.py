@@ -11,7 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from governance.console.forms.providers import FORMS, ChangeProviderForm, GroupRuleForm
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.errors import BursarError
 from governance.identity.addresses import absolute
 from governance.identity.group_rules import add_rule, remove_rule
@@ -19,6 +19,7 @@ from governance.identity.models import IdentityProvider
 from governance.identity.optional import HAS_SAML
 from governance.identity.providers import add_provider, change_provider, replace_secret
 from governance.identity.queries import group_rules_of, providers_of
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

@@ -8,12 +8,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from governance.console.forms.provisioning import TokenForm
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.identity.addresses import absolute
 from governance.identity.errors import ScimTokenNotFound
 from governance.identity.scim import tokens
+from governance.viewing.viewer import Viewer
 
 
 @require_http_methods(["GET", "POST"])

@@ -13,12 +13,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from governance.console.forms.reason import ReasonForm
 from governance.console.forms.requests import RequestFilterForm, SettleForm
 from governance.console.pages.requests import requests_page
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.errors import BursarError
 from governance.metering.operations import release_suspense, settle_suspense
 from governance.prompts.operations import read
 from governance.prompts.queries import stored_prompt
 from governance.viewing.explanation import explanation
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

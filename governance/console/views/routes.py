@@ -11,13 +11,14 @@ from governance.catalog.models import LanguageModel
 from governance.catalog.routes import change_route, make_route
 from governance.console.forms.reason import ReasonForm
 from governance.console.forms.routes import DeploymentForm, DryRunForm, NewRouteForm, RouteForm
-from governance.console.installed import installed_providers, installed_strategies
 from governance.console.pages.routes import RouteLine, route_line, route_lines
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.plugin.routing import OWN_ROUTINGS
 from governance.policy.dry_run import dry_run
+from governance.viewing.installed import installed_providers, installed_strategies
+from governance.viewing.viewer import Viewer
 
 
 @require_safe

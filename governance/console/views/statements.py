@@ -7,7 +7,8 @@ from django.views.decorators.http import require_safe
 
 from governance.chargeback.errors import StatementNotFound
 from governance.chargeback.queries import statement_for, statements_visible_to
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
+from governance.viewing.viewer import Viewer
 
 _REFUSAL = "Statements are for administrators, finance and auditors. An administrator of Bursar can give you that role."
 

@@ -9,10 +9,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from governance.console.forms.reason import ReasonForm
 from governance.console.forms.tokens import TokenForm
 from governance.console.pages.tokens import token_line, token_lines
-from governance.console.viewer import Viewer, for_viewer
+from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.tokens import operations
+from governance.viewing.viewer import Viewer
 
 
 @require_safe
