@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
+# Other gateways that `make bench` measures beside ours, newest on the day they were chosen.
+LITELLM := 1.108.7
+PORTKEY := 1.15.2
 EDITABLE := -e . $(foreach plugin,$(PLUGINS),-e ./$(patsubst %/pyproject.toml,%,$(plugin)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test check format bench bench-curves api-fuzz faults fault-figures simulate mutation browser screenshots scale test-brokers migrations clean
+.PHONY: help install up test check format bench bench-peers bench-curves api-fuzz faults fault-figures simulate mutation browser screenshots scale test-brokers migrations clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -38,6 +41,11 @@ migrations: $(STAMP)  ## Write the migrations that the models need
 
 bench: $(STAMP)  ## Measure the gateway beside nginx (BENCH_SECONDS per case, BENCH_OUT for the JSON)
 	@$(BIN)/python -m tests.bench
+
+bench-peers:  ## Install LiteLLM and Portkey beside the project, for BENCH_PEERS=.bench-peers make bench (needs npm)
+	test -x .bench-peers/litellm/bin/python || $(PYTHON) -m venv .bench-peers/litellm
+	.bench-peers/litellm/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]==$(LITELLM)'
+	npm install --silent --no-audit --no-fund --prefix .bench-peers/portkey @portkey-ai/gateway@$(PORTKEY)
 
 bench-curves: $(STAMP)  ## Measure how the cost of a call grows with keys, budgets, usage rows and processes
 	@$(BIN)/python -m tests.bench.curves

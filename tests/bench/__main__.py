@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measure the gateway, nginx and a direct call in one run, print a table, write BENCH_OUT."""
+"""`python -m tests.bench`: the gateway, nginx, peers and a direct call in one run, as a table and in BENCH_OUT."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ from tests.bench.gateway import Gateway, open_gateway
 from tests.bench.levels import measure_admission
 from tests.bench.nginx import find_nginx
 from tests.bench.ours import Ours, prepare
+from tests.bench.peers import open_peers
 from tests.bench.report import Figures, figures_of, render
 from tests.bench.scene import Scene, open_scene
 from tests.bench.seeding import Seeding
@@ -25,9 +26,10 @@ def main() -> int:
         tell(f"Pinned: {scene.cores}.")
         with open_gateway(scene, settings, tell=tell) as gateway:
             ours = prepare(gateway, tell=tell)
-            cases = [*_reference_cases(scene), *ours.cases]
-            cases.sort(key=lambda case: case.is_stream)
-            run_rounds(cases, rounds=settings.rounds, seconds=settings.round_seconds, tell=tell)
+            with open_peers(scene, settings.peers) as peers:
+                cases = [*_reference_cases(scene), *ours.cases, *peers]
+                cases.sort(key=lambda case: case.is_stream)
+                run_rounds(cases, rounds=settings.rounds, seconds=settings.round_seconds, tell=tell)
             results = {case.name: figures_of(case) for case in cases}
             _add_ours(results, ours)
             tell("measuring admission and settlement alone")

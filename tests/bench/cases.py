@@ -17,6 +17,7 @@ from tests.bench.payloads import (
     STREAM_REPLY,
     chat_body,
     holds_answer,
+    holds_same_answer,
     http_request,
     messages_body,
 )
@@ -58,8 +59,8 @@ class Round(msgspec.Struct, kw_only=True):
 class Case(msgspec.Struct, kw_only=True):
     """A way to the upstream. `calls` counts every call that was made through it, also those that warm up.
 
-    A translated one is asked in Anthropic's wire; what its reply must be is taken from the first, once that was found
-    to hold all of the upstream's answer.
+    A translated one is asked in Anthropic's wire. What the reply of it, or of one that writes replies anew, must be is
+    taken from the first, once that was found to hold all of the upstream's answer. `headers` are sent besides the key.
     """
 
     name: str
@@ -69,6 +70,8 @@ class Case(msgspec.Struct, kw_only=True):
     meters: Meters
     keys: tuple[str, ...] = ("bsr_" + "0" * 64,)
     is_translated: bool = False
+    is_rewritten: bool = False
+    headers: tuple[str, ...] = ()
     expected: bytes = b""
     calls: int = 0
     rounds: list[Round] = []
@@ -77,7 +80,7 @@ class Case(msgspec.Struct, kw_only=True):
         """Return the bytes of one call with each key."""
         make, path = (messages_body, MESSAGES_PATH) if self.is_translated else (chat_body, CHAT_PATH)
         body = make(self.model, is_stream=self.is_stream, is_slow=is_slow)
-        return [http_request(self.port, key, body, path=path) for key in self.keys]
+        return [http_request(self.port, key, body, path=path, headers=self.headers) for key in self.keys]
 
     def verify(self) -> None:
         """Make one call and compare the bytes. Raises ReplyWrong."""
@@ -86,6 +89,8 @@ class Case(msgspec.Struct, kw_only=True):
         connection.close()
         if self.is_translated:
             is_right = holds_answer(reply, is_stream=self.is_stream)
+        elif self.is_rewritten:
+            is_right = holds_same_answer(reply)
         else:
             is_right = reply == (STREAM_REPLY if self.is_stream else CHAT_REPLY)
         if not is_right:

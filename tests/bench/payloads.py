@@ -87,10 +87,19 @@ def holds_answer(reply: bytes, *, is_stream: bool) -> bool:
     return _ANSWER.strip().encode() in reply and b'"output_tokens":64' in reply and b"end_turn" in reply
 
 
-def http_request(port: int, key: str, body: bytes, *, path: str = CHAT_PATH) -> bytes:
+def holds_same_answer(reply: bytes) -> bool:
+    """Return whether a chat reply that was written anew has the upstream's words and counts."""
+    document = json.loads(reply)
+    counts = document["usage"]["prompt_tokens"], document["usage"]["completion_tokens"]
+    return document["choices"][0]["message"]["content"] == _ANSWER.strip() and counts == (182, 64)
+
+
+def http_request(port: int, key: str, body: bytes, *, path: str = CHAT_PATH, headers: tuple[str, ...] = ()) -> bytes:
     """Return the whole HTTP/1.1 request that a client sends."""
+    more = "".join(f"{header}\r\n" for header in headers)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: application/json\r\nAccept: */*\r\nUser-Agent: bench\r\n{more}"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -92,14 +92,14 @@ def stopping(process: subprocess.Popen[bytes]) -> Iterator[None]:
             process.wait()
 
 
-def wait_for_port(port: int) -> None:
+def wait_for_port(port: int, *, seconds: float = _START_SECONDS) -> None:
     """Return when something accepts connections there. Raises SystemExit after a while."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.02)
-    raise SystemExit(f"Nothing answers on port {port} after {_START_SECONDS} s; the lines above say why.")
+    raise SystemExit(f"Nothing answers on port {port} after {seconds} s; the lines above say why.")
 
 
 @contextlib.contextmanager

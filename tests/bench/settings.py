@@ -13,12 +13,16 @@ WARM_UP_CALLS = 300
 
 
 class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`seconds` is the measured time of one case, spread over `rounds` that take turns with the other cases."""
+    """`seconds` is the measured time of one case, spread over `rounds` that take turns with the other cases.
+
+    `peers` is the folder where other gateways are installed, if they are to take part.
+    """
 
     seconds: float
     rounds: int
     gateway_workers: int
     output: Path | None
+    peers: Path | None = None
 
     @property
     def round_seconds(self) -> float:
@@ -27,14 +31,15 @@ class BenchSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_settings(variables: Mapping[str, str]) -> BenchSettings:
-    """Read BENCH_SECONDS, BENCH_ROUNDS, BENCH_WORKERS and BENCH_OUT. Raises SystemExit with a sentence."""
-    output = variables.get("BENCH_OUT")
+    """Read BENCH_SECONDS, BENCH_ROUNDS, BENCH_WORKERS, BENCH_OUT and BENCH_PEERS. Raises SystemExit with a sentence."""
+    output, peers = variables.get("BENCH_OUT"), variables.get("BENCH_PEERS")
     try:
         settings = BenchSettings(
             seconds=float(variables.get("BENCH_SECONDS") or 5),
             rounds=int(variables.get("BENCH_ROUNDS") or 3),
             gateway_workers=int(variables.get("BENCH_WORKERS") or 1),
             output=Path(output).absolute() if output else None,
+            peers=Path(peers).absolute() if peers else None,
         )
     except ValueError as error:
         raise SystemExit(f"BENCH_SECONDS, BENCH_ROUNDS and BENCH_WORKERS must be numbers ({error}).") from error
