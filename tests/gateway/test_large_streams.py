@@ -3,14 +3,17 @@
 import asyncio
 import resource
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import governance
 from governance.gateway.limits import Limits
+from governance.plugin.guards import Finding
+from tests.gateway.test_guards import guard
 from tests.gateway.vendor import DONE, USAGE, Vendor, VendorCall, chat_event
 from tests.gateway.world import Served, World, question
 
@@ -19,6 +22,20 @@ PATH = "/v1/chat/completions"
 GOVERNANCE = Path(governance.__file__).parent
 PER_STREAM_BYTES = 256 * 1024
 """F9's bar."""
+
+
+class Looking:
+    """A guard that finds nothing, and keeps nothing of what it looked at."""
+
+    title = "looking"
+    name = "looking"
+
+    def __init__(self) -> None:
+        self.characters = 0
+
+    def find(self, text: str) -> Sequence[Finding]:
+        self.characters += len(text)
+        return []
 
 
 @pytest.fixture
@@ -131,6 +148,49 @@ async def test_a_client_that_does_not_read_holds_the_vendor_back_and_little_is_h
     served: Served, vendor: Vendor, key: str, sent: bytes | list[bytes]
 ) -> None:
     parts = [sent] if isinstance(sent, bytes) else sent
+    taken, held = await _held_for_a_still_client(served, vendor, key, parts)
+    assert taken < 40_000_000, "What the buffers of four sockets hold, and no more."
+    assert held < PER_STREAM_BYTES, held
+
+
+@pytest.mark.parametrize("size", [1, 20_000], ids=["small events", "large events"])
+async def test_little_is_held_of_a_translated_stream_that_nobody_reads(
+    served: Served, vendor: Vendor, key: str, size: int
+) -> None:
+    """Asked in Anthropic's wire, answered in OpenAI's: each event is read whole and said anew."""
+    taken, held = await _held_for_a_still_client(
+        served, vendor, key, [chat_event("x" * size) * 20], path="/v1/messages", body=question(max_tokens=100)
+    )
+    assert taken < 40_000_000
+    assert held < PER_STREAM_BYTES, held
+
+
+@pytest.mark.parametrize("size", [8, 20_000], ids=["small events", "large events"])
+async def test_little_is_held_of_a_guarded_stream_that_nobody_reads(
+    served: Served, world: World, vendor: Vendor, key: str, size: int
+) -> None:
+    looking = Looking()
+    served.gateway.vendors.guards.add(looking)
+    await guard(served, world, looking.name, replies="mask")
+    text = ("horses " * (size // 7 + 1))[:size]
+    taken, held = await _held_for_a_still_client(served, vendor, key, [chat_event(text) * 20])
+    assert taken < 40_000_000
+    assert held < PER_STREAM_BYTES, held
+    assert looking.characters > size
+
+
+async def _held_for_a_still_client(
+    served: Served,
+    vendor: Vendor,
+    key: str,
+    parts: list[bytes],
+    *,
+    path: str = PATH,
+    body: dict[str, Any] | None = None,
+) -> tuple[int, int]:
+    """Let the vendor send these parts again and again to a client that does not read. Return how many bytes it could
+    send, and how many the gateway holds.
+    """
     framed = b"".join([b"%x\r\n%b\r\n" % (len(part), part) for part in parts])
     taken = 0
     is_stuck, is_seen = asyncio.Event(), asyncio.Event()
@@ -153,13 +213,12 @@ async def test_a_client_that_does_not_read_holds_the_vendor_back_and_little_is_h
         await client.get("/v1/models")
         with traced():
             before = _held_bytes()
-            async with client.stream("POST", PATH, json=question(stream=True)) as reply:
+            async with client.stream("POST", path, json=(body or question()) | {"stream": True}) as reply:
                 assert reply.status_code == 200
                 await asyncio.wait_for(is_stuck.wait(), 60)
-                held, unsent = _held_bytes() - before, _unsent_bytes(served)
+                held = _held_bytes() - before + _unsent_bytes(served)
                 is_seen.set()
-    assert taken < 40_000_000, "What the buffers of four sockets hold, and no more."
-    assert held + unsent < PER_STREAM_BYTES, (held, unsent)
+    return taken, held
 
 
 def _unsent_bytes(served: Served) -> int:
