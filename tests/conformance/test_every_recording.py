@@ -1,0 +1,24 @@
+"""Every recorded reply is replayed somewhere, or is of a wire that is neither served nor asked of a vendor."""
+
+from pathlib import Path
+
+from tests.support.recordings import FOLDER, exchange
+
+TESTS = Path(__file__).parents[1]
+OTHER_WIRES = {
+    "bedrock-converse": "Converse: docs/decisions/0018",
+    "bedrock-streaming-error": "Converse: docs/decisions/0018",
+    "dashscope-native": "Qwen is asked by its OpenAI-compatible endpoint",
+    "xai-grpc": "xAI is asked by HTTP",
+}
+"""What file names begin with, and why Bursar does not speak their wire."""
+
+
+def test_every_recording_is_replayed_or_of_a_wire_that_is_not_spoken() -> None:
+    exchange("anthropic-count_tokens.json")
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py") if path != Path(__file__))
+    recorded = {path.stem for path in FOLDER.glob("*.json")}
+    replayed = {name for name in recorded if name in sources}
+    other = {name for name in recorded if name.startswith(tuple(OTHER_WIRES))}
+    assert replayed | other == recorded
+    assert not replayed & other
