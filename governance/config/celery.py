@@ -46,6 +46,10 @@ app.conf.beat_schedule = {
         "task": "governance.chargeback.tasks.prove_ledger_nightly",
         "schedule": crontab(hour=2, minute=20),
     },
+    "forget-refusals": {
+        "task": "governance.metering.tasks.forget_refusals",
+        "schedule": crontab(hour=1, minute=40),
+    },
     "compare-vendor-costs": {
         "task": "governance.alerts.tasks.compare_vendor_costs",
         "schedule": crontab(minute=25),

@@ -13,7 +13,7 @@ from governance.core.errors import BadRequest, BursarError, GovernanceUnavailabl
 from governance.core.ids import Identifiers
 from governance.gateway.attempt import Vendors
 from governance.gateway.errors import MethodNotAllowed, RouteUnknown
-from governance.gateway.exchange import ClientGone, Exchange
+from governance.gateway.exchange import ClientGone, Exchange, Facts
 from governance.gateway.identify import Identifier
 from governance.gateway.keeper import Keeper
 from governance.gateway.logs import RequestLog
@@ -27,6 +27,9 @@ _log = structlog.get_logger("bursar.gateway")
 
 _ANY = "{id}"
 _ANTHROPICS = b"anthropic-version"
+_REFUSED = 400
+_VENDORS = 500
+"""From this status on it is the vendor who could not, except where the books cannot be asked."""
 
 Handler: TypeAlias = Callable[["Gateway", Exchange], Awaitable[None]]
 
@@ -156,7 +159,7 @@ class Gateway:
         ended_at = time.perf_counter()
         numbers.add(f"bursar_requests\t{facts.route}\t{facts.status}")
         if facts.code:
-            numbers.count("bursar_refusals", facts.code)
+            self._count_refusal(facts)
         if facts.outcome:
             numbers.count_attempt(facts.outcome)
         if facts.usage is not None:
@@ -171,6 +174,13 @@ class Gateway:
             self._record_times(exchange, ended_at)
         if facts.is_logged:
             self._log.tell(exchange, ended_at=ended_at, at=self._clock())
+
+    def _count_refusal(self, facts: Facts) -> None:
+        """Count an error; one of ours that a known key met, and no vendor, is shown to people too."""
+        self.metrics.numbers.count("bursar_refusals", facts.code)
+        is_ours = _REFUSED <= facts.status < _VENDORS or facts.code == GovernanceUnavailable.code
+        if facts.key_id is not None and is_ours and not facts.was_sent:
+            self.vendors.refusals.count(key_id=facts.key_id, code=facts.code, at=self._clock())
 
     def _record_times(self, exchange: Exchange, ended_at: float) -> None:
         facts, histograms = exchange.facts, self.metrics.numbers.histograms

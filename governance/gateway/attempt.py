@@ -23,6 +23,7 @@ from governance.gateway.limits import Limits
 from governance.gateway.own_shapes import as_events, enveloped, in_wire, opened, reframing, signature_of
 from governance.gateway.pricing import Quote, body_edits, granted_maximum
 from governance.gateway.prompt_writer import PromptWriter
+from governance.gateway.refusal_counts import RefusalCounts
 from governance.gateway.rendition import Rendition, Shown
 from governance.gateway.replies import (
     ReplyTooLarge,
@@ -77,6 +78,7 @@ class Vendors(msgspec.Struct, frozen=True, kw_only=True):
     guards: Guards
     cache: ResponseCache
     prompts: PromptWriter
+    refusals: RefusalCounts
     chance: Callable[[], float]
 
 

@@ -50,5 +50,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unknown_key_seconds: float = 2
     policy_poll_seconds: float = 5
     flush_seconds: float = 1
+    refusals_seconds: float = 5
+    """How often it is told what was refused."""
     lease_idle_seconds: float = 5
     backlog: int = 4096

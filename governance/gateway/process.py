@@ -22,6 +22,7 @@ from governance.core.clock import utc_now
 from governance.core.environment import Environment
 from governance.core.errors import GovernanceUnavailable
 from governance.core.plugins import load_plugins
+from governance.core.tasks import end_tasks
 from governance.gateway.app import Gateway
 from governance.gateway.attempt import Vendors
 from governance.gateway.breaker import Breakers, Tolerance
@@ -31,6 +32,7 @@ from governance.gateway.limits import Limits
 from governance.gateway.logs import request_log
 from governance.gateway.metrics import Metrics
 from governance.gateway.prompt_writer import PromptWriter
+from governance.gateway.refusal_counts import RefusalCounts
 from governance.gateway.response_cache import ResponseCache
 from governance.gateway.retry_budget import RetryBudget
 from governance.gateway.routes import ROUTES
@@ -70,7 +72,7 @@ async def serve(environment: Environment, listener: socket.socket, *, limits: Li
             await _wait_until_open(gateway)
             await server.serve(sockets=[listener])
         await _finish(gateway.in_flight)
-        await _stop(freezing)
+        await end_tasks(freezing)
 
 
 @contextlib.asynccontextmanager
@@ -120,6 +122,7 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
                 guards=Guards(plugins.guards),
                 cache=ResponseCache(limits.cache_bytes),
                 prompts=PromptWriter(pool=pool, most_bytes=limits.prompt_bytes, numbers=metrics.numbers),
+                refusals=RefusalCounts(pool=pool, interval_seconds=limits.refusals_seconds),
                 chance=random.random,
             ),
             metrics=metrics,
@@ -133,9 +136,11 @@ async def open_gateway(environment: Environment, *, limits: Limits) -> AsyncIter
         stack.callback(metrics.close)
         opening = asyncio.create_task(_open_books(books, gateway))
         stack.push_async_callback(_close_books, books, gateway, opening)
-        stack.push_async_callback(gateway.vendors.prompts.close)
-        for work in (keeper.run(), watchdog.run(), metrics.run(), gateway.vendors.prompts.run()):
-            stack.push_async_callback(_stop, _start(work))
+        vendors = gateway.vendors
+        stack.push_async_callback(vendors.prompts.close)
+        stack.push_async_callback(vendors.refusals.close)
+        for work in (keeper.run(), watchdog.run(), metrics.run(), vendors.prompts.run(), vendors.refusals.run()):
+            stack.push_async_callback(end_tasks, _start(work))
         yield gateway
 
 
@@ -229,7 +234,7 @@ async def _freeze_when_loaded(gateway: Gateway) -> None:
 
 
 async def _close_books(books: LeasedBooks, gateway: Gateway, opening: asyncio.Task[None]) -> None:
-    await _stop(opening)
+    await end_tasks(opening)
     if not gateway.is_open:
         return
     try:
@@ -246,8 +251,3 @@ async def _finish(tasks: set[asyncio.Task[None]]) -> None:
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return asyncio.create_task(work)
-
-
-async def _stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -164,6 +164,15 @@ async def reassert(
     return Reasserted(*row)
 
 
+async def add_refusals(connection: Connection, counts: Mapping[tuple[datetime, int, str], int]) -> None:
+    """Add so many refused requests by (hour, key id, error code)."""
+    hours, keys, codes = zip(*counts, strict=True)
+    await connection.execute(
+        "SELECT metering_add_refusals(%s::timestamptz[], %s::bigint[], %s::text[], %s::bigint[])",
+        (list(hours), list(keys), list(codes), list(counts.values())),
+    )
+
+
 async def clock(connection: Connection) -> datetime:
     """Return the database's clock."""
     cursor = await connection.execute("SELECT clock_timestamp()")

@@ -20,6 +20,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import PoolTimeout
 
 from governance.core.errors import GovernanceUnavailable
+from governance.core.tasks import end_tasks
 from governance.metering import bank, leases
 from governance.metering.attempt import Claim, Hold, Outcome
 from governance.metering.errors import NoRoomForJournal
@@ -126,9 +127,7 @@ class LeasedBooks:
 
     async def close(self) -> None:
         """Write everything queued, give every lease back, and end the epoch. Raises GovernanceUnavailable."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         with contextlib.suppress(GovernanceUnavailable):
             await self.rates.close()
         with contextlib.suppress(GovernanceUnavailable):

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from governance.budgets.models import Account
 from governance.keys.models import VirtualKey
 from governance.policy.models import RateLimit
-from governance.teams.models import User
+from governance.teams.models import Organisation, Team, User
 
 
 class Worker(models.Model):
@@ -239,3 +239,28 @@ class Timeline(models.Model):
 
     def __str__(self) -> str:
         return f"timeline {self.number}"
+
+
+class RefusalSum(models.Model):
+    """How many requests of a key Bursar itself refused in an hour, for one reason; added to by SQL alone.
+
+    No money hangs on it: a gateway process that is killed takes the last few seconds of its counts with it.
+    """
+
+    hour = models.DateTimeField(help_text="The hour's beginning.")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="+")
+    key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    code = models.TextField(help_text="The error's code.")
+    requests = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["hour", "key", "code"], name="refusals_are_summed_once_an_hour"),
+            models.CheckConstraint(condition=models.Q(requests__gt=0), name="a_sum_of_refusals_is_positive"),
+        ]
+        indexes = [models.Index(fields=["organisation", "hour"], name="refusals_by_organisation")]
+
+    def __str__(self) -> str:
+        return f"{self.requests} x {self.code}"

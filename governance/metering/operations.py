@@ -1,6 +1,6 @@
 """Resolving suspense by name: the one way in which a person, not a proof, decides what an attempt cost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -26,6 +26,7 @@ from governance.plugin.usage import TokenClass
 log = structlog.get_logger("metering")
 
 _INSTANT = timedelta(microseconds=1)
+_REFUSALS_KEPT = timedelta(days=400)
 RELEASED_REASON = "suspense_released"
 SETTLED_REASON = "suspense_settled"
 
@@ -99,6 +100,12 @@ def recover_folder(*, folder: Path, is_whole: bool, actor: Actor) -> dict[int, i
         finally:
             lock.release(is_over=is_over)
     return recovered
+
+
+def forget_old_refusals(*, at: datetime) -> None:
+    """Forget the sums of refusals of more than a year ago. No money hangs on them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT metering_forget_refusals(%s)", [at - _REFUSALS_KEPT])
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from governance.core.errors import GovernanceUnavailable, RateLimited
+from governance.core.tasks import end_tasks
 from governance.metering import rate_bank, rates
 from governance.metering.rate_bank import TakeLine
 from governance.metering.rate_refusals import RateRefusal, RateRefusalMemory, refusal_error, refuse_impossible
@@ -106,9 +107,7 @@ class RateBooks:
 
     async def close(self) -> None:
         """Give everything back. Called once, after the last request has ended. Raises GovernanceUnavailable."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         if self._epoch != self._session.epoch:
             return
         lines = []

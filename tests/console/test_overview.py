@@ -1,8 +1,10 @@
 from datetime import timedelta
 
+from django.db import connection
 from django.test import Client
 
 from governance.console.pages.overview import overview
+from governance.metering.operations import forget_old_refusals
 from governance.viewing.viewer import Viewer, viewer_of
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Call, Company, book
@@ -104,3 +106,28 @@ def test_the_pace_the_movers_and_the_vendors_of_today_are_told(busy_company: Com
     assert research.change_nano < 0
     (vendor,) = page.vendors
     assert (vendor.name, vendor.total.requests) == ("sandbox", page.days[-1].total.requests)
+
+
+def test_what_was_refused_is_told_by_reason_to_whom_it_concerns(busy_company: Company) -> None:
+    keys = busy_company.keys
+    refused = [
+        (NOW, "lab", "budget_exceeded", 3),
+        (NOW - timedelta(hours=2), "lab", "budget_exceeded", 2),
+        (NOW, "chat-app", "budget_exceeded", 1),
+        (NOW, "chat-app", "a_code_of_tomorrow", 1),
+        (NOW - timedelta(days=40), "lab", "budget_exceeded", 7),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT metering_add_refusals(%s::timestamptz[], %s::bigint[], %s::text[], %s::bigint[])",
+            [list(column) for column in zip(*[(at, keys[key].pk, *rest) for at, key, *rest in refused], strict=True)],
+        )
+    page = overview(viewer=_viewer(busy_company, "admin"), now=NOW)
+    assert [(line.reason, line.refused.requests, line.refused.key, line.most) for line in page.refused] == [
+        ("Budget spent", 6, "lab", "83 %"),
+        ("a_code_of_tomorrow", 1, "chat-app", "all of them"),
+    ]
+    owner = overview(viewer=_viewer(busy_company, "developer"), now=NOW)
+    assert sum(line.refused.requests for line in owner.refused) < 7
+    forget_old_refusals(at=NOW + timedelta(days=500))
+    assert overview(viewer=_viewer(busy_company, "admin"), now=NOW).refused == []

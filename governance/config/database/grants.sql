@@ -23,10 +23,10 @@ DECLARE
     stored text := 'prompts_storedprompt';
     data_keys text := 'prompts_promptstorage';
     gateway_functions text := '^(budgets_open_account|jobs_(begin|drop|forget_file|keep_file|note|own_files)'
-        '|metering_(end_durable|epochs_of|fence|flush|grant|hold_durably|lose|open_allowance|reassert|recover|register'
-        '|standing|succeed|take|take_timeline)|prompts_keep)$';
+        '|metering_(add_refusals|end_durable|epochs_of|fence|flush|grant|hold_durably|lose|open_allowance|reassert'
+        '|recover|register|standing|succeed|take|take_timeline)|prompts_keep)$';
     -- In the name of a gateway process, which the others are not.
-    gateway_alone text := '^(jobs_(begin|drop|forget_file|keep_file|note)|metering_(epochs_of|fence|flush|grant'
+    gateway_alone text := '^(jobs_(begin|drop|forget_file|keep_file|note)|metering_(add_refusals|epochs_of|fence|flush|grant'
         '|hold_durably|lose|open_allowance|reassert|register|standing|succeed|take|take_timeline)|prompts_keep)$';
     -- Parts of other functions: called by themselves they could post what nothing stands behind.
     inner_functions text := '^(budgets_(recall_ended|reopen_account)|ledger_(make_partition|post|sum_up_day)'
@@ -40,7 +40,8 @@ DECLARE
         'ledger_dayusagesum', 'ledger_detached_now', 'ledger_detachedday',
         'ledger_entry', 'ledger_ledgeraccount', 'ledger_posting', 'ledger_reattachedday',
         'ledger_usagerecord', 'metering_allotment', 'metering_allowance', 'metering_attempt', 'metering_durableline',
-        'metering_durablereservation', 'metering_lease', 'metering_overrun', 'metering_timeline', 'metering_worker'
+        'metering_durablereservation', 'metering_lease', 'metering_overrun', 'metering_refusalsum', 'metering_timeline',
+        'metering_worker'
     ];
     sealed text := 'connections_sealedcredential';
     -- Days of usage records that were taken off the books' table: the owner's, to dump and drop.

@@ -15,6 +15,7 @@ from governance.keys.models import VirtualKey
 from governance.ledger.errors import DayDetached
 from governance.ledger.spending import Spending, Sum, spending
 from governance.metering.queries import Suspense, suspense_total
+from governance.metering.refused import Refused, refused
 from governance.teams.models import Team
 from governance.viewing.viewer import Viewer
 
@@ -23,6 +24,19 @@ Names = Mapping[int, tuple[str, str]]
 
 _TOP = 6
 _NEAREST = 5
+_REASONS = {
+    "budget_exceeded": "Budget spent",
+    "budget_held": "Budget held by calls in flight",
+    "rate_limited": "Rate limit reached",
+    "model_not_allowed": "Model not on the allow-list",
+    "model_unknown": "No such model",
+    "guard_refused": "Stopped by a guard",
+    "region_not_allowed": "Not served in the allowed regions",
+    "request_unpriced": "Nothing bounds its cost",
+    "bad_request": "Request not understood",
+    "tags_missing": "Required tags missing",
+    "governance_unavailable": "Budgets could not be asked",
+}
 _TICK = timedelta(microseconds=1)
 _SMALLEST_SCALE_NANO = 10**6
 
@@ -82,6 +96,20 @@ class VendorLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefusalLine:
+    """Why requests were refused this month, in words, and who met it most often."""
+
+    reason: str
+    refused: Refused
+
+    @property
+    def most(self) -> str:
+        """All of them, or how many, were of the key that is named."""
+        alone = self.refused.key_requests == self.refused.requests
+        return "all of them" if alone else amounts.percent(self.refused.key_requests, self.refused.requests)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overview:
     """The whole page."""
 
@@ -99,6 +127,7 @@ class Overview:
     forecast_nano: int | None
     movers: list[Mover]
     vendors: list[VendorLine]
+    refused: list[RefusalLine]
 
     @property
     def total_tokens(self) -> str:
@@ -133,6 +162,7 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
         forecast_nano=_forecast(month, spent.total.charge_nano, now),
         movers=_movers(spent, former, teams, models),
         vendors=_vendors(viewer, now),
+        refused=_refused(viewer, month),
     )
 
 
@@ -195,6 +225,11 @@ def _vendors(viewer: Viewer, now: datetime) -> list[VendorLine]:
         ),
         key=lambda line: (-line.total.failed, -line.total.requests, line.name),
     )
+
+
+def _refused(viewer: Viewer, month: Period) -> list[RefusalLine]:
+    lines = refused(reach=viewer.reach, since=month.starts_at, until=month.ends_at)
+    return [RefusalLine(reason=_REASONS.get(line.code, line.code), refused=line) for line in lines[:_TOP]]
 
 
 def _days(month: Period, zone: str, spent: Spending) -> list[Day]:
