@@ -69,6 +69,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("teams/<int:team_id>/prompts/", teams.change, {"what": "prompts"}, name="team_prompts"),
     path("keys/", keys.index, name="keys"),
     path("keys/new/", keys.issue, name="key_issue"),
+    path("keys/revoke/", keys.revoke_chosen, name="keys_revoke"),
     path("keys/<int:key_id>/", keys.show, name="key"),
     path("keys/<int:key_id>/rotate/", keys.rotate, name="key_rotate"),
     path("keys/<int:key_id>/revoke/", keys.revoke, name="key_revoke"),

@@ -1,6 +1,6 @@
 """Writing virtual keys. The text of a key exists only in what `issue` and `rotate` return; nothing keeps it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -77,6 +77,12 @@ def revoke(*, actor: Actor, at: datetime, key_id: int, reason: str = "") -> Virt
         reason=reason,
     )
     return key
+
+
+@transaction.atomic
+def revoke_all(*, actor: Actor, at: datetime, key_ids: Collection[int], reason: str = "") -> list[VirtualKey]:
+    """Stop these keys for good, all or none of them, with an event of the trail for each."""
+    return [revoke(actor=actor, at=at, key_id=key_id, reason=reason) for key_id in sorted(set(key_ids))]
 
 
 @transaction.atomic

@@ -167,6 +167,7 @@ def _governing_pages(company: Company) -> dict[str, str]:
         "key-new": "/keys/new/",
         "key-rotate": f"/keys/{key}/rotate/",
         "key-revoke": f"/keys/{key}/revoke/",
+        "keys-revoke": f"/keys/revoke/?key={key}",
     }
 
 

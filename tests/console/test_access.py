@@ -60,6 +60,8 @@ MATRIX = {
     "key_issue": OF_ISSUERS,
     "key_rotate": OF_SEARCH_OWNERS,
     "key_revoke": OF_SEARCH_OWNERS,
+    # Those who may not change the key are led back to the list, with a sentence.
+    "keys_revoke": OF_ALL | {"finance": 302, "auditor": 302, "developer": 302},
     "tokens": OF_ALL,
     "token_issue": OF_ALL,
     "token_revoke": OF_ALL | {"finance": 404, "auditor": 404, "owner": 404, "developer": 404},
@@ -150,6 +152,7 @@ def _address(name: str, company: Company) -> str:
         "key_issue": "/keys/new/",
         "key_rotate": f"/keys/{key.pk}/rotate/",
         "key_revoke": f"/keys/{key.pk}/revoke/",
+        "keys_revoke": f"/keys/revoke/?key={key.pk}",
         "tokens": "/tokens/",
         "token_issue": "/tokens/new/",
         "token_revoke": f"/tokens/{service_token(company).pk}/revoke/",

@@ -126,3 +126,33 @@ def test_changes_need_the_forms_token(company: Company) -> None:
 
     assert answer.status_code == 403
     assert b"Please send it again" in answer.content
+
+
+def test_ticked_keys_are_revoked_together_for_a_reason(company: Company, log_in: LogIn) -> None:
+    client = log_in("owner")
+    ids = [company.keys[name].pk for name in ("search-ada", "search-production")]
+    query = "&".join(f"key={key_id}" for key_id in ids)
+
+    asked = client.get(f"/keys/revoke/?{query}").content.decode()
+    assert "cannot be undone" in asked and all(key.name in asked for key in VirtualKey.objects.filter(pk__in=ids))
+    assert not VirtualKey.objects.filter(pk__in=ids).exclude(revoked_at=None)
+    answer = client.post("/keys/revoke/", {"key": ids, "reason": "a laptop was lost"}, follow=True)
+
+    assert f"{len(ids)} key" in answer.content.decode()
+    assert not VirtualKey.objects.filter(pk__in=ids, revoked_at=None)
+    events = AuditEvent.objects.filter(action="key.revoked", reason="a laptop was lost")
+    assert {event.subject for event in events} == {f"key:{key_id}" for key_id in ids}
+
+
+@pytest.mark.parametrize("others", ["foreign", "revoked", "none"])
+def test_nothing_is_revoked_where_one_of_them_is_not_to_be(company: Company, log_in: LogIn, others: str) -> None:
+    mine, foreign = company.keys["search-ada"], company.keys["lab"]
+    if others == "revoked":
+        log_in("admin").post(f"/keys/{foreign.pk}/revoke/", {"reason": ""})
+    ids = [] if others == "none" else [mine.pk, foreign.pk]
+    client = log_in("admin" if others == "revoked" else "owner")
+
+    answer = client.post("/keys/revoke/", {"key": ids}, follow=True)
+
+    assert "Nothing was revoked" in answer.content.decode()
+    assert VirtualKey.objects.get(pk=mine.pk).revoked_at is None

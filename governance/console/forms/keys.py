@@ -13,6 +13,8 @@ from governance.keys.operations import NewKey
 from governance.teams.models import Team
 from governance.viewing.viewer import Viewer
 
+_MOST_CHOSEN = 500
+
 
 class RotateForm(forms.Form):
     """How long the former text of a key keeps working."""
@@ -55,6 +57,25 @@ class KeyFilterForm(forms.Form):
         ended = Q(revoked_at__lte=now) | Q(expires_at__lte=now)
         working = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
         return keys.filter({"working": working, "ended": ended}.get(found.get("state", ""), Q()))
+
+
+class ChosenKeysForm(forms.Form):
+    """The keys that were ticked in the list: working ones that the viewer may change."""
+
+    key = forms.ModelMultipleChoiceField(queryset=VirtualKey.objects.none())
+
+    def __init__(self, data: Any, *, viewer: Viewer) -> None:
+        super().__init__(data)
+        self._viewer = viewer
+        working = viewer.visible_keys().filter(revoked_at=None)
+        cast("forms.ModelMultipleChoiceField[VirtualKey]", self.fields["key"]).queryset = working
+
+    def clean_key(self) -> QuerySet[VirtualKey]:
+        """Refuse all of them where one is not theirs to change."""
+        chosen: QuerySet[VirtualKey] = self.cleaned_data["key"]
+        if chosen.count() > _MOST_CHOSEN or not all(map(self._viewer.may_change_key, chosen)):
+            raise forms.ValidationError("These keys cannot be revoked together.")
+        return chosen
 
 
 class KeyForm(forms.Form):

@@ -48,6 +48,11 @@ class KeysPage:
     next_cursor: str
     is_first: bool
 
+    @property
+    def can_be_revoked(self) -> bool:
+        """Whether any of them is the viewer's to revoke."""
+        return any(line.may_change and line.is_active for line in self.lines)
+
 
 @dataclass(frozen=True, kw_only=True)
 class IssuedPage:
@@ -75,6 +80,11 @@ def keys_page(*, viewer: Viewer, keys: QuerySet[VirtualKey], now: datetime, curs
         next_cursor=f"{int(not last.is_active)}.{last.key.pk}" if last is not None else "",
         is_first=position is None,
     )
+
+
+def key_lines(*, viewer: Viewer, keys: QuerySet[VirtualKey], now: datetime) -> list[KeyLine]:
+    """Return all of these keys, by name."""
+    return [_line(viewer, key, now) for key in keys.order_by("name", "id")]
 
 
 def newest_key_lines(*, viewer: Viewer, keys: QuerySet[VirtualKey], now: datetime, limit: int) -> list[KeyLine]:

@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from governance.catalog.models import ModelAlias
-from governance.console.forms.keys import KeyFilterForm, KeyForm, RotateForm
+from governance.console.forms.keys import ChosenKeysForm, KeyFilterForm, KeyForm, RotateForm
 from governance.console.forms.reason import ReasonForm
-from governance.console.pages.keys import KeyPage, issued_page, key_page, keys_page
+from governance.console.pages.keys import KeyPage, issued_page, key_lines, key_page, keys_page
 from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
@@ -91,6 +91,24 @@ def revoke(request: HttpRequest, viewer: Viewer, key_id: int) -> HttpResponse:
         messages.success(request, f"The key {page.line.key.name} is revoked. No gateway accepts it any more.")
         return redirect("keys")
     return render(request, "console/key_revoke.html", {"form": form, "page": page, "viewer": viewer})
+
+
+@require_http_methods(["GET", "POST"])
+@for_viewer
+def revoke_chosen(request: HttpRequest, viewer: Viewer) -> HttpResponse:
+    """Ask, then stop the keys that were ticked in the list, all or none."""
+    chosen = ChosenKeysForm(request.POST or request.GET, viewer=viewer)
+    form = ReasonForm(request.POST or None)
+    if not chosen.is_valid():
+        messages.error(request, "Nothing was revoked: tick working keys that you may change, at most 500 at once.")
+        return redirect("keys")
+    lines = key_lines(viewer=viewer, keys=chosen.cleaned_data["key"], now=utc_now())
+    if request.method == "POST" and form.is_valid():
+        ids = [line.key.pk for line in lines]
+        operations.revoke_all(actor=viewer.actor, at=utc_now(), key_ids=ids, reason=form.cleaned_data["reason"])
+        messages.success(request, f"{len(ids)} key{'s' * (len(ids) > 1)} revoked. No gateway accepts them any more.")
+        return redirect("keys")
+    return render(request, "console/keys_revoke.html", {"form": form, "lines": lines, "viewer": viewer})
 
 
 def _page(viewer: Viewer, key_id: int) -> KeyPage:
