@@ -50,6 +50,10 @@ app.conf.beat_schedule = {
         "task": "governance.metering.tasks.forget_refusals",
         "schedule": crontab(hour=1, minute=40),
     },
+    "forget-ended-sessions": {
+        "task": "governance.identity.tasks.forget_ended_sessions",
+        "schedule": crontab(hour=1, minute=50),
+    },
     "compare-vendor-costs": {
         "task": "governance.alerts.tasks.compare_vendor_costs",
         "schedule": crontab(minute=25),

@@ -3,7 +3,7 @@
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
-from django.db import transaction
+from django.db import connection, transaction
 
 from governance.audit import operations as audit
 from governance.audit.operations import Actor
@@ -43,6 +43,13 @@ def has_second_factor(*, user_id: int) -> bool:
     """Return whether the person has an authenticator app or a passkey. Recovery codes alone are none."""
     factors = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
     return bool(Authenticator.objects.filter(user_id=user_id, type__in=factors).exists())
+
+
+def forget_sessions() -> int:
+    """Forget the sessions that are over; return how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT identity_forget_sessions()")
+        return int(cursor.fetchone()[0])
 
 
 def drop_second_factors(*, actor: Actor, user_id: int, reason: str) -> None:
