@@ -1,6 +1,7 @@
 """What people do in the console, in a real browser. The fixture `visit` fails a test whose pages complain."""
 
 import re
+from typing import Literal
 
 from playwright.sync_api import expect
 
@@ -176,3 +177,36 @@ def test_a_new_request_comes_by_itself_where_requests_are_followed(company: Comp
     page.get_by_role("link", name="Follow live").click()
     book(company, Call(key="lab", model="falcon-mini", at=utc_now(), read=7_654_321, written=1))
     expect(page.get_by_role("row", name=re.compile("7,654,321"))).to_be_visible(timeout=20_000)
+
+
+def test_from_log_in_to_a_team_with_a_budgeted_key_takes_eight_clicks(company: Company, visit: Visitor) -> None:
+    """Nothing is read but the page itself: each step is offered where the one before ends."""
+    window = visit()
+    page = window.page
+    clicks = 0
+
+    def click(role: Literal["link", "button"], name: str) -> None:
+        nonlocal clicks
+        page.get_by_role(role, name=name, exact=True).click()
+        clicks += 1
+
+    window.log_in(company.person("admin").email, PASSWORD)
+    clicks += 1
+    click("link", "Teams")
+    click("link", "Make a team")
+    page.get_by_label("Name", exact=True).fill("Forecasting")
+    page.get_by_label("Unit").fill("Product")
+    page.get_by_label("Cost centre").fill("CC-700")
+    click("button", "Make the team")
+    click("link", "Set a budget")
+    expect(page.get_by_label("Name")).to_have_value("Team Forecasting")
+    page.get_by_label("Limit").fill("500")
+    click("button", "Set the budget")
+    click("link", "Issue a key")
+    page.get_by_role("textbox", name="Name").fill("forecasting-production")
+    click("button", "Issue the key")
+
+    key = company.organisation.keys.get(name="forecasting-production")
+    assert key.team.name == "Forecasting"
+    assert key.team.budgets.get().limit_nano == 500 * 10**9
+    assert clicks == 8

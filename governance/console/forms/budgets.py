@@ -17,7 +17,7 @@ from governance.console.forms.reason import ReasonForm
 from governance.core.money import usd_text
 from governance.core.windows import WindowKind
 from governance.keys.models import VirtualKey
-from governance.teams.models import BusinessUnit, Membership, User
+from governance.teams.models import BusinessUnit, Membership, Team, User
 from governance.viewing.viewer import Viewer
 
 _WINDOWS = [
@@ -117,7 +117,7 @@ class BudgetForm(forms.Form):
     )
     thresholds = ThresholdsField(initial=", ".join(str(threshold.percent) for threshold in DEFAULT_THRESHOLDS))
 
-    def __init__(self, *args: Any, viewer: Viewer, key: VirtualKey | None = None) -> None:
+    def __init__(self, *args: Any, viewer: Viewer, key: VirtualKey | None = None, team: Team | None = None) -> None:
         super().__init__(*args)
         self._viewer = viewer
         zones = cast("forms.ChoiceField", self.fields["zone"])
@@ -132,6 +132,9 @@ class BudgetForm(forms.Form):
         if key is not None:
             scope.initial = f"key:{key.pk}"
             self.fields["name"].initial = f"Key {key.name}"
+        elif team is not None:
+            scope.initial = f"team:{team.pk}"
+            self.fields["name"].initial = f"Team {team.name}"
 
     def _choices(self, name: str, choices: list[tuple[Any, str]]) -> None:
         cast("forms.ChoiceField", self.fields[name]).choices = [("", "all"), *choices]

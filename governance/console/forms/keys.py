@@ -101,9 +101,10 @@ class KeyForm(forms.Form):
         help_text="Written into such requests. A low number keeps less money held while they run.",
     )
 
-    def __init__(self, *args: Any, viewer: Viewer) -> None:
+    def __init__(self, *args: Any, viewer: Viewer, team: Team | None = None) -> None:
         super().__init__(*args)
         self._viewer = viewer
+        self.fields["team"].initial = team
         teams = viewer.teams_to_issue_in()
         cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = Team.objects.filter(
             id__in=[team.pk for team in teams]

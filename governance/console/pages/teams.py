@@ -98,6 +98,7 @@ class TeamPage:
     key_count: int
     budgets: list[BudgetLine]
     may_manage: bool
+    may_issue: bool
 
 
 def tree(*, viewer: Viewer, now: datetime) -> list[Branch]:
@@ -135,6 +136,7 @@ def team_page(*, viewer: Viewer, team_id: int, now: datetime) -> TeamPage | None
         key_count=keys.count(),
         budgets=budget_lines(viewer=viewer, now=now, among=Q(team=line.team)),
         may_manage=viewer.may_manage(line.team),
+        may_issue=line.team in viewer.teams_to_issue_in(),
     )
 
 

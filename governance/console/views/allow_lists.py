@@ -9,11 +9,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from governance.catalog import groups
 from governance.catalog.models import AccessGroup
 from governance.catalog.queries import groups_of
+from governance.console.asked import asked_key
 from governance.console.forms.allow_lists import GroupForm, PatternsForm, RuleForm, TryForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.allow_lists import access_groups, listed_levels, tried, whose
 from governance.console.viewer import for_viewer
-from governance.console.views.budgets import asked_key
 from governance.core.errors import BursarError
 from governance.policy import operations
 from governance.policy.queries import rules_of

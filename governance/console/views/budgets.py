@@ -8,13 +8,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from governance.budgets import operations
 from governance.console import amounts
+from governance.console.asked import asked_key, asked_team
 from governance.console.forms.budgets import BudgetForm, LimitForm, limit_initial
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.budgets import BudgetPage, budget_lines, budget_page, open_requests
 from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
-from governance.keys.models import VirtualKey
 from governance.viewing.viewer import Viewer
 
 
@@ -37,9 +37,10 @@ def show(request: HttpRequest, viewer: Viewer, budget_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_viewer
 def create(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """Set a new budget. `?key=ID` offers that key as what it is for."""
+    """Set a new budget. `?key=ID` or `?team=ID` offers that key or team as what it is for."""
     _refuse_readers(viewer)
-    form = BudgetForm(request.POST or None, viewer=viewer, key=asked_key(request, viewer))
+    key, team = asked_key(request, viewer), asked_team(request, viewer)
+    form = BudgetForm(request.POST or None, viewer=viewer, key=key, team=team)
     if request.method == "POST" and form.is_valid():
         try:
             budget = operations.create(actor=viewer.actor, new=form.new_budget())
@@ -47,6 +48,8 @@ def create(request: HttpRequest, viewer: Viewer) -> HttpResponse:
             form.add_error(None, error.message)
         else:
             messages.success(request, f"The budget {budget.name} is set. Every gateway heeds it within seconds.")
+            if team is not None and budget.team_id == team.pk:
+                return redirect("team", team_id=team.pk)
             return redirect("budget", budget_id=budget.pk)
     return render(request, "console/budget_create.html", {"form": form, "viewer": viewer})
 
@@ -110,9 +113,3 @@ def changeable(viewer: Viewer, budget_id: int) -> BudgetPage:
     if page.line.budget.retired_at is not None:
         raise Http404
     return page
-
-
-def asked_key(request: HttpRequest, viewer: Viewer) -> VirtualKey | None:
-    """Return the key that `?key=ID` names, if the viewer sees it."""
-    text = request.GET.get("key", "")
-    return viewer.visible_keys().filter(id=int(text)).first() if text.isdigit() and len(text) < 19 else None

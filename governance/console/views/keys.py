@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from governance.catalog.models import ModelAlias
+from governance.console.asked import asked_team
 from governance.console.forms.keys import ChosenKeysForm, KeyFilterForm, KeyForm, RotateForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.keys import KeyPage, issued_page, key_lines, key_page, keys_page
@@ -45,10 +46,10 @@ def show(request: HttpRequest, viewer: Viewer, key_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_viewer
 def issue(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """Issue a key and show its text once."""
+    """Issue a key and show its text once. `?team=ID` offers that team."""
     if not viewer.teams_to_issue_in():
         raise PermissionDenied("You may not issue keys. A team's owner or an administrator of Bursar can.")
-    form = KeyForm(request.POST or None, viewer=viewer)
+    form = KeyForm(request.POST or None, viewer=viewer, team=asked_team(request, viewer))
     if request.method == "POST" and form.is_valid():
         try:
             issued = operations.issue(

@@ -6,11 +6,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from governance.console.asked import asked_key
 from governance.console.forms.limits import AmountForm, RateLimitForm
 from governance.console.forms.reason import ReasonForm
 from governance.console.pages.limits import LimitLine, limit_line, limit_lines
 from governance.console.viewer import for_viewer
-from governance.console.views.budgets import asked_key
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
 from governance.policy import limits
