@@ -129,8 +129,13 @@ class Session:
             if not self.is_in_doubt:
                 return
             await self._pool.check()
-            async with self.connection() as connection:
-                await self._resolve(connection)
+            try:
+                async with self.connection() as connection:
+                    await self._resolve(connection)
+            except (psycopg.IntegrityError, psycopg.DataError) as error:
+                # Somebody gave this epoch up between two of the questions: asked anew, the books will say so.
+                log.exception("doubt_not_resolved", epoch=self.epoch)
+                raise unavailable() from error
             self.is_in_doubt = False
 
     async def end(self) -> None:

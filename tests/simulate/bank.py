@@ -74,7 +74,10 @@ class Bank:
         self.overruns: set[UUID] = set()
         self.touched: set[int] = set()
         self.notify: Callable[[str], None] = lambda payload: None
+        self._unkept: set[int] = set()
+        """Epochs of whose results one could not be kept: all are held whole, also what their process had lent again."""
         self.on_booked: Callable[[UUID], None] = lambda attempt_id: None
+        self.on_more_left: Callable[[Account], None] = lambda account: None
         self._by_period: dict[tuple[int, float], Account] = {}
         self.timeline = 1
         self.known_timeline = 1
@@ -308,9 +311,14 @@ class Bank:
         if worker.state not in LIVING:
             return 0
         new = [row for row in json.loads(outcomes) if row["ending"] != "released" and not self._knows(row)]
-        self._refuse_poison(new)
+        try:
+            self._refuse_poison(new)
+        except psycopg.DataError:
+            self._unkept.add(epoch)
+            raise
         worker.state = "dead"
-        self._compare_with_leases(epoch, new)
+        if epoch not in self._unkept:
+            self._compare_with_leases(epoch, new)
         self._give_all_back(epoch)
         self._book(epoch, new)
         return sum(row["ending"] == "suspense" for row in new)
@@ -362,8 +370,11 @@ class Bank:
         booked, rest = self.charges[attempt_id], attempt["reserved_nano"]
         self.estimates.discard(attempt_id)
         for account_id in attempt["account_ids"]:
-            self.accounts[account_id].held -= rest
-            self.accounts[account_id].settled += charge - booked
+            account = self.accounts[account_id]
+            if charge < booked:
+                self.on_more_left(account)
+            account.held -= rest
+            account.settled += charge - booked
             self.touched.add(account_id)
         self._record(attempt_id, charge, booked + rest)
 

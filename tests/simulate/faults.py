@@ -98,6 +98,7 @@ class Faults:
 
         def take_over() -> None:
             self._world.bank.fail_over(standby)
+            self._world.forget()
             self._trouble(f"the database fails over to what it was {lag} s ago", PAUSE_SECONDS)
 
         self._world.agenda.after(lag, take_over)
@@ -149,7 +150,7 @@ class Faults:
         if not accounts:
             return
         account: Account = self._chance.choice(accounts)
-        self._world.refusals.limit_was(account, account.limit)
+        self._world.refusals.will_have_more(account)
         self._world.bank.change_limit(account, int(account.limit * self._chance.choice((0.3, 0.9, 1.2, 3))))
 
     def _resolve(self) -> None:

@@ -25,11 +25,11 @@ class Refusals:
         self._report = report
         self._processes = processes
         self._samples: deque[dict[tuple[int, int], int]] = deque(maxlen=int(IDLE_SECONDS / LOOK_SECONDS) + 1)
-        self._lowered: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        self._left: dict[int, list[tuple[float, int]]] = defaultdict(list)
 
-    def limit_was(self, account: Account, limit: int) -> None:
-        """Remember what a limit was until now."""
-        self._lowered[account.id].append((self._bank.clock(), limit))
+    def will_have_more(self, account: Account) -> None:
+        """Remember what was left of an account whose limit changes, or an estimate on which turns out too high."""
+        self._left[account.id].append((self._bank.clock(), account.limit - account.settled))
 
     def exceeded(self, claim: Claim, started: float) -> None:
         """A claim was refused for good: then some account really could not pay it, whatever came back."""
@@ -38,8 +38,8 @@ class Refusals:
             return
         since = self._bank.clock() - REMEMBERED_SECONDS - (self._processes[0].world.agenda.now - started)
         for account in self._accounts(claim, since):
-            lowest = min([account.limit, *(limit for at, limit in self._lowered[account.id] if at >= since)])
-            if lowest - account.settled < claim.least_nano:
+            left = [account.limit - account.settled, *(left for at, left in self._left[account.id] if at >= since)]
+            if min(left) < claim.least_nano:
                 return
         self._report(f"I19 claim {claim.attempt_id} of {claim.least_nano} was refused though every account could pay")
 

@@ -28,6 +28,7 @@ from tests.simulate.refusals import LOOK_SECONDS, Refusals
 from tests.simulate.vendor import Charge, Vendor
 
 REST_SECONDS = 40
+TIDY_SECONDS = 5
 MIDNIGHT = 1_796_083_200.0
 """2026-12-01T00:00:00Z: a minute, an hour, a day and a month begin."""
 TRACE_LINES = 25
@@ -66,6 +67,7 @@ class World:
         self.bank.on_booked = self.vendor.booked
         self.server = Server(self.bank, self.agenda, self.chance, self.invariants.after_transaction)
         self.refusals = Refusals(self.bank, self.report, self.processes)
+        self.bank.on_more_left = self.refusals.will_have_more
         habits = self._habits()
         paths = self._paths(habits.size)
         self.customers = Customers(habits, paths, self.vendor, self.refusals, self.chance)
@@ -126,10 +128,23 @@ class World:
         self.agenda.after(back_after, lambda: self.start(process.host))
 
     def lose(self, host: str) -> None:
-        """The journals of a host are gone: what its processes sent, and is not booked yet, cannot be proved."""
+        """The journals of a host are gone: what its processes sent, and is not booked yet, cannot be proved.
+
+        That is so of those that live, whatever the books think of their epochs, and of the dead that nobody recovered,
+        which the books may have forgotten in a fail-over.
+        """
         for process in self.processes:
             worker = self.bank.workers.get(process.books._session.epoch)
-            if process.host == host and worker is not None and worker.state in LIVING:
+            is_unrecovered = worker is None or worker.state in LIVING
+            if process.host == host and (process.is_alive or is_unrecovered):
+                process.is_lost = True
+
+    def forget(self) -> None:
+        """The database has forgotten what it knew last: what no journal is there to tell it again cannot be proved."""
+        for process in self.processes:
+            lock, worker = process.books._session._lock, self.bank.workers.get(process.books._session.epoch)
+            is_unrecovered = worker is None or worker.state in LIVING
+            if lock is not None and is_unrecovered and not lock.journal_path.exists():
                 process.is_lost = True
 
     def _live(self) -> None:
@@ -144,6 +159,7 @@ class World:
         for host in hosts:
             self.start(host)
         self._go_on(REST_SECONDS)
+        self._tidy()
         if self.violations:
             return
         for process in self.processes:
@@ -159,6 +175,12 @@ class World:
         for account in self.bank.accounts.values():
             if account.held:
                 self.report(f"I18 with everything resolved account {account.id} still holds {account.held}")
+
+    def _tidy(self) -> None:
+        """Let a minute of the files' own clock pass: what the books forgot in a fail-over is taken up from journals."""
+        for process in {process.host: process for process in self.processes if process.is_alive}.values():
+            process.loop.create_task(process.books._recover(kept_seconds=0))
+        self._go_on(TIDY_SECONDS)
 
     def _look(self) -> None:
         self.refusals.look()
