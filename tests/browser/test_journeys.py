@@ -200,7 +200,7 @@ def test_from_log_in_to_a_team_with_a_budgeted_key_takes_eight_clicks(company: C
     click("button", "Make the team")
     click("link", "Set a budget")
     expect(page.get_by_label("Name")).to_have_value("Team Forecasting")
-    page.get_by_label("Limit").fill("500")
+    page.get_by_label("Limit in USD").fill("500")
     click("button", "Set the budget")
     click("link", "Issue a key")
     page.get_by_role("textbox", name="Name").fill("forecasting-production")
