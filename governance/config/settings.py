@@ -221,7 +221,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Bursar",
-    "DESCRIPTION": "The management API: everything that the console can do, for programs.",
+    "DESCRIPTION": "The management API: what people do in the console, for programs.",
     "VERSION": "1",
     "SERVERS": [{"url": "/"}],
     "SCHEMA_PATH_PREFIX": "/api/v1",
