@@ -80,6 +80,9 @@ def _start_server(config: pytest.Config) -> None:
     with psycopg.connect(server.url(), autocommit=True) as session:
         session.execute(f"CREATE ROLE bursar LOGIN CREATEDB CREATEROLE PASSWORD '{password}'")
         session.execute("GRANT SET ON PARAMETER session_replication_role TO bursar")
+        # What tests delete is not made room of, so that rows that nobody ordered come as they were added.
+        session.execute("ALTER SYSTEM SET autovacuum = off")
+        session.execute("SELECT pg_reload_conf()")
         session.execute("CREATE DATABASE bursar OWNER bursar")
     _export_environment(folder, server.url(user="bursar", password=password, database="bursar"))
 

@@ -67,7 +67,9 @@ async def test_a_job_is_held_whole_and_leaves_line_by_line(
     assert await durable.settle(worker, id_of(claim), [("c", free), ("a", settled("1")), ("x", free)]) == 0
     assert await durable.end(worker, id_of(claim), Outcome(ending=Ending.SUSPENSE, reason="line_missing")) == 100
     assert balance(world, wide) == balance(world, narrow) == (400, 400)
-    records = world.rows("SELECT charge_nano, reserved_nano, admitted_at, request_id, epoch FROM ledger_usagerecord")
+    records = world.rows(
+        "SELECT charge_nano, reserved_nano, admitted_at, request_id, epoch FROM ledger_usagerecord ORDER BY 1 DESC"
+    )
     assert [(row["charge_nano"], row["reserved_nano"]) for row in records] == [(400, 500), (0, 100)]
     assert {(row["admitted_at"], row["request_id"], row["epoch"]) for row in records} == {
         (admitted_at, claim.claim.request_id, 0)

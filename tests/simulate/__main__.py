@@ -1,5 +1,6 @@
 """Live through random worlds for SIMULATE_SECONDS, or through the one world of SIMULATE_SEED again.
 
+Where SIMULATE_FIRST names the first seed, the worlds are those that follow it, and the same ones each time.
 Prints the seed and the last events of every world in which an invariant broke; the last line is JSON. The exit code is
 1 when there was one.
 """
@@ -32,7 +33,7 @@ def main() -> int:
     """Run, and return the exit code."""
     silence_logs()
     seconds, replayed = float(os.environ.get("SIMULATE_SECONDS", "60")), os.environ.get("SIMULATE_SEED")
-    first = int(replayed) if replayed else secrets.randbits(32)
+    first = int(replayed or os.environ.get("SIMULATE_FIRST") or secrets.randbits(32))
     total = {"worlds": 0, "events": 0, "calls": 0, "crashes": 0, "violations": 0}
     ends_at = time.monotonic() + seconds
     while not total["worlds"] or (replayed is None and time.monotonic() < ends_at):

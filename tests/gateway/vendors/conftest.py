@@ -25,6 +25,6 @@ async def watchdog() -> AsyncIterator[Watchdog]:
 
 @pytest.fixture
 async def pool(watchdog: Watchdog) -> AsyncIterator[VendorPool]:
-    made = VendorPool(Limits(connect_seconds=1), watchdog=watchdog)
+    made = VendorPool(Limits(), watchdog=watchdog)
     yield made
     await made.close()
