@@ -52,6 +52,14 @@ class Visit:
         self.page.get_by_role("button", name="Log in", exact=True).click()
         self.page.wait_for_url(self.address + "/")
 
+    def type_into(self, label: str, text: str) -> None:
+        """Type into the field that has the focus, which must be the one called so.
+
+        A page may be loaded a moment before its first field has the focus; letters typed in between would be lost.
+        """
+        import_module("playwright.sync_api").expect(self.page.get_by_label(label, exact=True)).to_be_focused()
+        self.page.keyboard.type(text)
+
     def forgive_missing_pages(self) -> None:
         """Forget answers of 404: the browser reports them as errors of its own, and here they were asked for."""
         self.complaints[:] = [text for text in self.complaints if "status of 404" not in text]
