@@ -90,7 +90,7 @@ def _record(organisation: Organisation, found: VendorCost, *, at: datetime) -> b
         },
     )
     if is_new:
-        recipients = Recipient.objects.filter(organisation=organisation)
+        recipients = Recipient.objects.filter(organisation=organisation, hears_alerts=True)
         Delivery.objects.bulk_create(Delivery(drift=drift, recipient=each, next_attempt_at=at) for each in recipients)
     return is_new
 

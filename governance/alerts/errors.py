@@ -31,6 +31,12 @@ class ThresholdRefused(BadRequest):
     code = "threshold_refused"
 
 
+class ChangesRefused(BadRequest):
+    """What somebody is to be told of is written in no form that the trail has."""
+
+    code = "changes_refused"
+
+
 class RecipientExists(Conflict):
     """The organisation already tells this destination through this channel."""
 

@@ -6,10 +6,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from governance.audit.models import AuditEvent
 from governance.budgets.thresholds import Measure, threshold_text
 from governance.core.money import usd_text
 from governance.core.windows import END
 from governance.plugin.notifier import Notice
+
+_LONGEST_DIFFERENCE = 1000
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,36 @@ def make_drift_notice(apart: Apart) -> Notice:
     )
 
 
+def make_change_notice(event: AuditEvent, *, organisation: str) -> Notice:
+    """Return the notice of an event of the audit trail. Its key is the same at every delivery.
+
+    The facts hold the event as the trail does, `before` and `after` as JSON, with the digest by which it is proved.
+    """
+    reason = f" Reason: {event.reason}" if event.reason else ""
+    facts = {
+        "organisation": organisation,
+        "event": str(event.pk),
+        "occurred_at": event.occurred_at.isoformat(),
+        "actor": event.actor,
+        "origin": event.origin,
+        "action": event.action,
+        "subject": event.subject,
+        "reason": event.reason,
+        "before": _json(event.before),
+        "after": _json(event.after),
+        "digest": bytes(event.digest).hex(),
+    }
+    return Notice(
+        key=f"bursar-change-{event.pk}",
+        subject=f"{event.action} {event.subject}",
+        text=(
+            f"{event.actor or 'Somebody'} did this at {event.occurred_at:%Y-%m-%d %H:%M:%S} UTC: {event.action} "
+            f"{event.subject}.{reason}{_difference(event)}"
+        ),
+        facts={name: fact for name, fact in facts.items() if fact},
+    )
+
+
 def make_test_notice(*, organisation: str, at: datetime) -> Notice:
     """Return a message by which an administrator sees that a channel works."""
     return Notice(
@@ -132,6 +165,17 @@ def _share(passed: Passed) -> str:
 
 def _consequence(passed: Passed) -> str:
     return "Further calls that it pays for may be refused. " if passed.measured_nano >= passed.limit_nano else ""
+
+
+def _difference(event: AuditEvent) -> str:
+    before, after = event.before or {}, event.after or {}
+    changed = [name for name in dict.fromkeys([*before, *after]) if before.get(name) != after.get(name)]
+    said = [f"{name} {_json(before.get(name)) or 'none'} -> {_json(after.get(name)) or 'none'}" for name in changed]
+    return f" {'; '.join(said)}."[:_LONGEST_DIFFERENCE] if said else ""
+
+
+def _json(value: object) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
 
 
 def _local(at: datetime, zone: str) -> str:

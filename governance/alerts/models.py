@@ -1,18 +1,27 @@
 """What was noticed and to whom it was told."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
+from governance.audit.models import AuditEvent
 from governance.budgets.models import Account, Threshold
 from governance.teams.models import Organisation
 
 
 class Recipient(models.Model):
-    """Where an organisation's alerts go: a notifier plugin's name and a destination in its own form."""
+    """Where an organisation's alerts go: a notifier plugin's name and a destination in its own form.
+
+    `hears_alerts`: it is told of thresholds that are passed and of vendors' costs that go apart. `changes` is what of
+    the audit trail it is told besides (`changes.py`), and `heard_until_id` the last event that was looked at for it.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="recipients")
     notifier = models.TextField()
     destination = models.TextField()
+    hears_alerts = models.BooleanField(default=True, db_default=True)
+    changes = ArrayField(models.TextField(), default=list, db_default=[], blank=True)
+    heard_until_id = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [
@@ -80,7 +89,7 @@ class Drift(models.Model):
 
 
 class Delivery(models.Model):
-    """The telling of one recipient of one crossing or drift, tried until it succeeds or `MAX_ATTEMPTS` failed.
+    """The telling of one recipient of one crossing, drift or change, tried until it succeeds or `MAX_ATTEMPTS` failed.
 
     An attempt is counted and the next one set before the channel is asked, so that two deliverers never take the same
     one and a killed one is tried again. `last_error` says why the last attempt failed.
@@ -95,6 +104,7 @@ class Delivery(models.Model):
 
     crossing = models.ForeignKey(Crossing, on_delete=models.CASCADE, null=True, related_name="deliveries")
     drift = models.ForeignKey(Drift, on_delete=models.CASCADE, null=True, related_name="deliveries")
+    event = models.ForeignKey(AuditEvent, on_delete=models.PROTECT, null=True, related_name="+")
     recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="deliveries")
     delivered_at = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
@@ -105,8 +115,11 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["crossing", "recipient"], name="a_recipient_is_told_once_per_crossing"),
             models.UniqueConstraint(fields=["drift", "recipient"], name="a_recipient_is_told_once_per_drift"),
+            models.UniqueConstraint(fields=["event", "recipient"], name="a_recipient_is_told_once_per_change"),
             models.CheckConstraint(
-                condition=models.Q(crossing__isnull=True) ^ models.Q(drift__isnull=True),
+                condition=models.Q(crossing__isnull=False, drift__isnull=True, event__isnull=True)
+                | models.Q(crossing__isnull=True, drift__isnull=False, event__isnull=True)
+                | models.Q(crossing__isnull=True, drift__isnull=True, event__isnull=False),
                 name="a_delivery_tells_of_one_thing",
             ),
         ]
@@ -117,7 +130,14 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.crossing or self.drift} to {self.recipient}"
+        return f"{self.told} to {self.recipient}"
+
+    @property
+    def told(self) -> str:
+        """What it tells of, in a few words."""
+        if self.crossing is not None:
+            return f"{self.crossing.threshold} of {self.crossing.account.budget.name}"
+        return f"cost of {self.drift}" if self.drift is not None else str(self.event)
 
     @property
     def state(self) -> State:

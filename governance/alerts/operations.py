@@ -1,14 +1,21 @@
 """Noticing that thresholds were passed, telling people, and who is told."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 from django.db import IntegrityError, connection, transaction
 
-from governance.alerts.errors import DestinationRefused, NotifierUnknown, RecipientExists, RecipientNotFound
-from governance.alerts.message import make_drift_notice, make_notice, make_test_notice
+from governance.alerts.changes import clean_changes
+from governance.alerts.errors import (
+    ChangesRefused,
+    DestinationRefused,
+    NotifierUnknown,
+    RecipientExists,
+    RecipientNotFound,
+)
+from governance.alerts.message import make_change_notice, make_drift_notice, make_notice, make_test_notice
 from governance.alerts.models import Delivery, Recipient
 from governance.alerts.queries import costs_apart, passed_threshold, recipients_of
 from governance.audit.operations import Actor, record
@@ -44,7 +51,7 @@ WITH crossed AS (
       FROM crossed c
       JOIN budgets_account a ON a.id = c.account_id
       JOIN budgets_budget b ON b.id = a.budget_id
-      JOIN alerts_recipient r ON r.organisation_id = b.organisation_id
+      JOIN alerts_recipient r ON r.organisation_id = b.organisation_id AND r.hears_alerts
 )
 SELECT count(*) FROM crossed
 """
@@ -80,12 +87,23 @@ def deliver_due(*, notifiers: Mapping[str, Notifier], at: datetime) -> int:
 
 
 def add_recipient(
-    *, organisation: Organisation, notifier: str, destination: str, notifiers: Mapping[str, Notifier], actor: Actor
+    *,
+    organisation: Organisation,
+    notifier: str,
+    destination: str,
+    notifiers: Mapping[str, Notifier],
+    actor: Actor,
+    hears_alerts: bool = True,
+    changes: Iterable[str] = (),
 ) -> Recipient:
-    """Tell this destination of every crossing from now on.
+    """Tell this destination from now on: of alerts, of changes, or of both (`Recipient`).
 
-    Raises NotifierUnknown, RecipientExists, and DestinationRefused when the channel says that it cannot deliver there.
+    Raises NotifierUnknown, RecipientExists, ChangesRefused, and DestinationRefused when the channel says that it cannot
+    deliver there.
     """
+    wanted = clean_changes(changes)
+    if not hears_alerts and not wanted:
+        raise ChangesRefused("A recipient that is told of nothing is none: let it hear alerts, or name changes.")
     if notifier not in notifiers:
         raise NotifierUnknown(_unknown(notifier, notifiers))
     try:
@@ -94,13 +112,26 @@ def add_recipient(
         raise DestinationRefused(str(error)) from error
     try:
         with transaction.atomic():
-            recipient = Recipient.objects.create(organisation=organisation, notifier=notifier, destination=destination)
-            record(
+            recipient = Recipient.objects.create(
+                organisation=organisation,
+                notifier=notifier,
+                destination=destination,
+                hears_alerts=hears_alerts,
+                changes=wanted,
+            )
+            event = record(
                 actor=actor,
                 action="recipient.added",
                 subject=f"recipient:{recipient.pk}",
-                after={"notifier": notifier, "destination": destination},
+                after={
+                    "notifier": notifier,
+                    "destination": destination,
+                    "hears_alerts": hears_alerts,
+                    "changes": wanted,
+                },
             )
+            # Whatever comes into the trail after this is told.
+            Recipient.objects.filter(pk=recipient.pk).update(heard_until_id=event.pk)
     except IntegrityError as error:
         raise RecipientExists(f"{destination} is already told through {notifier}: nothing was changed.") from error
     return recipient
@@ -146,7 +177,7 @@ def _claim(at: datetime) -> Delivery | None:
     )
     delivery = (
         due.select_for_update(skip_locked=True, of=("self",))
-        .select_related("recipient")
+        .select_related("recipient__organisation", "event")
         .order_by("attempts", "id")
         .first()
     )
@@ -170,6 +201,8 @@ def _deliver(delivery: Delivery, notifiers: Mapping[str, Notifier], at: datetime
 def _notice_of(delivery: Delivery) -> Notice:
     if delivery.crossing_id is not None:
         return make_notice(passed_threshold(crossing_id=delivery.crossing_id))
+    if delivery.event is not None:
+        return make_change_notice(delivery.event, organisation=delivery.recipient.organisation.name)
     return make_drift_notice(costs_apart(drift_id=delivery.drift_id or 0))
 
 

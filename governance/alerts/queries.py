@@ -48,7 +48,7 @@ def deliveries_of(*, organisation: Organisation) -> QuerySet[Delivery]:
     """Return who was to be told of what in an organisation, and what became of it, newest first."""
     return (
         Delivery.objects.filter(recipient__organisation=organisation)
-        .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}", "drift")
+        .select_related("recipient", "crossing__threshold", f"crossing__{_BUDGET}", "drift", "event")
         .order_by("-id")
     )
 

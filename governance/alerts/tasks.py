@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from celery import shared_task
 from django.conf import settings
 
+from governance.alerts.changes import notice_changes
 from governance.alerts.drift import notice_drifts
 from governance.alerts.operations import deliver_due, notice_crossings
 from governance.core.clock import utc_now
@@ -17,6 +18,12 @@ from governance.plugin.notifier import Notifier
 def watch_budgets() -> None:
     """Notice thresholds that were passed. Delivered twice or late, it records each crossing once."""
     notice_crossings(at=utc_now())
+
+
+@shared_task(ignore_result=True, expires=55)  # type: ignore[untyped-decorator] # celery carries no types
+def watch_trail() -> None:
+    """Notice changes that somebody wants to be told of. Delivered twice or late, it records each once."""
+    notice_changes(at=utc_now())
 
 
 @shared_task(ignore_result=True, expires=3600)  # type: ignore[untyped-decorator]

@@ -84,6 +84,11 @@ def first_broken_event() -> AuditEvent | None:
     return verify_chain().broken
 
 
+def last_event_id() -> int:
+    """Return the id of the newest event; 0 where there is none."""
+    return AuditEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
 def count_events() -> int:
     """Return how many events the trail holds."""
     return AuditEvent.objects.count()

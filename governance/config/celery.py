@@ -27,6 +27,7 @@ app.autodiscover_tasks(["governance.config"], related_name="tasks")
 app.conf.beat_schedule = {
     "sign-of-life": {"task": "governance.config.tasks.sign_of_life", "schedule": 30.0},
     "watch-budgets": {"task": "governance.alerts.tasks.watch_budgets", "schedule": 60.0},
+    "watch-trail": {"task": "governance.alerts.tasks.watch_trail", "schedule": 60.0},
     "deliver-alerts": {"task": "governance.alerts.tasks.deliver_alerts", "schedule": 60.0},
     "look-at-jobs": {"task": "governance.jobs.tasks.look_at_jobs", "schedule": 15.0},
     "make-coming-partitions": {

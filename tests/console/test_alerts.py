@@ -36,13 +36,17 @@ def test_recipients_are_added_tested_and_removed(
 ) -> None:
     monkeypatch.setattr(alerts, "installed_notifiers", lambda: {"mail": Pigeons()})
     client = log_in("admin")
-    client.post("/alerts/recipients/new/", {"notifier": "mail", "destination": "ops@acme.example"})
+    refused = client.post("/alerts/recipients/new/", {"notifier": "mail", "destination": "ops@acme.example"})
+    wanted = {"notifier": "mail", "destination": "ops@acme.example", "changes": "key  budget.retired"}
+    client.post("/alerts/recipients/new/", wanted)
     added = Recipient.objects.get(destination="ops@acme.example")
 
     worked = client.post(f"/alerts/recipients/{added.pk}/test/", follow=True).content.decode()
     failed = client.post(f"/alerts/recipients/{busy_company.recipient_id}/test/", follow=True).content.decode()
     client.post(f"/alerts/recipients/{added.pk}/remove/")
 
+    assert "told of nothing" in refused.content.decode()
+    assert (added.hears_alerts, added.changes) == (False, ["budget.retired", "key"])
     assert "was delivered" in worked
     assert "was not delivered: The pigeon came back." in failed
     assert list(Recipient.objects.values_list("pk", flat=True)) == [busy_company.recipient_id]

@@ -5,6 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance.alerts import operations
+from governance.alerts.changes import MOST_PATTERNS
 from governance.alerts.models import Delivery
 from governance.alerts.queries import crossings_of, deliveries_of, recipients_of
 from governance.api.base import ApiView, Body, Shape, changes, read_body, read_query
@@ -26,13 +27,25 @@ class RecipientShape(Shape):
     id = serializers.IntegerField()
     notifier = serializers.CharField(help_text="The channel: a plugin offers it.")
     destination = serializers.CharField()
+    hears_alerts = serializers.BooleanField()
+    changes = serializers.ListField(child=serializers.CharField())
 
 
 class NewRecipientBody(Body):
-    """Where to tell."""
+    """Where to tell, and of what."""
 
     notifier = serializers.CharField(max_length=100)
     destination = serializers.CharField(max_length=2000, help_text="An address, as the channel understands it.")
+    hears_alerts = serializers.BooleanField(
+        required=False, default=True, help_text="Of thresholds that are passed, and of vendors' costs that go apart."
+    )
+    changes = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        required=False,
+        default=list,
+        max_length=MOST_PATTERNS,
+        help_text="Events of the audit trail: key.issued, key for all of a kind, * for all.",
+    )
 
 
 class TrialShape(Shape):
@@ -61,6 +74,8 @@ class DeliveryShape(Shape):
     id = serializers.IntegerField()
     recipient_id = serializers.IntegerField()
     crossing_id = serializers.IntegerField(allow_null=True)
+    event_id = serializers.IntegerField(allow_null=True, help_text="Of the audit trail.")
+    told = serializers.CharField(help_text="What it tells of, in words.")
     state = serializers.ChoiceField(choices=[each.value for each in Delivery.State])
     attempts = serializers.IntegerField()
     delivered_at = serializers.DateTimeField(allow_null=True)
@@ -84,11 +99,15 @@ class Recipients(ApiView):
         answer=RecipientShape,
         body=NewRecipientBody,
         status=201,
-        example={"notifier": "webhook", "destination": "https://hooks.acme.example/bursar"},
+        example={
+            "notifier": "webhook",
+            "destination": "https://hooks.acme.example/bursar",
+            "changes": ["key", "budget.limit_changed"],
+        },
     )
     @changes
     def post(self, request: Request) -> Response:
-        """Tell somebody of every threshold that is passed from now on.
+        """Tell somebody from now on: of thresholds that are passed, and of the changes that you name.
 
         A webhook is signed (Standard Webhooks), and never sent into the operator's own network.
         """

@@ -14,6 +14,15 @@ class RecipientForm(forms.Form):
     destination = forms.CharField(
         max_length=2000, help_text="An address in the channel's own form: of mail, or a webhook's https://…"
     )
+    hears_alerts = forms.BooleanField(
+        required=False, initial=True, label="Thresholds that are passed, and vendors' costs that go apart"
+    )
+    changes = forms.CharField(
+        required=False,
+        max_length=5000,
+        label="Changes, from the audit trail",
+        help_text="Kinds of things or actions, with spaces between: key budget.limit_changed. A * is everything.",
+    )
 
     def __init__(self, data: Any) -> None:
         super().__init__(data)

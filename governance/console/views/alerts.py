@@ -45,6 +45,8 @@ def add(request: HttpRequest, viewer: Viewer) -> HttpResponse:
                 destination=form.cleaned_data["destination"],
                 notifiers=installed_notifiers(),
                 actor=viewer.actor,
+                hears_alerts=form.cleaned_data["hears_alerts"],
+                changes=form.cleaned_data["changes"].split(),
             )
         except BursarError as error:
             form.add_error(None, error.message)

@@ -1,5 +1,6 @@
 """`bursar alerts`: who is told when a budget passes a threshold, what was passed, and whether the telling worked."""
 
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -26,6 +27,8 @@ class Command(PrintingCommand):
     example = (
         "  bursar alerts recipients add --notifier mail --destination finance@example.com\n"
         "  bursar alerts recipients add --notifier webhook --destination https://hooks.example.com/budgets\n"
+        "  bursar alerts recipients add --notifier webhook --destination https://siem.example.com/in --changes '*' \\\n"
+        "      --no-alerts\n"
         "  bursar alerts test\n"
         "  bursar alerts deliveries\n"
         "  bursar alerts recipients list\n"
@@ -52,6 +55,14 @@ class Command(PrintingCommand):
         add = changes.add_parser("add", help="tell one more destination")
         add.add_argument("--notifier", required=True, metavar="NAME", help="the channel: see `bursar plugins`")
         add.add_argument("--destination", required=True, help="an address in the channel's own form")
+        add.add_argument(
+            "--changes",
+            action="append",
+            default=[],
+            metavar="ACTION",
+            help="tell it of such events of the audit trail too: key.issued, key, or * (repeat it for several)",
+        )
+        add.add_argument("--no-alerts", action="store_true", help="of changes alone, not of budgets and drifts")
         listing = changes.add_parser("list", help="list who is told")
         remove = changes.add_parser("remove", help="stop telling a destination")
         remove.add_argument("id", type=int, help="as `bursar alerts recipients list` prints it")
@@ -113,6 +124,8 @@ class Command(PrintingCommand):
             destination=options["destination"],
             notifiers=plugins().notifiers,
             actor=actor(),
+            hears_alerts=not options["no_alerts"],
+            changes=options["changes"],
         )
         if options["json"]:
             self.print_json({"id": recipient.pk})
@@ -122,7 +135,16 @@ class Command(PrintingCommand):
     def _print_recipients(self, organisation: Organisation, *, is_json: bool) -> None:
         recipients = recipients_of(organisation=organisation)
         self._print_rows(
-            [{"id": row.pk, "notifier": row.notifier, "destination": row.destination} for row in recipients],
+            [
+                {
+                    "id": row.pk,
+                    "notifier": row.notifier,
+                    "destination": row.destination,
+                    "alerts": "yes" if row.hears_alerts else "no",
+                    "changes": " ".join(row.changes),
+                }
+                for row in recipients
+            ],
             is_json=is_json,
             nothing="Nobody is told yet: `bursar alerts recipients add --help` shows how.",
         )
@@ -173,11 +195,10 @@ def _drift(drift: Drift) -> dict[str, str | int]:
 def _delivery(delivery: Delivery) -> dict[str, str | int]:
     at = delivery.delivered_at or delivery.next_attempt_at
     crossing = delivery.crossing
-    happened_at = crossing.crossed_at if crossing is not None else delivery.drift and delivery.drift.noticed_at
     return {
-        "crossed_at": f"{happened_at:%Y-%m-%dT%H:%M:%SZ}",
+        "crossed_at": f"{_happened_at(delivery):%Y-%m-%dT%H:%M:%SZ}",
         "budget": crossing.account.budget.name if crossing is not None else "",
-        "threshold": str(crossing.threshold) if crossing is not None else f"cost of {delivery.drift}",
+        "threshold": str(crossing.threshold) if crossing is not None else delivery.told,
         "notifier": delivery.recipient.notifier,
         "destination": delivery.recipient.destination,
         "state": delivery.state.value,
@@ -185,6 +206,14 @@ def _delivery(delivery: Delivery) -> dict[str, str | int]:
         "at": "" if delivery.state is Delivery.State.GIVEN_UP else f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "last_error": delivery.last_error,
     }
+
+
+def _happened_at(delivery: Delivery) -> datetime | None:
+    if delivery.crossing is not None:
+        return delivery.crossing.crossed_at
+    if delivery.drift is not None:
+        return delivery.drift.noticed_at
+    return delivery.event.occurred_at if delivery.event is not None else None
 
 
 def _trial(trial: Trial) -> dict[str, str | int]:
