@@ -101,11 +101,15 @@ def described(
     status: int = 200,
     example: Any = None,
     is_versioned: bool = False,
+    is_reading: bool = False,
 ) -> Callable[[_H], _H]:
-    """Say what a handler takes and answers. `example` is one of its body; `is_versioned`: it heeds If-Match."""
+    """Say what a handler takes and answers. `example` is one of its body; `is_versioned`: it heeds If-Match.
+
+    `is_reading`: it changes nothing, although it is no GET.
+    """
 
     def describe(handler: _H) -> _H:
-        headers = [] if handler.__name__ == "get" else [_ONCE]
+        headers = [] if is_reading or handler.__name__ == "get" else [_ONCE]
         described_handler: _H = extend_schema(
             request=body,
             responses=answer if isinstance(answer, dict) else {status: answer},

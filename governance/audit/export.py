@@ -27,6 +27,8 @@ _HEADER = (
     "Digest",
 )
 _CHUNK = 2000
+MOST_EXPORTED = 100_000
+"""So many events fit into one answer; `bursar audit export` writes as many as there are."""
 
 
 def export_csv(*, actor: Actor, wanted: EventFilter, most: int | None = None) -> Iterator[bytes]:

@@ -43,9 +43,13 @@ class ModelTaken(Conflict):
 class PriceRefused(BadRequest):
     """The price is out of the sane range, reaches into the past, or is finer than can be kept."""
 
+    code = "price_refused"
+
 
 class PriceUnusual(PriceRefused):
     """The price may be a mix-up of units: it stands once somebody confirms it."""
+
+    code = "price_unusual"
 
 
 class LimitRefused(BadRequest):

@@ -16,6 +16,7 @@ from governance.policy.models import RateLimit
 from governance.teams.access import Access, access_of, service_access
 from governance.teams.access import visible_teams as teams_visible_to
 from governance.teams.models import Organisation, Team, User
+from governance.teams.queries import is_only_organisation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,11 @@ class Viewer:
     def may_administer(self) -> bool:
         """Whether what concerns the whole organisation can be changed."""
         return self.access.may_administer(self.organisation.pk)
+
+    @property
+    def may_change_catalogue(self) -> bool:
+        """Whether models and prices can be changed: they are the whole installation's."""
+        return self.may_administer and is_only_organisation(organisation_id=self.organisation.pk)
 
     @property
     def may_see_trail(self) -> bool:

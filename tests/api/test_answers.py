@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from governance.audit.models import AuditEvent
 from tests.api.asking import Answer, Api
 from tests.api.conftest import Ask
 from tests.console.demo import Company
@@ -113,6 +114,22 @@ def test_the_trail_of_an_organisation_says_who_changed_what(company: Company, ap
     assert (event["actor"], event["action"]) == (company.person("admin").email, "unit.created")
     assert event["after"]["name"] == "new"
     assert api("auditor")("GET", "audit-events?since=2027-01-01T00:00:00Z")["data"] == []
+
+
+def test_the_trail_is_taken_out_and_proved(busy_company: Company, api: Ask) -> None:
+    assert api("admin")("POST", "keys", {"team_id": busy_company.teams["search"].pk, "name": "new"}).status == 201
+    auditor = api("auditor", "audit:read")
+    proof = auditor("POST", "audit-events/proof", {})
+    assert (proof["is_whole"], proof["broken_event_id"], proof["has_expected"]) == (True, None, None)
+    assert auditor("POST", "audit-events/proof", {"expected": proof["head"]})["has_expected"] is True
+    assert auditor("POST", "audit-events/proof", {"expected": "0" * 64})["has_expected"] is False
+
+    taken = auditor("POST", "audit-events/export", {"action": "key"})
+    assert taken.headers["Content-Type"] == "text/csv; charset=utf-8"
+    header, *lines = taken.content.decode().splitlines()
+    assert header.startswith("Id,When,Who")
+    assert len(lines) == AuditEvent.objects.filter(action__startswith="key.").count() > 0
+    assert AuditEvent.objects.filter(action="audit.exported").count() == 1
 
 
 def test_a_file_is_answered_with_its_bytes(busy_company: Company, api: Ask) -> None:

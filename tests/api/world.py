@@ -21,6 +21,7 @@ class Operation:
     method: str
     address: str
     area: str
+    is_reading: bool
 
     def __str__(self) -> str:
         return f"{self.method} {self.address}"
@@ -29,7 +30,7 @@ class Operation:
 def operations() -> list[Operation]:
     """Return every operation that the URL configuration has."""
     return [
-        Operation(method, address, view.area)
+        Operation(method, address, view.area, method == "GET" or method in view.reads_by)
         for address, view in ADDRESSES.items()
         for method in METHODS
         if hasattr(view, method.lower())
@@ -65,6 +66,10 @@ def names(company: Company) -> dict[str, Any]:
         "statement_id": company.statement_id,
         "month": "2026-11",
         "recipient_id": recipient.pk,
+        "invitation_id": company.invitation_id,
+        "provider_id": company.provider_id,
+        "group_rule_id": company.group_rule_id,
+        "scim_token_id": company.scim_token_id,
     }
 
 
@@ -126,6 +131,28 @@ def bodies(company: Company) -> dict[str, Any]:
             "deployment_ids": [Deployment.objects.filter(connection=company.connection)[0].pk],
         },
         "PATCH aliases/<int:alias_id>": {"leaves_own": True},
+        "POST aliases/<int:alias_id>/dry-run": {"team_id": team_id},
+        "POST models": {"provider": "sandbox", "name": f"new-{company.organisation.pk}"},
+        "PATCH models/<int:model_id>/limits": {"max_output_tokens": 4096},
+        "PUT models/<int:model_id>/prices": {"usd_per_million": {"input": "1", "output": "2.5"}, "is_confirmed": True},
+        "POST people/<int:user_id>/log-out": reason,
+        "POST people/<int:user_id>/second-factor/remove": reason,
+        "POST people/<int:user_id>/unlink": reason,
+        "POST invitations": {"email": f"guest@{company.organisation.pk}.example", "roles": ["auditor"]},
+        "PATCH sign-in-rules": {"are_personal_keys_kept": True},
+        "POST identity-providers": {
+            "kind": "oidc",
+            "slug": f"new-{company.organisation.pk}",
+            "name": "New",
+            "issuer": "https://login.example",
+            "client_id": "bursar",
+        },
+        "PATCH identity-providers/<int:provider_id>": {"is_enabled": False},
+        "PUT identity-providers/<int:provider_id>/secret": {"client_secret": "something secret"},
+        "POST group-rules": {"group": "new", "role": "auditor"},
+        "POST scim-tokens": {"name": "new"},
+        "POST audit-events/export": {"action": "key"},
+        "POST audit-events/proof": {},
         "POST requests/<uuid:attempt_id>/settle": {"cost_usd": "0", **reason},
         "POST requests/<uuid:attempt_id>/prompt": reason,
         "POST recipients": {"notifier": "nobody", "destination": "ops@acme.example"},

@@ -1,7 +1,6 @@
 """Statements, and a month's spend by team, key and model."""
 
-from collections.abc import Mapping
-from typing import Any
+from datetime import date
 
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
@@ -11,6 +10,7 @@ from rest_framework.response import Response
 
 from governance.api.base import ApiView, Shape, read_query
 from governance.api.fields import UsdField
+from governance.api.files import FileRenderer
 from governance.api.lookups import ensure, found
 from governance.api.pages import PageQuery, answer, page_by_id
 from governance.api.schema import described, paged
@@ -82,22 +82,6 @@ class OneStatement(ApiView):
         return Response(StatementShape(_statement(self.caller.viewer, statement_id)).data)
 
 
-class FileRenderer(JSONRenderer):
-    """The bytes of a file as they are; an error as JSON."""
-
-    media_type = "text/csv"
-    format = "csv"
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """Return the bytes."""
-        if isinstance(data, bytes):
-            return data
-        rendered: bytes = super().render(data, accepted_media_type, renderer_context)
-        return rendered
-
-
 class StatementContent(ApiView):
     """The file of a statement."""
 
@@ -121,16 +105,19 @@ class Report(ApiView):
     def get(self, request: Request, month: str) -> Response:
         """Report a month's spend by team, key and model; the month is written 2026-11."""
         viewer = _reader(self.caller.viewer)
-        try:
-            wanted = parse_month(month)
-        except MonthInvalid as error:
-            raise NotFound(str(error)) from error
-        return Response(ReportShape(monthly_report(organisation=viewer.organisation, month=wanted)).data)
+        return Response(ReportShape(monthly_report(organisation=viewer.organisation, month=_month(month))).data)
 
 
 def _reader(viewer: Viewer) -> Viewer:
     ensure(viewer.sees_all, _READERS)
     return viewer
+
+
+def _month(text: str) -> date:
+    try:
+        return parse_month(text)
+    except MonthInvalid as error:
+        raise NotFound(str(error)) from error
 
 
 def _statement(viewer: Viewer, statement_id: int) -> Statement:

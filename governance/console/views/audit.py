@@ -5,16 +5,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from governance.audit.export import export_csv
+from governance.audit.export import MOST_EXPORTED, export_csv
 from governance.audit.queries import verify_chain
 from governance.console.forms.audit import TrailForm
 from governance.console.pages.audit import trail_page
 from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.viewing.viewer import Viewer
-
-MOST_EXPORTED = 100_000
-"""So many events fit into one answer; `bursar audit export` writes as many as there are."""
 
 
 @require_safe
