@@ -79,6 +79,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("load/<slug:kind>/", loading.load, name="load"),
     path("models/", models.index, name="models"),
     path("models/<int:model_id>/", models.show, name="model"),
+    path("models/<int:model_id>/price/", models.price, name="model_price"),
     path("routes/", routes.index, name="routes"),
     path("routes/new/", routes.create, name="route_create"),
     path("routes/deployments/new/", routes.add_deployment, name="deployment_create"),

@@ -131,7 +131,17 @@ def bodies(company: Company) -> dict[str, Any]:
             "deployment_ids": [Deployment.objects.filter(connection=company.connection)[0].pk],
         },
         "PATCH aliases/<int:alias_id>": {"leaves_own": True},
-        "POST aliases/<int:alias_id>/dry-run": {"team_id": team_id},
+        **_later_bodies(company),
+        "POST requests/<uuid:attempt_id>/settle": {"cost_usd": "0", **reason},
+        "POST requests/<uuid:attempt_id>/prompt": reason,
+        "POST recipients": {"notifier": "nobody", "destination": "ops@acme.example"},
+    }
+
+
+def _later_bodies(company: Company) -> dict[str, Any]:
+    reason = {"reason": "because"}
+    return {
+        "POST aliases/<int:alias_id>/dry-run": {"team_id": company.teams["search"].pk},
         "POST models": {"provider": "sandbox", "name": f"new-{company.organisation.pk}"},
         "PATCH models/<int:model_id>/limits": {"max_output_tokens": 4096},
         "PUT models/<int:model_id>/prices": {"usd_per_million": {"input": "1", "output": "2.5"}, "is_confirmed": True},
@@ -153,7 +163,4 @@ def bodies(company: Company) -> dict[str, Any]:
         "POST scim-tokens": {"name": "new"},
         "POST audit-events/export": {"action": "key"},
         "POST audit-events/proof": {},
-        "POST requests/<uuid:attempt_id>/settle": {"cost_usd": "0", **reason},
-        "POST requests/<uuid:attempt_id>/prompt": reason,
-        "POST recipients": {"notifier": "nobody", "destination": "ops@acme.example"},
     }

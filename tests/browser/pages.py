@@ -1,21 +1,22 @@
 """Every page of the console, by who opens it: what is photographed, and held to axe's rules."""
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, resolve
 from playwright.sync_api import Page
 
 from governance.console.urls import urlpatterns
+from governance.identity.letters import invitation_link
+from governance.identity.models import Invitation
 from tests.browser.conftest import Visitor
 from tests.console.demo import PASSWORD, Company, service_token
 
 NO_PAGES = {
     "overview_figures",
-    "invitation_accept",
     "invitation_renew",
     "invitation_withdraw",
-    "person_log_out",
     "provisioning_revoke",
     "group_rule_remove",
     "requests_rows",
@@ -105,9 +106,12 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "person-rights": f"/people/{company.person('developer').pk}/rights/",
         "person-activity": f"/people/{company.person('developer').pk}/activity/",
         "person-second-factor": f"/people/{company.person('developer').pk}/second-factor/",
+        "person-log-out": f"/people/{company.person('developer').pk}/log-out/",
         "person-unlink": f"/people/{company.person('developer').pk}/unlink/",
         "sign-in-rules": "/people/rules/",
         "invitation-new": "/people/invite/",
+        "invitation": urlsplit(invitation_link(Invitation.objects.get(pk=company.invitation_id))).path,
+        "invitation-over": "/invitations/none/",
         "tokens": "/tokens/",
         "token-new": "/tokens/new/",
         "token-revoke": f"/tokens/{service_token(company).pk}/revoke/",
@@ -175,6 +179,7 @@ def _catalogue_pages(company: Company) -> dict[str, str]:
     return {
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
+        "model-price": f"/models/{company.models['falcon-large'].pk}/price/",
         "routes": "/routes/",
         "route": f"/routes/{company.alias_id}/?team={company.teams['search'].pk}&input_tokens=1000&output_tokens=500",
         "route-new": "/routes/new/",

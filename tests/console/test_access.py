@@ -83,6 +83,7 @@ MATRIX = {
     "invitation_accept": dict.fromkeys(OF_ALL, 404),
     "models": OF_ALL,
     "model": OF_ALL,
+    "model_price": OF_ADMINS,
     "allow_lists": OF_SETTINGS,
     "allow_rule_create": OF_ADMINS,
     "allow_rule_remove": OF_ADMINS,
@@ -198,6 +199,7 @@ def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
     return {
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
+        "model_price": f"/models/{company.models['falcon-large'].pk}/price/",
         "allow_lists": "/allow-lists/",
         "allow_rule_create": "/allow-lists/rules/new/",
         "allow_rule_remove": f"/allow-lists/rules/{company.rule_id}/remove/",
@@ -240,8 +242,11 @@ def test_each_role_gets_what_it_may_see(busy_company: Company, log_in: LogIn) ->
 def test_what_belongs_to_another_organisation_is_not_there(company: Company, log_in: LogIn) -> None:
     other = found_company(name="Other Company")
     spend_a_month(other)
+    # The catalogue of models is the installation's.
     objects = [
-        name for name in MATRIX if re.search(r"/(\d+|[0-9a-f-]{36})/", _address(name, other)) and name != "model"
+        name
+        for name in MATRIX
+        if re.search(r"/(\d+|[0-9a-f-]{36})/", _address(name, other)) and not name.startswith("model")
     ]
 
     found = {

@@ -1,4 +1,4 @@
-"""What the pages of models and prices show. Read only: prices come from books, never from here."""
+"""What the pages of models and prices show."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from django.db.models import Q
 
+from governance.catalog.amounts import usd_per_million
 from governance.catalog.lifecycle import Stage
 from governance.catalog.models import AliasTarget, Deployment, LanguageModel, Price, PriceBook
 from governance.catalog.queries import price_history, prices_in_force
@@ -98,6 +99,12 @@ def model_page(*, viewer: Viewer, model_id: int, now: datetime) -> ModelPage | N
         prices=[_price_line(price, now, is_counting=price.pk in counting, book=deciding) for price in ordered],
         book=deciding.name if deciding is not None else "",
     )
+
+
+def present_prices(model: LanguageModel, *, now: datetime) -> dict[str, Decimal]:
+    """Return what is in force at the standard tier for short inputs, in USD per million, by token class."""
+    found = _current_prices([model], now).get(model.pk, {})
+    return {token_class: usd_per_million(nano) for token_class, nano in found.items()}
 
 
 def _lines(viewer: Viewer, models: list[LanguageModel], now: datetime) -> list[ModelLine]:
