@@ -51,6 +51,7 @@ class Booking:
     entry_id: int
     kind: str
     month: date
+    booked_at: datetime
     reason: str
     corrects_id: int | None
     postings: list[Posting]
@@ -109,6 +110,7 @@ def booking_of(*, entry_id: int) -> Booking | None:
         entry_id=entry_id,
         kind=postings[0].entry.kind,
         month=postings[0].entry.month,
+        booked_at=postings[0].entry.created_at,
         reason=postings[0].entry.reason,
         corrects_id=postings[0].entry.corrects_id,
         postings=postings,

@@ -83,7 +83,6 @@ def company(live_server: LiveServer) -> Company:
     demo.spend_a_month(found, now=now)
     demo.pass_thresholds(found, now=now)
     demo.leave_a_trail(found)
-    demo.welcome_newcomer(found)
     return found
 
 

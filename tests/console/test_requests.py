@@ -5,6 +5,7 @@ from governance.audit.models import AuditEvent
 from governance.audit.operations import Actor
 from governance.budgets.models import Account
 from governance.catalog.models import Price
+from governance.chargeback.operations import write_statement
 from governance.ledger.rated import Span
 from governance.metering.models import Attempt
 from governance.metering.rerating import apply_rerating
@@ -91,6 +92,24 @@ def test_one_request_is_explained_from_usage_to_postings(company: Company, log_i
     assert "Whole company" in text
     assert "Expense of cost centre 4711" in text
     assert "\N{MINUS SIGN}525,671" in text
+
+
+def test_a_request_is_found_in_its_statement(company: Company, log_in: LogIn) -> None:
+    call = Call(key="search-production", model="falcon-mini", at=NOW, read=1_234, written=567)
+    record = book(company, call)
+    address = f"/requests/{record.attempt_id}/"
+    assert "not written yet" in log_in("finance").get(address).content.decode()
+
+    cost_centre = company.teams["search"].cost_centre
+    statement = write_statement(cost_centre=cost_centre, month=NOW.date().replace(day=1), actor=Actor(name="test"))
+    text = log_in("finance").get(address).content.decode()
+    assert "0.0001854702" in text
+    assert f"/statements/{statement.pk}/download/" in text
+    assert "the next version has it" not in text
+    assert "In the statement" not in log_in("owner").get(address).content.decode()
+
+    later = book(company, Call(key="search-production", model="falcon-mini", at=NOW, read=1, written=1))
+    assert "the next version has it" in log_in("finance").get(f"/requests/{later.attempt_id}/").content.decode()
 
 
 def test_a_request_that_was_rated_again_is_explained_with_its_correction(company: Company, log_in: LogIn) -> None:

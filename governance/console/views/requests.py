@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from governance.chargeback.lines import places_in_statements
 from governance.console.forms.reason import ReasonForm
 from governance.console.forms.requests import RequestFilterForm, SettleForm
 from governance.console.pages.requests import requests_page
@@ -57,7 +58,16 @@ def show(request: HttpRequest, viewer: Viewer, attempt_id: UUID) -> HttpResponse
     if found is None:
         raise Http404
     is_readable = found.request is not None and viewer.may_read_prompts(found.request.team_id)
-    context = {"page": found, "viewer": viewer, "has_prompt": is_readable and found.has_prompt}
+    context: dict[str, Any] = {"page": found, "viewer": viewer, "has_prompt": is_readable and found.has_prompt}
+    record = found.request
+    if viewer.sees_all and record is not None:
+        context["places"] = places_in_statements(
+            cost_centre_id=record.cost_centre_id,
+            booked={each.booking.month: each.booking.booked_at for each in found.revisions if each.booking is not None},
+            key_id=record.key_id,
+            provider=record.model.provider,
+            model=record.model.name,
+        )
     return render(request, "console/request.html", context)
 
 
