@@ -36,6 +36,23 @@ def test_a_file_is_checked_without_a_change_and_then_applied(company: Company, l
     assert "Done" in load(log_in, "teams", TEAMS, apply="1"), "the same file again changes nothing"
 
 
+@pytest.mark.parametrize("kind", ["teams", "budgets"])
+def test_what_is_there_can_be_taken_out_changed_and_loaded_again(company: Company, log_in: LogIn, kind: str) -> None:
+    client = log_in("admin")
+    taken = client.get(f"/load/{kind}/?download")
+    assert taken.headers["Content-Disposition"] == f'attachment; filename="{kind}.csv"'
+    text = taken.content.decode()
+    assert html.escape(text.splitlines()[1]) in client.get(f"/load/{kind}/?edit").content.decode()
+    events = AuditEvent.objects.count()
+    assert "Done" in load(log_in, kind, text, apply="1")
+    assert AuditEvent.objects.count() == events, "as it is, it changes nothing"
+
+    old, new = {"teams": ("4711", "4712"), "budgets": (",120.00,", ",121.00,")}[kind]
+    assert old in text
+    assert "Done" in load(log_in, kind, text.replace(old, new), apply="1")
+    assert new in client.get(f"/load/{kind}/?download").content.decode()
+
+
 def test_keys_are_shown_once_with_their_texts(company: Company, log_in: LogIn) -> None:
     text = KEYS.format(developer=company.person("developer").email)
     file = SimpleUploadedFile("keys.csv", text.encode("utf-8-sig"))

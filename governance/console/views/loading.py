@@ -12,6 +12,7 @@ from governance.core.clock import utc_now
 from governance.core.csv_text import csv_bytes
 from governance.core.errors import BursarError
 from governance.policy.loading import KINDS, Load, Loaded, load_csv
+from governance.policy.taking_out import can_be_taken_out, present_csv
 from governance.viewing.viewer import Viewer
 
 
@@ -23,8 +24,14 @@ def load(request: HttpRequest, viewer: Viewer, kind: str) -> HttpResponse:
         raise Http404
     if not (viewer.may_change_budgets if kind == "budgets" else viewer.may_administer):
         raise PermissionDenied(f"You may not load {kind} from a file. Ask an administrator of Bursar.")
-    form = LoadForm(request.POST or None, request.FILES or None)
+    present = present_csv(organisation=viewer.organisation, kind=kind) if can_be_taken_out(kind) else None
+    if present is not None and "download" in request.GET:
+        headers = {"Content-Disposition": f'attachment; filename="{kind}.csv"'}
+        return HttpResponse(present, content_type="text/csv; charset=utf-8", headers=headers)
+    begun = {"text": present.decode()} if present is not None and "edit" in request.GET else None
+    form = LoadForm(request.POST or None, request.FILES or None, initial=begun)
     context: dict[str, object] = {"form": form, "kind": kind, "columns": KINDS[kind], "viewer": viewer}
+    context["has_present"] = present is not None
     if request.method == "POST" and form.is_valid():
         content = form.content()
         wanted = Load(
