@@ -6,10 +6,10 @@ from tests.support.recordings import FOLDER, exchange
 
 TESTS = Path(__file__).parents[1]
 OTHER_WIRES = {
-    "bedrock-converse": "Converse: docs/decisions/0018",
-    "bedrock-streaming-error": "Converse: docs/decisions/0018",
-    "dashscope-native": "Qwen is asked by its OpenAI-compatible endpoint",
-    "xai-grpc": "xAI is asked by HTTP",
+    "bedrock-converse": "docs/decisions/0026",
+    "bedrock-streaming-error": "docs/decisions/0026",
+    "dashscope-native": "docs/decisions/0026",
+    "xai-grpc": "docs/decisions/0026",
 }
 """What file names begin with, and why Bursar does not speak their wire."""
 
