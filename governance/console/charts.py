@@ -5,6 +5,7 @@ Every chart is a picture beside a table with the same figures; nothing in it is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,24 +14,24 @@ _HEIGHT = 262
 _TOP = 14
 _BOTTOM = 236
 _GUTTER = 62
-_LABELLED_DAYS = frozenset({1, 5, 10, 15, 20, 25, 30})
+_MARKED_DAYS = frozenset({1, 5, 10, 15, 20, 25, 30})
+_BESIDE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One day: its number in the month, an amount (any integer unit), and both in words."""
+    """A day or a month: an amount (any integer unit), what it is in words, and what stands below it, if anything."""
 
-    day: int
     amount: int
     label: str
+    mark: str = ""
     is_today: bool = False
 
 
-def columns(*, days: Sequence[Column], ticks: Sequence[tuple[int, str]], summary: str) -> SafeString:
+def columns(*, drawn: Sequence[Column], ticks: Sequence[tuple[int, str]], summary: str) -> SafeString:
     """Return a column chart. `ticks` are (amount, text) lines, ascending, the last being the top of the scale."""
     top = max(1, ticks[-1][0])
-    today = next((day.day for day in days if day.is_today), 0)
-    drawn = ((_column(day, index, len(days), top, today),) for index, day in enumerate(days))
+    shapes = ((_column(column, index, len(drawn), top),) for index, column in enumerate(drawn))
     return format_html(
         '<svg class="chart" width="100%" height="{}" role="img" aria-label="{}">{}'
         '<svg class="chart-plot" x="{}" height="{}">{}</svg></svg>',
@@ -39,8 +40,16 @@ def columns(*, days: Sequence[Column], ticks: Sequence[tuple[int, str]], summary
         format_html_join("", "{}", ((_tick(amount, text, top),) for amount, text in ticks)),
         _GUTTER,
         _HEIGHT,
-        format_html_join("", "{}", drawn),
+        format_html_join("", "{}", shapes),
     )
+
+
+def day_mark(day: date, *, today: date | None) -> str:
+    """Return the day's number where there is room for it: beside today's no other is written."""
+    if day == today:
+        return str(day.day)
+    is_beside = today is not None and abs((day - today).days) <= _BESIDE
+    return str(day.day) if day.day in _MARKED_DAYS and not is_beside else ""
 
 
 def scale(largest: int) -> list[int]:
@@ -72,17 +81,17 @@ def _tick(amount: int, text: str, top: int) -> SafeString:
     )
 
 
-def _column(day: Column, index: int, total: int, top: int, today: int) -> SafeString:
-    y = _y(day.amount, top)
-    if day.amount > 0:
+def _column(column: Column, index: int, total: int, top: int) -> SafeString:
+    y = _y(column.amount, top)
+    if column.amount > 0:
         y = min(y, _BOTTOM - 2)
-    kind = "chart-column chart-today" if day.is_today else "chart-column"
-    # Thousandths of the width in whole numbers: a column takes seven tenths of its day.
+    kind = "chart-column chart-today" if column.is_today else "chart-column"
+    # Thousandths of the width in whole numbers: a column takes seven tenths of its slot.
     slot = 100_000 // total
     return format_html(
         '<g><title>{}</title><rect class="chart-slot" x="{}%" width="{}%" y="{}" height="{}"/>'
         '<rect class="{}" x="{}%" width="{}%" y="{}" height="{}" rx="1.5"/>{}</g>',
-        day.label,
+        column.label,
         _thousandths(slot * index),
         _thousandths(slot),
         _TOP,
@@ -92,16 +101,15 @@ def _column(day: Column, index: int, total: int, top: int, today: int) -> SafeSt
         _thousandths(slot * 7 // 10),
         y,
         _BOTTOM - y,
-        _day_label(day, _thousandths(slot * index + slot // 2), today),
+        _mark(column, _thousandths(slot * index + slot // 2)),
     )
 
 
-def _day_label(day: Column, x: str, today: int) -> SafeString:
-    """Return the day's number where there is room for it: beside today's no other is written."""
-    if not day.is_today and (day.day not in _LABELLED_DAYS or abs(day.day - today) <= 2):
+def _mark(column: Column, x: str) -> SafeString:
+    if not column.mark:
         return SafeString("")
-    kind = "chart-day chart-day-today" if day.is_today else "chart-day"
-    return format_html('<text class="{}" x="{}%" y="{}">{}</text>', kind, x, _HEIGHT - 8, day.day)
+    kind = "chart-day chart-day-today" if column.is_today else "chart-day"
+    return format_html('<text class="{}" x="{}%" y="{}">{}</text>', kind, x, _HEIGHT - 8, column.mark)
 
 
 def _y(amount: int, top: int) -> int:

@@ -31,6 +31,7 @@ _SECTIONS = (
         "Spend",
         (
             ("Requests", "requests", "requests"),
+            ("Reports", "reports", "reports"),
             ("Statements", "statements", "statements"),
             ("Alerts", "alerts", "alerts"),
         ),
@@ -55,7 +56,7 @@ _SECTIONS = (
             ("Connections", "connections", "connections"),
         ),
     ),
-    ("Oversight", (("Audit trail", "audit", "audit"),)),
+    ("Oversight", (("Audit trail", "audit", "audit"), ("Settings", "settings", "settings"))),
 )
 
 
@@ -63,7 +64,7 @@ def sections(*, viewer: Viewer, path: str) -> list[Section]:
     """Return what this person may enter."""
     hidden = set() if viewer.sees_all else {"statements", "alerts"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
-        hidden |= {"connections", "routes", "allow_lists", "people"}
+        hidden |= {"connections", "routes", "allow_lists", "people", "settings"}
     if not viewer.may_see_trail:
         hidden.add("audit")
     shown = [(title, [row for row in rows if row[1] not in hidden]) for title, rows in _SECTIONS]

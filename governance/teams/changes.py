@@ -9,7 +9,7 @@ from governance.audit import operations as audit
 from governance.audit.operations import Actor
 from governance.teams import queries
 from governance.teams.errors import NameTaken
-from governance.teams.models import BusinessUnit, CostCentre, Team
+from governance.teams.models import BusinessUnit, CostCentre, Organisation, Team
 from governance.teams.names import clean_name, clean_tag
 from governance.teams.operations import NewTeam, create_cost_centre, create_team, create_unit
 from governance.teams.taken import refusing_taken
@@ -59,6 +59,25 @@ def change_team(*, actor: Actor, team_id: int, wish: TeamWish, reason: str = "")
         actor=actor, action="team.changed", subject=f"team:{team.pk}", before=before, after=after, reason=reason
     )
     return team
+
+
+@transaction.atomic
+def rename_organisation(*, actor: Actor, organisation_id: int, name: str) -> Organisation:
+    """Call the organisation otherwise. Raises OrganisationNotFound, NameTaken, NameRefused."""
+    organisation = queries.organisation(organisation_id=organisation_id)
+    before, organisation.name = organisation.name, clean_name(name, what="organisation's name")
+    if before == organisation.name:
+        return organisation
+    with refusing_taken(NameTaken(f"There is an organisation {organisation.name!r} already: choose another name.")):
+        organisation.save(update_fields=["name"])
+    audit.record(
+        actor=actor,
+        action="organisation.renamed",
+        subject=f"organisation:{organisation.pk}",
+        before={"name": before},
+        after={"name": organisation.name},
+    )
+    return organisation
 
 
 @transaction.atomic

@@ -37,6 +37,11 @@ def installed_notifiers() -> Mapping[str, Notifier]:
     return _plugins().notifiers
 
 
+def installed_distributions() -> list[tuple[str, str, str]]:
+    """Return each plugin's name with the package that it came in, and its version."""
+    return _plugins().distributions()
+
+
 @functools.cache
 def _plugins() -> Plugins:
     environment = settings.ENVIRONMENT

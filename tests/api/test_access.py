@@ -37,8 +37,12 @@ MATRIX = {
     "DELETE teams/<int:team_id>/cache": REMOVERS,
     "PUT teams/<int:team_id>/prompts": ADMINS,
     "DELETE teams/<int:team_id>/prompts": REMOVERS,
+    "GET organisation": EVERYBODY,
+    "PATCH organisation": ADMINS,
     "GET units": EVERYBODY,
     "POST units": MAKERS,
+    "GET units/<int:unit_id>": EVERYBODY,
+    "PATCH units/<int:unit_id>": ADMINS,
     "GET cost-centres": EVERYBODY,
     "POST cost-centres": MAKERS,
     "GET people": READERS,
@@ -194,7 +198,7 @@ def test_what_belongs_to_another_organisation_is_not_there(busy_company: Company
         for role, caller in callers.items()
     }
 
-    assert len(objects) == 64
+    assert len(objects) == 66
     assert {status for (_, role), status in found.items() if role != "owner"} == {404}
     assert {status for (_, role), status in found.items() if role == "owner"} == {403, 404}
 

@@ -81,6 +81,8 @@ MATRIX = {
     "invitation_renew": dict.fromkeys(OF_ALL, 405),
     "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
     "invitation_accept": dict.fromkeys(OF_ALL, 404),
+    "reports": OF_ALL,
+    "settings": OF_ADMINS | {"auditor": 200},
     "models": OF_ALL,
     "model": OF_ALL,
     "model_price": OF_ADMINS,
@@ -197,6 +199,8 @@ def _addresses_of_people(company: Company) -> dict[str, str]:
 
 def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
     return {
+        "reports": "/reports/",
+        "settings": "/settings/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",
         "model_price": f"/models/{company.models['falcon-large'].pk}/price/",

@@ -54,7 +54,7 @@ def _pages(filled: Filled) -> tuple[str, ...]:
         "/", "/teams/", f"/teams/{filled.team_id}/", "/keys/", "/keys/?q=key-19", f"/keys/{filled.key_id}/",
         "/budgets/", "/limits/", "/requests/", f"/requests/?team={filled.team_id}", f"/requests/?key={filled.key_id}",
         "/requests/?outcome=failed", "/requests/?since=2020-01-01&until=2020-01-02", "{older}", "{id}", "/alerts/",
-        "/audit/", "/models/", "/routes/", "/allow-lists/", "/statements/",
+        "/audit/", "/models/", "/routes/", "/allow-lists/", "/reports/", "/statements/",
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from governance.api.resources.keys import ReasonBody
 from governance.api.schema import described, paged
 from governance.core.clock import utc_now
 from governance.teams import operations, people, queries
+from governance.teams.changes import TeamWish, change_team
 from governance.teams.models import BusinessUnit, CostCentre, Membership, Team, User
 from governance.teams.names import MAX_REGIONS, MAX_TAG_CHARACTERS, MAX_TAGS
 from governance.teams.operations import NewTeam
@@ -63,6 +64,8 @@ class NewTeamBody(Body):
 class TeamChangeBody(Body):
     """What is to be different. What is left out stays."""
 
+    name = NameField(required=False)
+    unit_id = IdField(required=False, help_text="Whose budgets pay from now on. What is spent stays where it is.")
     cost_centre_id = IdField(required=False, help_text="Where finance books it from now on.")
     required_tags = TagsField(required=False)
     regions = RegionsField(required=False)
@@ -162,10 +165,19 @@ class OneTeam(ApiView):
     )
     @changes
     def patch(self, request: Request, team_id: int) -> Response:
-        """Change a team's cost centre, required tags or regions."""
+        """Change a team's name, unit, cost centre, required tags or regions."""
         wanted, viewer = read_body(TeamChangeBody, request), self.caller.viewer
         team = changeable_team(viewer, team_id)
         ensure_unchanged(request, _version(team))
+        if "name" in wanted or "unit_id" in wanted:
+            unit = found(units_of(viewer), wanted.get("unit_id", team.unit_id), what="unit")
+            wish = TeamWish(
+                name=wanted.get("name", team.name),
+                unit=unit.name,
+                cost_centre=team.cost_centre.code,
+                required_tags=tuple(team.required_tags),
+            )
+            change_team(actor=viewer.actor, team_id=team_id, wish=wish)
         if "cost_centre_id" in wanted:
             found(cost_centres_of(viewer), wanted["cost_centre_id"], what="cost centre")
             operations.move_team(actor=viewer.actor, team_id=team_id, cost_centre_id=wanted["cost_centre_id"])
@@ -322,4 +334,4 @@ def _shown(viewer: Viewer, team_id: int, *, status: int = 200) -> Response:
 
 
 def _version(team: Team) -> str:
-    return version(team.cost_centre_id, team.required_tags, team.regions, team.archived_at)
+    return version(team.name, team.unit_id, team.cost_centre_id, team.required_tags, team.regions, team.archived_at)

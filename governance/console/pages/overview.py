@@ -1,26 +1,31 @@
 """What the overview shows: this month's spend, who and what it went to, and which budgets are near their limit."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils.safestring import SafeString
 
-from governance.catalog.models import LanguageModel
-from governance.console import amounts, charts
+from governance.console import amounts
 from governance.console.pages.budgets import BudgetLine, budget_lines
+from governance.console.pages.spend import (
+    Day,
+    Names,
+    Row,
+    chart_of_days,
+    days_of,
+    key_names,
+    model_names,
+    ranking,
+    team_names,
+)
 from governance.core.windows import Period, Window, WindowKind
-from governance.keys.models import VirtualKey
 from governance.ledger.errors import DayDetached
 from governance.ledger.spending import Spending, Sum, spending
 from governance.metering.queries import Suspense, suspense_total
 from governance.metering.refused import Refused, refused
-from governance.teams.models import Team
 from governance.viewing.viewer import Viewer
-
-Names = Mapping[int, tuple[str, str]]
-"""A name and what is said beside it, by id."""
 
 _TOP = 6
 _NEAREST = 5
@@ -38,25 +43,6 @@ _REASONS = {
     "governance_unavailable": "Budgets could not be asked",
 }
 _TICK = timedelta(microseconds=1)
-_SMALLEST_SCALE_NANO = 10**6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of a ranking. `id` is None for the line that gathers the rest."""
-
-    id: int | None
-    name: str
-    detail: str
-    total: Sum
-
-
-@dataclass(frozen=True, kw_only=True)
-class Day:
-    """One day of the table beside the chart."""
-
-    day: date
-    total: Sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +128,10 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
     spent = spending(reach=viewer.reach, since=month.starts_at, until=month.ends_at)
     former = _former(viewer, month, now)
     known = former or Spending()
-    teams = _team_names({*spent.by_team, *known.by_team})
-    models = _model_names({*spent.by_model, *known.by_model})
+    teams = team_names({*spent.by_team, *known.by_team})
+    models = model_names({*spent.by_model, *known.by_model})
     budgets = budget_lines(viewer=viewer, now=now)
-    days = _days(month, zone, spent)
+    days = days_of(month, zone, spent)
     today = now.astimezone(ZoneInfo(zone)).date()
     return Overview(
         month=f"{today:%B %Y}",
@@ -154,11 +140,11 @@ def overview(*, viewer: Viewer, now: datetime) -> Overview:
         suspense=suspense_total(reach=viewer.reach),
         budget=next((line for line in budgets if line.is_whole_month), None),
         nearest=sorted(budgets, key=lambda line: -line.used_permille)[:_NEAREST],
-        chart=_chart(days, today),
+        chart=chart_of_days(days, today=today, when=f"in {today:%B %Y}"),
         days=[day for day in days if day.day <= today],
-        teams=_ranking(spent.by_team, teams),
-        models=_ranking(spent.by_model, models),
-        keys=_ranking(spent.by_key, _key_names(spent.by_key)),
+        teams=ranking(spent.by_team, teams, most=_TOP),
+        models=ranking(spent.by_model, models, most=_TOP),
+        keys=ranking(spent.by_key, key_names(spent.by_key), most=_TOP),
         forecast_nano=_forecast(month, spent.total.charge_nano, now),
         movers=_movers(spent, former, teams, models),
         vendors=_vendors(viewer, now),
@@ -230,69 +216,3 @@ def _vendors(viewer: Viewer, now: datetime) -> list[VendorLine]:
 def _refused(viewer: Viewer, month: Period) -> list[RefusalLine]:
     lines = refused(reach=viewer.reach, since=month.starts_at, until=month.ends_at)
     return [RefusalLine(reason=_REASONS.get(line.code, line.code), refused=line) for line in lines[:_TOP]]
-
-
-def _days(month: Period, zone: str, spent: Spending) -> list[Day]:
-    first = month.starts_at.astimezone(ZoneInfo(zone)).date()
-    after = month.ends_at.astimezone(ZoneInfo(zone)).date()
-    listed = [first + timedelta(days=number) for number in range((after - first).days)]
-    return [Day(day=day, total=spent.by_day.get(day, Sum())) for day in listed]
-
-
-def _chart(days: list[Day], today: date) -> SafeString:
-    largest = max(days, key=lambda day: day.total.charge_nano)
-    ticks = [
-        (amount, amounts.usd_short(amount))
-        for amount in charts.scale(max(largest.total.charge_nano, _SMALLEST_SCALE_NANO))
-    ]
-    summary = f"Spend per day in {today:%B %Y}; the table below has the same figures."
-    if largest.total.charge_nano:
-        summary += f" Most on {largest.day.day} {largest.day:%B}: {amounts.usd(largest.total.charge_nano)}."
-    columns = [
-        charts.Column(
-            day=day.day.day,
-            amount=day.total.charge_nano,
-            label=f"{day.day.day} {day.day:%B}: {amounts.usd(day.total.charge_nano)}, "
-            f"{amounts.count(day.total.requests)} requests",
-            is_today=day.day == today,
-        )
-        for day in days
-    ]
-    return charts.columns(days=columns, ticks=ticks, summary=summary)
-
-
-def _ranking(sums: Mapping[int, Sum], names: Names) -> list[Row]:
-    """Return the dearest members, and one line for all others together."""
-    ordered = sorted(sums.items(), key=lambda item: (-item[1].charge_nano, -item[1].requests, item[0]))
-    rows = [
-        Row(
-            id=member, name=names.get(member, (f"#{member}", ""))[0], detail=names.get(member, ("", ""))[1], total=total
-        )
-        for member, total in ordered[:_TOP]
-    ]
-    if rest := [total for _, total in ordered[_TOP:]]:
-        rows.append(Row(id=None, name=f"{len(rest)} more", detail="", total=_together(rest)))
-    return rows
-
-
-def _together(sums: list[Sum]) -> Sum:
-    return Sum(
-        charge_nano=sum(each.charge_nano for each in sums),
-        requests=sum(each.requests for each in sums),
-        failed=sum(each.failed for each in sums),
-        input_tokens=sum(each.input_tokens for each in sums),
-        output_tokens=sum(each.output_tokens for each in sums),
-    )
-
-
-def _team_names(ids: Collection[int]) -> dict[int, tuple[str, str]]:
-    return {team.pk: (team.name, "") for team in Team.objects.filter(id__in=ids)}
-
-
-def _model_names(ids: Collection[int]) -> dict[int, tuple[str, str]]:
-    return {model.pk: (model.name, model.provider) for model in LanguageModel.objects.filter(id__in=ids)}
-
-
-def _key_names(ids: Collection[int]) -> dict[int, tuple[str, str]]:
-    keys = VirtualKey.objects.filter(id__in=ids).select_related("team")
-    return {key.pk: (key.name, key.team.name) for key in keys}
