@@ -1,6 +1,7 @@
 """What every address of the API shares: the token, its scope, one transaction for a change, problems for errors."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ClassVar, TypeVar, cast
@@ -17,8 +18,10 @@ from rest_framework.views import APIView
 from governance.api.caller import Caller, TokenAuthentication, caller_of
 from governance.api.errors import Changed, render
 from governance.api.idempotency import answer_once
+from governance.api.strictness import refuse_other_types
 from governance.tokens.scopes import READ, WRITE
 
+_ENTITY_TAGS = re.compile(r"[\x21-\x7e]{1,200}")
 _READING = frozenset({"GET", "HEAD"})
 _H = TypeVar("_H", bound=Callable[..., Response])
 
@@ -90,6 +93,7 @@ def read_body(shape: type[Body], request: Request) -> dict[str, Any]:
     """Return what the body says. Raises ValidationError."""
     body = shape(data=request.data)
     body.is_valid(raise_exception=True)
+    refuse_other_types(body, request.data)
     return dict(body.validated_data)
 
 
@@ -123,5 +127,7 @@ def version(*parts: object) -> str:
 def ensure_unchanged(request: Request, current: str) -> None:
     """Raise Changed where If-Match names another version than the present one."""
     wanted = request.headers.get("If-Match")
+    if wanted is not None and not _ENTITY_TAGS.fullmatch(wanted):
+        raise serializers.ValidationError({"If-Match": "Give the ETag that you read, or several with commas, or *."})
     if wanted is not None and wanted.strip() != "*" and current not in [each.strip() for each in wanted.split(",")]:
         raise Changed("Somebody else changed it meanwhile: read it again, and decide whether your change still fits.")

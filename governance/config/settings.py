@@ -217,6 +217,8 @@ WHITENOISE_MAX_AGE = 300
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "governance.api.schema.Schema",
     "UNAUTHENTICATED_USER": None,
+    # What type an answer has follows from Accept and from the address, and from no query.
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",

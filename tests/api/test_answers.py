@@ -116,6 +116,38 @@ def test_the_trail_of_an_organisation_says_who_changed_what(company: Company, ap
     assert api("auditor")("GET", "audit-events?since=2027-01-01T00:00:00Z")["data"] == []
 
 
+@pytest.mark.parametrize(
+    ("method", "address", "body", "pointer"),
+    [
+        ("POST", "units", {"name": 7}, "/name"),
+        ("PATCH", "sign-in-rules", {"are_personal_keys_kept": 1}, "/are_personal_keys_kept"),
+        ("PATCH", "organisation", {"drift_alarm_permille": "7"}, "/drift_alarm_permille"),
+        ("PATCH", "organisation", {"drift_alarm_permille": True}, "/drift_alarm_permille"),
+        ("POST", "access-groups", {"name": "new", "patterns": ["a-*", 7]}, "/patterns/1"),
+        (
+            "POST",
+            "invitations",
+            {"email": "a@b.example", "teams": [{"team_id": "7", "part": "owner"}]},
+            "/teams/0/team_id",
+        ),
+        ("POST", "audit-events/export", {"since": 20261201}, "/since"),
+        ("POST", "connections", {"name": "a", "provider": "b", "options": {"region": 7}}, "/options/region"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_where_it_stands(
+    company: Company, api: Ask, method: str, address: str, body: object, pointer: str
+) -> None:
+    refused = api("admin")(method, address, body)
+    assert (refused.status, refused["code"]) == (400, "fields_invalid")
+    assert [each["pointer"] for each in refused["errors"]] == [pointer]
+
+
+def test_an_entity_tag_that_cannot_be_one_is_refused(company: Company, api: Ask) -> None:
+    address = f"teams/{company.teams['search'].pk}"
+    assert api("admin")("PATCH", address, {"regions": []}, If_Match='"a" "b"').status == 400
+    assert api("admin")("PATCH", address, {"regions": []}, If_Match='"a","b"').status == 412
+
+
 def test_the_trail_is_taken_out_and_proved(busy_company: Company, api: Ask) -> None:
     assert api("admin")("POST", "keys", {"team_id": busy_company.teams["search"].pk, "name": "new"}).status == 201
     auditor = api("auditor", "audit:read")
