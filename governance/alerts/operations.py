@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from governance.alerts.changes import clean_changes
@@ -18,6 +19,7 @@ from governance.alerts.errors import (
 from governance.alerts.message import make_change_notice, make_drift_notice, make_notice, make_test_notice
 from governance.alerts.models import Delivery, Recipient
 from governance.alerts.queries import costs_apart, passed_threshold, recipients_of
+from governance.alerts.wording import Kind, worded
 from governance.audit.operations import Actor, record
 from governance.plugin.errors import DestinationInvalid, PluginError, SettingInvalid
 from governance.plugin.notifier import Notice, Notifier
@@ -162,7 +164,7 @@ def send_test(
     found = list(recipients)
     if recipient_id is not None and not found:
         raise _not_found(recipient_id)
-    notice = make_test_notice(organisation=organisation.name, at=at)
+    notice = _worded(make_test_notice(organisation=organisation.name, at=at), Kind.TEST)
     return [Trial(recipient=recipient, error=_tell(recipient, notice, notifiers)) for recipient in found]
 
 
@@ -200,10 +202,15 @@ def _deliver(delivery: Delivery, notifiers: Mapping[str, Notifier], at: datetime
 
 def _notice_of(delivery: Delivery) -> Notice:
     if delivery.crossing_id is not None:
-        return make_notice(passed_threshold(crossing_id=delivery.crossing_id))
+        return _worded(make_notice(passed_threshold(crossing_id=delivery.crossing_id)), Kind.THRESHOLD)
     if delivery.event is not None:
-        return make_change_notice(delivery.event, organisation=delivery.recipient.organisation.name)
-    return make_drift_notice(costs_apart(drift_id=delivery.drift_id or 0))
+        notice = make_change_notice(delivery.event, organisation=delivery.recipient.organisation.name)
+        return _worded(notice, Kind.CHANGE)
+    return _worded(make_drift_notice(costs_apart(drift_id=delivery.drift_id or 0)), Kind.DRIFT)
+
+
+def _worded(notice: Notice, kind: Kind) -> Notice:
+    return worded(notice, kind=kind, home=settings.ENVIRONMENT.home)
 
 
 def _tell(recipient: Recipient, notice: Notice, notifiers: Mapping[str, Notifier]) -> str:

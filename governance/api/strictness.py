@@ -32,7 +32,7 @@ def _wrong(shape: serializers.Serializer[Any], data: Mapping[str, Any]) -> Itera
             yield name, complaint
 
 
-def _complaint(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
+def _complaint(field: Any, value: Any) -> Any:
     """Return what is wrong with a value; empty where nothing is, or where the field itself will say so."""
     if value is None:
         return ""
