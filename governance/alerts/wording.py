@@ -1,8 +1,8 @@
 """A company's own words for what it is told: Django templates in a folder of the operator's, else Bursar's words.
 
 `threshold.txt`, `drift.txt`, `change.txt` and `test.txt` get the notice's facts by name, and what Bursar would say as
-`usual_subject` and `usual_text`. The first line is the subject, what follows the text. Key and facts of a notice stay as
-they are: programs go by those.
+`usual_subject` and `usual_text`. The first line is the subject, what follows the text. Key and facts of a notice stay
+as they are: programs go by those.
 """
 
 from enum import StrEnum

@@ -24,12 +24,10 @@ def written(home: Path, text: str | bytes) -> Path:
 
 
 def test_the_operators_words_take_the_place_of_ours_and_programs_see_no_difference(tmp_path: Path) -> None:
-    home = written(
-        tmp_path, "{{ budget }}: {{ threshold_percent }} % erreicht\n\n{{ usual_text }}\nFragen an finops.\n"
-    )
+    home = written(tmp_path, "{{ budget }}: {{ threshold_percent }} % erreicht\n\n{{ usual_text }}\nAsk us.\n")
     said = worded(NOTICE, kind=Kind.THRESHOLD, home=home)
     assert said.subject == "R&D: 80 % erreicht"
-    assert said.text == "The budget R&D has spent 8 USD.\nFragen an finops."
+    assert said.text == "The budget R&D has spent 8 USD.\nAsk us."
     assert (said.key, said.facts) == (NOTICE.key, NOTICE.facts)
     assert worded(NOTICE, kind=Kind.DRIFT, home=home) is NOTICE
 
