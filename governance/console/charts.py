@@ -14,8 +14,11 @@ _HEIGHT = 262
 _TOP = 14
 _BOTTOM = 236
 _GUTTER = 62
+"""Where the plot begins; the style sheet says the same."""
 _MARKED_DAYS = frozenset({1, 5, 10, 15, 20, 25, 30})
 _BESIDE = 2
+_FEWEST_SLOTS = 8
+"""Fewer columns than these are not made broader."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +35,13 @@ def columns(*, drawn: Sequence[Column], ticks: Sequence[tuple[int, str]], summar
     """Return a column chart. `ticks` are (amount, text) lines, ascending, the last being the top of the scale."""
     top = max(1, ticks[-1][0])
     shapes = ((_column(column, index, len(drawn), top),) for index, column in enumerate(drawn))
+    # Two pictures, one over the other: a picture within another one cannot be told to leave room for the ticks.
     return format_html(
-        '<svg class="chart" width="100%" height="{}" role="img" aria-label="{}">{}'
-        '<svg class="chart-plot" x="{}" height="{}">{}</svg></svg>',
-        _HEIGHT,
+        '<div class="chart" role="img" aria-label="{}"><svg width="100%" height="{}">{}</svg>'
+        '<svg class="chart-plot" height="{}">{}</svg></div>',
         summary,
+        _HEIGHT,
         format_html_join("", "{}", ((_tick(amount, text, top),) for amount, text in ticks)),
-        _GUTTER,
         _HEIGHT,
         format_html_join("", "{}", shapes),
     )
@@ -87,7 +90,7 @@ def _column(column: Column, index: int, total: int, top: int) -> SafeString:
         y = min(y, _BOTTOM - 2)
     kind = "chart-column chart-today" if column.is_today else "chart-column"
     # Thousandths of the width in whole numbers: a column takes seven tenths of its slot.
-    slot = 100_000 // total
+    slot = 100_000 // max(total, _FEWEST_SLOTS)
     return format_html(
         '<g><title>{}</title><rect class="chart-slot" x="{}%" width="{}%" y="{}" height="{}"/>'
         '<rect class="{}" x="{}%" width="{}%" y="{}" height="{}" rx="1.5"/>{}</g>',

@@ -53,6 +53,26 @@ def test_an_administrator_follows_a_charge_to_its_postings(company: Company, vis
     expect(page.get_by_role("heading", name="Booked in the ledger")).to_be_visible()
 
 
+def test_every_column_of_a_chart_is_within_it_and_reports_follow_the_days(company: Company, visit: Visitor) -> None:
+    window = visit(width=390)
+    window.log_in(company.person("finance").email, PASSWORD)
+    window.open("/reports/?since=2026-01-01&until=2026-12-31")
+    chart, columns = window.page.locator(".chart"), window.page.locator(".chart-column")
+    expect(columns).to_have_count(12)
+    last, whole = columns.last.bounding_box(), chart.bounding_box()
+    assert last is not None
+    assert whole is not None
+    assert last["x"] + last["width"] <= whole["x"] + whole["width"]
+
+    window.page.get_by_role("link", name="Last 90 days").click()
+    expect(window.page.get_by_role("heading", name="Spend per month")).to_be_visible()
+    window.page.get_by_role("link", name="This month").click()
+    expect(window.page.get_by_role("heading", name="Spend per day")).to_be_visible()
+    with window.page.expect_download() as download:
+        window.page.get_by_role("link", name="CSV").click()
+    assert "Spend (USD)" in download.value.path().read_text()
+
+
 def test_revoking_a_key_asks_first_and_can_be_called_off(company: Company, visit: Visitor) -> None:
     window = visit()
     window.log_in(company.person("owner").email, PASSWORD)
