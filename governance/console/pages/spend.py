@@ -18,6 +18,7 @@ Names = Mapping[int, tuple[str, str]]
 """A name and what is said beside it, by id."""
 
 _SMALLEST_SCALE_NANO = 10**6
+_ALL_MARKED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +72,10 @@ def chart_of_months(months: Sequence[Day], *, when: str) -> SafeString:
         charts.Column(
             amount=month.total.charge_nano,
             label=f"{month.day:%B %Y}: {_words(month.total)}",
-            mark=f"{month.day:%b}",
+            # On a telephone there is no room for the names of all.
+            mark=f"{month.day:%b}" if len(months) <= _ALL_MARKED or at % 2 == 0 else "",
         )
-        for month in months
+        for at, month in enumerate(months)
     ]
     return charts.columns(drawn=drawn, ticks=_ticks(max(each.amount for each in drawn)), summary=summary)
 
