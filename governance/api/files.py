@@ -20,3 +20,10 @@ class FileRenderer(JSONRenderer):
             return data
         rendered: bytes = super().render(data, accepted_media_type, renderer_context)
         return rendered
+
+
+class ZipRenderer(FileRenderer):
+    """The same of an archive."""
+
+    media_type = "application/zip"
+    format = "zip"

@@ -10,7 +10,7 @@ from governance.audit.operations import Actor, record
 from governance.audit.queries import count_events, first_broken_event
 from governance.chargeback.document import Heading, make_document
 from governance.chargeback.errors import MonthNotBegun, StatementUnbalanced
-from governance.chargeback.models import LedgerProof, Statement
+from governance.chargeback.models import LedgerProof, MonthClose, Statement
 from governance.chargeback.queries import cost_centres_of_month
 from governance.core.months import month_at
 from governance.ledger.monthly import cost_centre_month
@@ -59,11 +59,13 @@ def write_statement(*, cost_centre: CostCentre, month: date, actor: Actor) -> St
     """
     # Two writers of the same statement queue here; the second finds the first one's version.
     locked = CostCentre.objects.select_for_update(no_key=True).get(pk=cost_centre.pk)
+    latest = Statement.objects.filter(cost_centre=locked, month=month).order_by("-version").first()
+    if latest is not None and _is_closed(locked, month):
+        return latest
     document = make_document(
         heading=Heading(month=month, cost_centre=locked.code, cost_centre_name=locked.name),
         booked=cost_centre_month(organisation_id=locked.organisation_id, cost_centre_id=locked.pk, month=month),
     )
-    latest = Statement.objects.filter(cost_centre=locked, month=month).order_by("-version").first()
     if latest is not None and latest.facts_sha256 == document.facts_sha256:
         return latest
     statement = Statement.objects.create(
@@ -104,6 +106,11 @@ def prove_books() -> Proof:
             failure_count=sum(finding.failure_count for finding in findings),
             failures=tuple(failure for finding in findings for failure in finding.failures),
         )
+
+
+def _is_closed(cost_centre: CostCentre, month: date) -> bool:
+    closes = MonthClose.objects.filter(organisation_id=cost_centre.organisation_id, month=month)
+    return closes.filter(state=MonthClose.State.CLOSED).exists()
 
 
 def keep_proof(*, proof: Proof, at: datetime) -> LedgerProof:

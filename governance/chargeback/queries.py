@@ -4,11 +4,11 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from governance.chargeback.errors import StatementNotFound
-from governance.chargeback.models import LedgerProof, Statement
+from governance.chargeback.errors import MonthNotFound, StatementNotFound
+from governance.chargeback.models import LedgerProof, MonthClose, Statement
 from governance.chargeback.report import MonthlyReport, make_report
 from governance.core.months import month_at, month_before, month_period
-from governance.ledger.monthly import cost_centres_with_postings, spend_by_key_and_model
+from governance.ledger.monthly import cost_centres_with_postings, first_month, spend_by_key_and_model
 from governance.teams.access import access_of
 from governance.teams.models import CostCentre, Organisation, User
 
@@ -69,6 +69,29 @@ def months_due(*, at: datetime) -> list[tuple[int, date]]:
         if wanted.exclude(statements__month=month).exists():
             due.append((organisation.pk, month))
     return due
+
+
+def closes_of(*, organisation: Organisation) -> QuerySet[MonthClose]:
+    """Return the months of an organisation that are not open any more, the newest first, without their manifests."""
+    return MonthClose.objects.filter(organisation=organisation).defer("manifest").order_by("-month")
+
+
+def close_of(*, organisation: Organisation, month: date) -> MonthClose:
+    """Return how far the closing of a month is. Raises MonthNotFound where it is open."""
+    found = MonthClose.objects.filter(organisation=organisation, month=month).select_related("organisation").first()
+    if found is None:
+        raise MonthNotFound(f"{month:%Y-%m} is open: nobody has begun to close it.")
+    return found
+
+
+def months_of(*, organisation: Organisation, at: datetime) -> list[date]:
+    """Return the months from the first in which anything is booked to the one that is running, the newest first."""
+    month = month_at(at, zone=organisation.zone)
+    first = min(first_month(organisation_id=organisation.pk) or month, month)
+    months = [month]
+    while months[-1] > first:
+        months.append(month_before(months[-1]))
+    return months
 
 
 def monthly_report(*, organisation: Organisation, month: date) -> MonthlyReport:

@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from governance.audit.operations import Actor
+from governance.chargeback.closing import write_closing
 from governance.chargeback.operations import keep_proof, prove_books, write_statements
 from governance.chargeback.queries import months_due
 from governance.core.clock import utc_now
@@ -16,6 +17,12 @@ _ACTOR = Actor(name="task:write_statements")
 def prove_ledger_nightly() -> None:
     """Prove that the books balance and keep the result; a failure is logged as an error."""
     keep_proof(proof=prove_books(), at=utc_now())
+
+
+@shared_task(ignore_result=True, expires=55)  # type: ignore[untyped-decorator]
+def write_closing_months() -> None:
+    """Write the statements of months that are being closed. What a killed run has written, the next one finds."""
+    write_closing(at=utc_now())
 
 
 @shared_task(ignore_result=True, expires=3600)  # type: ignore[untyped-decorator]

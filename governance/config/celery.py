@@ -59,6 +59,7 @@ app.conf.beat_schedule = {
         "task": "governance.alerts.tasks.compare_vendor_costs",
         "schedule": crontab(minute=25),
     },
+    "write-closing-months": {"task": "governance.chargeback.tasks.write_closing_months", "schedule": 15.0},
     # Hourly, because months end at another hour in every zone; only an ended month without statements costs work.
     "write-due-statements": {
         "task": "governance.chargeback.tasks.write_due_statements",

@@ -33,6 +33,7 @@ _SECTIONS = (
             ("Requests", "requests", "requests"),
             ("Reports", "reports", "reports"),
             ("Statements", "statements", "statements"),
+            ("Month close", "months", "months"),
             ("Alerts", "alerts", "alerts"),
         ),
     ),
@@ -62,7 +63,7 @@ _SECTIONS = (
 
 def sections(*, viewer: Viewer, path: str) -> list[Section]:
     """Return what this person may enter."""
-    hidden = set() if viewer.sees_all else {"statements", "alerts"}
+    hidden = set() if viewer.sees_all else {"statements", "months", "alerts"}
     if not viewer.access.may_see_settings(viewer.organisation.pk):
         hidden |= {"connections", "routes", "allow_lists", "people", "settings"}
     if not viewer.may_see_trail:

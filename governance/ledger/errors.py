@@ -16,6 +16,6 @@ class DayRefused(Conflict):
 
 
 class BooksBusy(Conflict):
-    """The table of usage records is in use and could not be exchanged in time; nothing was changed."""
+    """What must be had alone for a moment, a table or a month, is in use; nothing was changed."""
 
     is_retryable = True

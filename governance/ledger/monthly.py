@@ -168,6 +168,31 @@ def spend_by_key_and_model(*, organisation_id: int, month: date) -> list[Spend]:
     return [Spend(**dict(zip(Spend.__struct_fields__, row, strict=True))) for row in rows]
 
 
+def month_expense_nano(*, organisation_id: int, month: date) -> int:
+    """Return what is booked on all cost centres in a month together, in nano-USD."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(p.amount_nano), 0)::bigint
+              FROM ledger_entry e
+              JOIN ledger_posting p ON p.entry_id = e.id
+              JOIN ledger_ledgeraccount a ON a.id = p.account_id
+             WHERE e.organisation_id = %s AND e.month = %s AND a.kind = 'cost_centre_expense'
+            """,
+            [organisation_id, month],
+        )
+        (total,) = cursor.fetchone()
+    return int(total)
+
+
+def first_month(*, organisation_id: int) -> date | None:
+    """Return the first month in which anything is booked; None where nothing is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT min(month) FROM ledger_entry WHERE organisation_id = %s", [organisation_id])
+        (month,) = cursor.fetchone()
+    return month  # type: ignore[no-any-return] # psycopg returns a date as one
+
+
 def cost_centres_with_postings(*, organisation_id: int, month: date) -> list[int]:
     """Return the ids of the cost centres that anything was booked on in a month."""
     with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from governance.ledger.errors import BooksBusy, DayRefused
 from governance.ledger.models import DetachedDay
 
+_SHORT_WAIT = "SET LOCAL lock_timeout = '3s'"
 _BUSY = ("55P03", "40P01")
 """A lock that was not to be had in time, and one that each of two waited for."""
 
@@ -38,6 +39,20 @@ def mend_day_sums(*, since: date) -> int:
     return int(mended)
 
 
+def shut_month(*, organisation_id: int, month: date) -> bool:
+    """Book nothing in this month any more: later facts go to the next open one. Return whether it was open.
+
+    When this has committed, no transaction is left that may still book in the month. Raises BooksBusy, in which case
+    nothing was changed. In a transaction of the caller's, whatever else it locks is locked before.
+    """
+    return _turn("SELECT ledger_shut_month(%s, %s)", organisation_id, month)
+
+
+def reopen_month(*, organisation_id: int, month: date) -> bool:
+    """Book in this month again. Return whether it was shut. Raises BooksBusy, and DayRefused for detached days."""
+    return _turn("SELECT ledger_reopen_month(%s, %s)", organisation_id, month)
+
+
 def detach_day(*, day: date) -> DetachedDay:
     """Take a day (UTC) of usage records out of the books' table and leave sums in its place.
 
@@ -52,6 +67,23 @@ def attach_day(*, day: date) -> DetachedDay:
     Raises DayRefused when it is not detached, or its table is missing or not what it was; BooksBusy.
     """
     return _exchange("SELECT ledger_attach_day(%s)", day)
+
+
+def _turn(statement: str, organisation_id: int, month: date) -> bool:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_SHORT_WAIT)
+            cursor.execute(statement, [organisation_id, month])
+            (is_turned,) = cursor.fetchone()
+    except IntegrityError as error:
+        raise DayRefused(_sentence(error)) from error
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) in _BUSY:
+            raise BooksBusy(
+                f"Much is being booked, so {month:%Y-%m} could not be had alone; nothing was changed. Try again."
+            ) from error
+        raise
+    return bool(is_turned)
 
 
 def _exchange(statement: str, day: date) -> DetachedDay:

@@ -75,11 +75,30 @@ def count_durable_of(*, day: date) -> int:
 def unrecovered_epochs_of(*, day: date) -> list[int]:
     """Return the epochs that lived on this day (UTC) and whose journals nobody has read: fenced, lost, or silent."""
     since = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    lived = Worker.objects.filter(started_at__lt=since + timedelta(days=1), last_seen_at__gte=since)
+    return unrecovered_epochs(since=since, until=since + timedelta(days=1))
+
+
+def unrecovered_epochs(*, since: datetime, until: datetime) -> list[int]:
+    """Return the epochs that lived in `[since, until)` and whose journals nobody has read: fenced, lost, or silent."""
+    lived = Worker.objects.filter(started_at__lt=until, last_seen_at__gte=since)
     gone = Q(state__in=(Worker.State.FENCED, Worker.State.LOST)) | Q(
         state=Worker.State.ALIVE, last_seen_at__lt=Now() - _SILENCE
     )
     return list(lived.filter(gone).order_by("epoch").values_list("epoch", flat=True))
+
+
+def suspense_of(*, organisation_id: int, since: datetime, until: datetime) -> Suspense:
+    """Return count and sum of an organisation's attempts in suspense that were admitted in `[since, until)`."""
+    attempts = Attempt.objects.filter(
+        organisation_id=organisation_id, admitted_at__gte=since, admitted_at__lt=until
+    ).aggregate(attempts=Count("id"), held_nano=Sum("held_nano", default=0))
+    return Suspense(attempts=attempts["attempts"], held_nano=int(attempts["held_nano"]))
+
+
+def count_durable(*, organisation_id: int, since: datetime, until: datetime) -> int:
+    """Return how many durable reservations that were admitted in `[since, until)` have not ended."""
+    admitted = DurableReservation.objects.filter(admitted_at__gte=since, admitted_at__lt=until)
+    return admitted.filter(organisation_id=organisation_id, ended_at__isnull=True).count()
 
 
 def suspense_total(*, reach: Reach) -> Suspense:

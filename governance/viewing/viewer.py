@@ -59,6 +59,11 @@ class Viewer:
         return self.access.may_administer(self.organisation.pk)
 
     @property
+    def may_close_months(self) -> bool:
+        """Whether statements can be written, and months closed."""
+        return self.access.may_write_statements(self.organisation.pk)
+
+    @property
     def may_change_catalogue(self) -> bool:
         """Whether models and prices can be changed: they are the whole installation's."""
         return self.may_administer and is_only_organisation(organisation_id=self.organisation.pk)

@@ -130,6 +130,15 @@ MATRIX = {
     "POST requests/<uuid:attempt_id>/settle": "200 403 403 404 404 200",
     # Nothing is stored: whoever may read it learns that.
     "POST requests/<uuid:attempt_id>/prompt": "404 403 403 404 404 404",
+    "GET months": WHOLE,
+    # The month is running.
+    "GET months/<str:month>": "404 404 404 403 403 404",
+    "GET months/<str:month>/findings": WHOLE,
+    "POST months/<str:month>/begin": "400 400 403 403 403 400",
+    "POST months/<str:month>/review": "404 404 403 403 403 404",
+    "POST months/<str:month>/close": "404 404 403 403 403 404",
+    "POST months/<str:month>/reopen": "404 404 403 403 403 404",
+    "GET months/<str:month>/files": "404 404 404 403 403 404",
     "GET statements": WHOLE,
     "GET statements/<int:statement_id>": WHOLE,
     "GET statements/<int:statement_id>/content": WHOLE,

@@ -164,6 +164,9 @@ def _later_bodies(company: Company) -> dict[str, Any]:
         "PUT identity-providers/<int:provider_id>/secret": {"client_secret": "something secret"},
         "POST group-rules": {"group": "new", "role": "auditor"},
         "POST scim-tokens": {"name": "new"},
+        "POST months/<str:month>/begin": reason,
+        "POST months/<str:month>/review": reason,
+        "POST months/<str:month>/reopen": reason,
         "POST audit-events/export": {"action": "key"},
         "POST audit-events/proof": {},
     }

@@ -7,7 +7,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, resolve
 from playwright.sync_api import Page
 
+from governance.chargeback.models import MonthClose
 from governance.console.urls import urlpatterns
+from governance.core.clock import utc_now
 from governance.identity.letters import invitation_link
 from governance.identity.models import Invitation
 from tests.browser.conftest import Visitor
@@ -24,6 +26,8 @@ NO_PAGES = {
     "recipient_test",
     "audit_export",
     "statement_download",
+    "month_download",
+    "month_review",
 }
 """Addresses that answer with a part of a page, a redirection or a file."""
 _EMPTY = (
@@ -97,6 +101,7 @@ def pages_by_person(company: Company) -> dict[str, dict[str, str]]:
 def _daily_pages(company: Company) -> dict[str, str]:
     record = company.latest_record()
     suspense = f"/requests/{company.suspense_id}"
+    month = f"/months/{MonthClose.objects.get(organisation=company.organisation).month:%Y-%m}"
     return {
         "overview": "/",
         "requests": "/requests/",
@@ -128,6 +133,10 @@ def _daily_pages(company: Company) -> dict[str, str]:
         "reports": "/reports/",
         "reports-year": "/reports/?since=2026-01-01&until=2026-12-31",
         "statements": "/statements/",
+        "months": "/months/",
+        "month": f"{month}/",
+        "month-running": f"/months/{utc_now():%Y-%m}/",
+        **{f"month-{step}": f"{month}/{step}/" for step in ("begin", "reopen", "close")},
         "alerts": "/alerts/",
         "recipient-new": "/alerts/recipients/new/",
         "recipient-remove": f"/alerts/recipients/{company.recipient_id}/remove/",

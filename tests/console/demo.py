@@ -23,7 +23,6 @@ from governance.catalog.models import (
     Price,
     PriceBook,
 )
-from governance.chargeback.models import Statement
 from governance.connections.models import Connection
 from governance.core.windows import Window, WindowKind
 from governance.identity.invitations import Wish, invite
@@ -36,6 +35,7 @@ from governance.teams.models import BusinessUnit, CostCentre, Membership, Organi
 from governance.teams.operations import keep_in_regions
 from governance.teams.people import Part, Role
 from governance.tokens.models import Token
+from tests.console.demo_finance import leave_statements
 
 PASSWORD = "correct horse battery staple"
 NOW = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
@@ -483,14 +483,4 @@ def spend_a_month(company: Company, *, now: datetime = NOW) -> None:
         organisation=company.organisation, notifier="mail", destination="finance@acme.example"
     ).pk
     _ask_for_more(company, now=now)
-    month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
-    for number, team in enumerate(company.teams.values()):
-        statement = Statement.objects.create(
-            organisation=company.organisation,
-            cost_centre=team.cost_centre,
-            month=month,
-            total_nano=(number + 3) * 17_345_678_901,
-            content=b"Month,Cost centre\n2026-10,4711\n",
-            sha256=f"{number}7c4a8d09ca3762af61e59520943dc26494f8941b".ljust(64, "0"),
-        )
-        company.statement_id = statement.pk
+    company.statement_id = leave_statements(company, now=now)

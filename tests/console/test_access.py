@@ -82,6 +82,12 @@ MATRIX = {
     "invitation_withdraw": dict.fromkeys(OF_ALL, 405),
     "invitation_accept": dict.fromkeys(OF_ALL, 404),
     "reports": OF_ALL,
+    "months": OF_WHOLE,
+    "month": OF_WHOLE,
+    **dict.fromkeys(("month_begin", "month_reopen", "month_close"), OF_BUDGETS),
+    "month_review": dict.fromkeys(OF_ALL, 405),
+    # It is not closed yet.
+    "month_download": OF_WHOLE | {"admin": 404, "finance": 404, "auditor": 404},
     "settings": OF_ADMINS | {"auditor": 200},
     "models": OF_ALL,
     "model": OF_ALL,
@@ -200,6 +206,9 @@ def _addresses_of_people(company: Company) -> dict[str, str]:
 def _addresses_of_the_catalogue(company: Company) -> dict[str, str]:
     return {
         "reports": "/reports/",
+        "months": "/months/",
+        "month": "/months/2026-10/",
+        **{f"month_{step}": f"/months/2026-10/{step}/" for step in ("begin", "reopen", "review", "close", "download")},
         "settings": "/settings/",
         "models": "/models/",
         "model": f"/models/{company.models['falcon-large'].pk}/",

@@ -2,18 +2,20 @@
 
 from governance.alerts.drift import drift_permille
 from governance.audit.models import AuditEvent
+from governance.chargeback.closing import needs_second_person
 from tests.api.asking import api_of
 from tests.console.conftest import LogIn
 from tests.console.demo import Company, found_company
 
 
 def test_an_administrator_changes_settings_and_an_auditor_reads_them(company: Company, log_in: LogIn) -> None:
-    wanted = {"name": "Acme Group", "regions": "eu, ch", "drift_percent": "2.5"}
+    wanted = {"name": "Acme Group", "regions": "eu, ch", "drift_percent": "2.5", "needs_second_person": "on"}
     text = log_in("admin").post("/settings/", wanted, follow=True).content.decode()
     assert "The settings are changed." in text
     company.organisation.refresh_from_db()
     assert (company.organisation.name, company.organisation.regions) == ("Acme Group", ["ch", "eu"])
     assert drift_permille(organisation=company.organisation) == 25
+    assert needs_second_person(organisation=company.organisation)
     actions = set(AuditEvent.objects.values_list("action", flat=True))
     assert {"organisation.renamed", "organisation.drift_alarm_changed"} <= actions
 

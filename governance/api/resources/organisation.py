@@ -10,6 +10,7 @@ from governance.api.fields import NameField
 from governance.api.lookups import ensure, found
 from governance.api.resources.teams import RegionsField, UnitShape, units_of
 from governance.api.schema import described
+from governance.chargeback.closing import needs_second_person, set_close_rules
 from governance.teams import changes as renaming
 from governance.teams import queries
 from governance.teams.models import Organisation
@@ -18,6 +19,7 @@ from governance.viewing.viewer import Viewer
 
 _ADMINISTRATORS = "Only administrators change what concerns the whole organisation. Ask one of them."
 _PERMILLE_HELP = "From how many thousandths of a vendor's own cost on a difference is told; 0: never."
+_SECOND_HELP = "Whether who reviewed a month may not close it."
 
 
 class OrganisationShape(Shape):
@@ -28,10 +30,15 @@ class OrganisationShape(Shape):
     zone = serializers.CharField(help_text="The IANA time zone in which its months begin. It never changes.")
     regions = RegionsField(help_text="Where its requests may be handled; none: anywhere.")
     drift_alarm_permille = serializers.SerializerMethodField(help_text=_PERMILLE_HELP)
+    needs_second_person = serializers.SerializerMethodField(help_text=_SECOND_HELP)
 
     def get_drift_alarm_permille(self, organisation: Organisation) -> int:
         """See `help_text`."""
         return drift_permille(organisation=organisation)
+
+    def get_needs_second_person(self, organisation: Organisation) -> bool:
+        """See `help_text`."""
+        return needs_second_person(organisation=organisation)
 
 
 class OrganisationBody(Body):
@@ -42,6 +49,7 @@ class OrganisationBody(Body):
     drift_alarm_permille = serializers.IntegerField(
         required=False, min_value=0, max_value=MOST_PERMILLE, help_text=_PERMILLE_HELP
     )
+    needs_second_person = serializers.BooleanField(required=False, help_text=_SECOND_HELP)
 
 
 class UnitBody(Body):
@@ -75,6 +83,10 @@ class OneOrganisation(ApiView):
         if "drift_alarm_permille" in wanted:
             set_drift_alarm(
                 actor=viewer.actor, organisation=viewer.organisation, permille=wanted["drift_alarm_permille"]
+            )
+        if "needs_second_person" in wanted:
+            set_close_rules(
+                actor=viewer.actor, organisation=viewer.organisation, second_person=wanted["needs_second_person"]
             )
         return _shown(viewer)
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from django import forms
 
 from governance.alerts.drift import MOST_PERMILLE, drift_permille
+from governance.chargeback.closing import needs_second_person
 from governance.teams.models import Organisation
 
 
@@ -26,6 +27,12 @@ class SettingsForm(forms.Form):
         help_text="Of what a vendor itself reports for a day. 0: never.",
     )
 
+    needs_second_person = forms.BooleanField(
+        required=False,
+        label="A second person closes months",
+        help_text="Who has reviewed a month cannot close it.",
+    )
+
     @staticmethod
     def present(organisation: Organisation) -> dict[str, object]:
         """Return what stands now."""
@@ -33,6 +40,7 @@ class SettingsForm(forms.Form):
             "name": organisation.name,
             "regions": " ".join(organisation.regions),
             "drift_percent": Decimal(drift_permille(organisation=organisation)) / 10,
+            "needs_second_person": needs_second_person(organisation=organisation),
         }
 
     def wanted_regions(self) -> list[str]:

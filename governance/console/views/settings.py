@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from governance.alerts.drift import set_drift_alarm
+from governance.chargeback.closing import set_close_rules
 from governance.console.forms.settings import SettingsForm
 from governance.console.viewer import for_viewer
 from governance.core.errors import BursarError
@@ -52,3 +53,6 @@ def _apply(viewer: Viewer, form: SettingsForm) -> None:
     rename_organisation(actor=viewer.actor, organisation_id=here, name=form.cleaned_data["name"])
     keep_in_regions(actor=viewer.actor, organisation_id=here, regions=form.wanted_regions())
     set_drift_alarm(actor=viewer.actor, organisation=viewer.organisation, permille=form.wanted_permille())
+    set_close_rules(
+        actor=viewer.actor, organisation=viewer.organisation, second_person=form.cleaned_data["needs_second_person"]
+    )
