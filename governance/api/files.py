@@ -5,6 +5,8 @@ from typing import Any
 
 from rest_framework.renderers import JSONRenderer
 
+from governance.chargeback.spreadsheet import XLSX
+
 
 class FileRenderer(JSONRenderer):
     """The bytes of a file as they are; an error as JSON."""
@@ -27,3 +29,10 @@ class ZipRenderer(FileRenderer):
 
     media_type = "application/zip"
     format = "zip"
+
+
+class SpreadsheetRenderer(FileRenderer):
+    """The same of a spreadsheet."""
+
+    media_type = XLSX
+    format = "xlsx"

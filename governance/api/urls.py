@@ -112,6 +112,7 @@ ADDRESSES = {
     "statements": statements.Statements,
     "statements/<int:statement_id>": statements.OneStatement,
     "statements/<int:statement_id>/content": statements.StatementContent,
+    "statements/<int:statement_id>/spreadsheet": statements.StatementSpreadsheet,
     "reports/<str:month>": statements.Report,
     "recipients": alerts.Recipients,
     "recipients/<int:recipient_id>": alerts.OneRecipient,

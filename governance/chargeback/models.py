@@ -40,8 +40,17 @@ class Statement(models.Model):
     @property
     def file_name(self) -> str:
         """The name a reader saves it under: only letters, digits, dot and hyphen."""
+        return f"{self._name}.csv"
+
+    @property
+    def spreadsheet_name(self) -> str:
+        """The same of the spreadsheet."""
+        return f"{self._name}.xlsx"
+
+    @property
+    def _name(self) -> str:
         code = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in self.cost_centre.code)
-        return f"statement-{self.month:%Y-%m}-{code}-v{self.version}.csv"
+        return f"statement-{self.month:%Y-%m}-{code}-v{self.version}"
 
 
 class CloseRules(models.Model):

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from governance.chargeback.errors import MonthNotFound, StatementNotFound
 from governance.chargeback.models import LedgerProof, MonthClose, Statement
 from governance.chargeback.report import MonthlyReport, make_report
+from governance.chargeback.spreadsheet import Sheet, make_spreadsheet
 from governance.core.months import month_at, month_before, month_period
 from governance.ledger.monthly import cost_centres_with_postings, first_month, spend_by_key_and_model
 from governance.teams.access import access_of
@@ -30,16 +31,35 @@ def statement_for(*, user: User, statement_id: int) -> Statement:
     return statement
 
 
+def spreadsheet_of(statement: Statement) -> bytes:
+    """Return a statement as a spreadsheet. `statement` has its content. Raises StatementUnbalanced."""
+    centre = statement.cost_centre
+    facts = (
+        ("Organisation", statement.organisation.name),
+        ("Month", f"{statement.month:%Y-%m}"),
+        ("Cost centre", f"{centre.code} {centre.name}".strip()),
+        ("Version", str(statement.version)),
+        ("Written", f"{statement.created_at:%Y-%m-%d %H:%M} UTC"),
+        ("File", statement.file_name),
+        ("SHA-256 of the file", statement.sha256),
+    )
+    return make_spreadsheet(Sheet(content=bytes(statement.content), total_nano=statement.total_nano, facts=facts))
+
+
 def statements_of(*, organisation: Organisation, month: date | None = None) -> QuerySet[Statement]:
     """Return an organisation's statements, newest month first, every version, without their content."""
-    found = Statement.objects.filter(organisation=organisation).select_related("cost_centre").defer("content")
+    found = (
+        Statement.objects.filter(organisation=organisation)
+        .select_related("cost_centre", "organisation")
+        .defer("content")
+    )
     return found if month is None else found.filter(month=month)
 
 
 def latest_statement(*, organisation: Organisation, cost_centre: str, month: date) -> Statement:
     """Return the newest version of a cost centre's statement, with its content. Raises StatementNotFound."""
     found = Statement.objects.filter(organisation=organisation, cost_centre__code=cost_centre, month=month)
-    statement = found.select_related("cost_centre").order_by("-version").first()
+    statement = found.select_related("cost_centre", "organisation").order_by("-version").first()
     if statement is None:
         raise StatementNotFound(
             f"The cost centre {cost_centre} has no statement for {month:%Y-%m}: "

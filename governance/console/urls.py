@@ -101,6 +101,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("months/<str:month>/download/", months.download, name="month_download"),
     path("statements/", statements.index, name="statements"),
     path("statements/<int:statement_id>/download/", statements.download, name="statement_download"),
+    path("statements/<int:statement_id>/spreadsheet/", statements.spreadsheet, name="statement_spreadsheet"),
     path("alerts/", alerts.index, name="alerts"),
     path("alerts/recipients/new/", alerts.add, name="recipient_create"),
     path("alerts/recipients/<int:recipient_id>/test/", alerts.test, name="recipient_test"),

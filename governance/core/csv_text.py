@@ -26,6 +26,11 @@ def csv_lines(rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
         out.truncate()
 
 
+def text_of_cell(text: str) -> str:
+    """Return the text that `cell_text` made this cell of: without the apostrophe that keeps it from being a formula."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_RUNS_AS_FORMULA) else text
+
+
 def cell_text(cell: Cell) -> str:
     """Return the text of one cell. A float is refused: money and counts are exact."""
     match cell:

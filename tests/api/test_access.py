@@ -142,6 +142,7 @@ MATRIX = {
     "GET statements": WHOLE,
     "GET statements/<int:statement_id>": WHOLE,
     "GET statements/<int:statement_id>/content": WHOLE,
+    "GET statements/<int:statement_id>/spreadsheet": WHOLE,
     "GET reports/<str:month>": WHOLE,
     "GET recipients": READERS,
     # No plugin offers that channel.
@@ -207,7 +208,7 @@ def test_what_belongs_to_another_organisation_is_not_there(busy_company: Company
         for role, caller in callers.items()
     }
 
-    assert len(objects) == 66
+    assert len(objects) == 67
     assert {status for (_, role), status in found.items() if role != "owner"} == {404}
     assert {status for (_, role), status in found.items() if role == "owner"} == {403, 404}
 

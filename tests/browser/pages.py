@@ -26,6 +26,7 @@ NO_PAGES = {
     "recipient_test",
     "audit_export",
     "statement_download",
+    "statement_spreadsheet",
     "month_download",
     "month_review",
 }

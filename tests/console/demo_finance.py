@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from governance.chargeback.document import HEADER
 from governance.chargeback.models import MonthClose, Statement
+from governance.core.csv_text import csv_bytes
+from governance.core.money import usd_decimal
 
 if TYPE_CHECKING:
     from tests.console.demo import Company
@@ -16,13 +20,18 @@ def leave_statements(company: Company, *, now: datetime) -> int:
     month = (now.replace(day=1) - timedelta(days=1)).date().replace(day=1)
     _begin_to_close(company, month, now=now)
     for number, team in enumerate(company.teams.values()):
+        total_nano = (number + 3) * 17_345_678_901
+        centre = team.cost_centre
+        named = (f"{month:%Y-%m}", centre.code, centre.name)
+        line = ("Usage", team.name, "robot", 7, "sandbox", "falcon-large", "Output tokens", 1000, "token")
+        content = csv_bytes(HEADER, [(*named, *line, usd_decimal(total_nano))])
         statement = Statement.objects.create(
             organisation=company.organisation,
-            cost_centre=team.cost_centre,
+            cost_centre=centre,
             month=month,
-            total_nano=(number + 3) * 17_345_678_901,
-            content=b"Month,Cost centre\n2026-10,4711\n",
-            sha256=f"{number}7c4a8d09ca3762af61e59520943dc26494f8941b".ljust(64, "0"),
+            total_nano=total_nano,
+            content=content,
+            sha256=hashlib.sha256(content).hexdigest(),
         )
     return statement.pk
 

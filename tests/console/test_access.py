@@ -115,6 +115,7 @@ MATRIX = {
     "audit_export": dict.fromkeys(OF_ALL, 405),
     "statements": OF_WHOLE,
     "statement_download": OF_WHOLE,
+    "statement_spreadsheet": OF_WHOLE,
 }
 
 
@@ -174,6 +175,7 @@ def _address(name: str, company: Company) -> str:
         "audit_export": "/audit/export/",
         "statements": "/statements/",
         "statement_download": f"/statements/{company.statement_id}/download/",
+        "statement_spreadsheet": f"/statements/{company.statement_id}/spreadsheet/",
     }
     return (addresses | _addresses_of_people(company) | _addresses_of_the_catalogue(company))[name]
 
@@ -266,6 +268,6 @@ def test_what_belongs_to_another_organisation_is_not_there(company: Company, log
         (name, role): _look(log_in(role), name, other) for name in objects for role in ("admin", "owner", "developer")
     }
 
-    assert len(objects) == 47
+    assert len(objects) == 48
     assert {status for (_, role), status in found.items() if role == "admin"} == {404}
     assert set(found.values()) <= {403, 404}

@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.test import Client
 
 from governance.audit.operations import Actor
-from governance.chargeback.closing import write_closing
+from governance.chargeback.closing import final_statements, write_closing
 from governance.chargeback.models import MonthClose
 from governance.chargeback.operations import keep_proof, prove_books
 from governance.teams.models import OrganisationRole, User
@@ -83,6 +84,11 @@ def test_finance_closes_a_month_in_the_console_and_the_files_add_up(world: Finan
     ]
     assert total_of(archive, names) == Decimal(manifest["total"]) == Decimal("0.000002702")
     assert "'=cmd" in archive.read(names[0]).decode()
+    for statement in final_statements(organisation=world.organisation, month=date(2025, 10, 1)):
+        answer = ada.get(f"/statements/{statement.pk}/spreadsheet/")
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{statement.spreadsheet_name}"'
+        page = openpyxl.load_workbook(io.BytesIO(answer.content), data_only=True)["Statement"]
+        assert page.cell(page.max_row, 13).value == 0.000001351
     assert hashlib.sha256(archive.read("manifest.json")).hexdigest() == MonthClose.objects.get().manifest_sha256
 
 
@@ -122,6 +128,11 @@ def test_commands_close_a_month_and_take_its_files_out(
     for name in ("a.zip", "b.zip"):
         call_command("months", "export", *of, "--output", str(tmp_path / name))
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    sheet = ("statements", "export", *of[:-1], "--cost-centre", "CC-1", "--spreadsheet")
+    with pytest.raises(CommandError, match="--output"):
+        call_command(*sheet)
+    call_command(*sheet, "--output", str(tmp_path / "a.xlsx"))
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx").sheetnames == ["Statement", "About"]
     capsys.readouterr()
     call_command("months", "list", "--organisation", world.organisation.name, "--json")
     [line] = json.loads(capsys.readouterr().out)

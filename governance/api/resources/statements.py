@@ -10,12 +10,13 @@ from rest_framework.response import Response
 
 from governance.api.base import ApiView, Shape, read_query
 from governance.api.fields import UsdField
-from governance.api.files import FileRenderer
+from governance.api.files import FileRenderer, SpreadsheetRenderer
 from governance.api.lookups import ensure, found
 from governance.api.pages import PageQuery, answer, page_by_id
 from governance.api.schema import described, paged
 from governance.chargeback.models import Statement
-from governance.chargeback.queries import monthly_report, statements_of
+from governance.chargeback.queries import monthly_report, spreadsheet_of, statements_of
+from governance.chargeback.spreadsheet import XLSX
 from governance.core.errors import NotFound
 from governance.core.months import MonthInvalid, parse_month
 from governance.viewing.viewer import Viewer
@@ -94,6 +95,20 @@ class StatementContent(ApiView):
         statement = _statement(self.caller.viewer, statement_id)
         headers = {"Content-Disposition": f'attachment; filename="{statement.file_name}"'}
         return Response(bytes(statement.content), headers=headers, content_type="text/csv; charset=utf-8")
+
+
+class StatementSpreadsheet(ApiView):
+    """The same as a spreadsheet."""
+
+    area = "statements"
+    renderer_classes = (SpreadsheetRenderer, JSONRenderer)
+
+    @described(answer={(200, XLSX): OpenApiTypes.BINARY})
+    def get(self, request: Request, statement_id: int) -> Response:
+        """Download a statement as a spreadsheet (XLSX): numbers of 15 digits, and a total that is a formula."""
+        statement = _statement(self.caller.viewer, statement_id)
+        headers = {"Content-Disposition": f'attachment; filename="{statement.spreadsheet_name}"'}
+        return Response(spreadsheet_of(statement), headers=headers, content_type=XLSX)
 
 
 class Report(ApiView):

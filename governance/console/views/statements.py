@@ -6,7 +6,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from governance.chargeback.errors import StatementNotFound
-from governance.chargeback.queries import statement_for, statements_visible_to
+from governance.chargeback.models import Statement
+from governance.chargeback.queries import spreadsheet_of, statement_for, statements_visible_to
+from governance.chargeback.spreadsheet import XLSX
 from governance.console.viewer import for_viewer
 from governance.viewing.viewer import Viewer
 
@@ -27,15 +29,27 @@ def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
 @for_viewer
 def download(request: HttpRequest, viewer: Viewer, statement_id: int) -> HttpResponse:
     """Answer with the statement's bytes, exactly as they were written."""
+    statement = _statement(viewer, statement_id)
+    return _file(bytes(statement.content), statement.file_name, "text/csv; charset=utf-8")
+
+
+@require_safe
+@for_viewer
+def spreadsheet(request: HttpRequest, viewer: Viewer, statement_id: int) -> HttpResponse:
+    """Answer with the same as a spreadsheet."""
+    statement = _statement(viewer, statement_id)
+    return _file(spreadsheet_of(statement), statement.spreadsheet_name, XLSX)
+
+
+def _statement(viewer: Viewer, statement_id: int) -> Statement:
     if not viewer.sees_all:
         raise PermissionDenied(_REFUSAL)
     try:
-        statement = statement_for(user=viewer.user, statement_id=statement_id)
+        return statement_for(user=viewer.user, statement_id=statement_id)
     except StatementNotFound as error:
         raise Http404 from error
-    name = "".join(letter if letter.isalnum() else "-" for letter in statement.cost_centre.code)
-    answer = HttpResponse(bytes(statement.content), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = (
-        f'attachment; filename="statement-{name}-{statement.month:%Y-%m}-v{statement.version}.csv"'
-    )
-    return answer
+
+
+def _file(content: bytes, name: str, content_type: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content, content_type=content_type, headers=headers)

@@ -1,14 +1,15 @@
 """`bursar statements`: write, list and export what cost centres are billed."""
 
+import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from governance.chargeback.models import Statement
 from governance.chargeback.operations import write_statements
-from governance.chargeback.queries import latest_statement, statements_of
+from governance.chargeback.queries import latest_statement, spreadsheet_of, statements_of
 from governance.commands.base import actor
 from governance.commands.printing import PrintingCommand
 from governance.core.clock import utc_now
@@ -28,7 +29,8 @@ class Command(PrintingCommand):
     example = (
         "  bursar statements write --month 2026-11\n"
         "  bursar statements list --month 2026-11\n"
-        "  bursar statements export --month 2026-11 --cost-centre CC-100 --output november.csv"
+        "  bursar statements export --month 2026-11 --cost-centre CC-100 --output november.csv\n"
+        "  bursar statements export --month 2026-11 --cost-centre CC-100 --spreadsheet --output november.xlsx"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,6 +46,7 @@ class Command(PrintingCommand):
             action.add_argument("--json", action="store_true", help="print JSON")
         export.add_argument("--cost-centre", metavar="CODE", required=True)
         export.add_argument("--output", metavar="FILE", type=Path, help="where to put it; without it, it is printed")
+        export.add_argument("--spreadsheet", action="store_true", help="as XLSX instead of CSV; needs --output")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Do what was asked."""
@@ -52,7 +55,7 @@ class Command(PrintingCommand):
         match options["action"]:
             case "export" if month is not None:
                 found = latest_statement(organisation=organisation, cost_centre=options["cost_centre"], month=month)
-                self._export(found, options["output"])
+                self._export(found, options["output"], is_spreadsheet=options["spreadsheet"])
             case "write" if month is not None:
                 written = write_statements(organisation=organisation, month=month, at=utc_now(), actor=actor())
                 self._print(organisation, written, is_json=options["json"])
@@ -81,13 +84,15 @@ class Command(PrintingCommand):
             ],
         )
 
-    def _export(self, statement: Statement, output: Path | None) -> None:
-        content = bytes(statement.content)
+    def _export(self, statement: Statement, output: Path | None, *, is_spreadsheet: bool) -> None:
+        if is_spreadsheet and output is None:
+            raise CommandError("A spreadsheet is no text: say with --output where to put it.")
+        content = spreadsheet_of(statement) if is_spreadsheet else bytes(statement.content)
         if output is None:
             self.stdout.write(content.decode(), ending="")
             return
         output.write_bytes(content)
-        sys.stderr.write(f"{output}: {len(content)} bytes, SHA-256 {statement.sha256}\n")
+        sys.stderr.write(f"{output}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}\n")
 
 
 def _as_dict(statement: Statement) -> dict[str, object]:
