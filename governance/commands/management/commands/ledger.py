@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from governance.catalog.queries import model_named
 from governance.chargeback.detaching import DayToDetach, attach_day, days_to_detach, detach_day
-from governance.chargeback.operations import Proof, prove_books
+from governance.chargeback.operations import Proof, keep_proof, prove_books
 from governance.commands.base import actor
 from governance.commands.parsing import calendar_day, file_content, instant
 from governance.commands.printing import PrintingCommand
@@ -104,6 +104,7 @@ class Command(PrintingCommand):
 
     def _prove(self, *, is_json: bool) -> None:
         proof = prove_books()
+        keep_proof(proof=proof, at=utc_now())
         if is_json:
             self.print_json({"balanced": not proof.failure_count, **_proof_facts(proof)})
         else:
