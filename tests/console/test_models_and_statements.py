@@ -1,8 +1,9 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from governance.catalog.hours import text_of
 from governance.catalog.models import LanguageModel, Price, PriceBook
+from governance.chargeback.models import Statement
 from governance.plugin import PriceHours
 from tests.console.conftest import LogIn
 from tests.console.demo import NOW, Company
@@ -72,9 +73,9 @@ def test_finance_downloads_a_statement_as_it_was_written(busy_company: Company, 
     answer = client.get(f"/statements/{busy_company.statement_id}/download/")
 
     assert "October 2026" in listed
-    assert answer.content == b"Month,Cost centre\n2026-10,4711\n"
+    assert answer.content == bytes(Statement.objects.get(pk=busy_company.statement_id).content)
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer["Content-Disposition"] == 'attachment; filename="statement-4713-2026-10-v1.csv"'
+    assert answer["Content-Disposition"] == 'attachment; filename="statement-2026-10-4713-v1.csv"'
 
 
 def test_before_the_first_statement_the_page_says_when_it_comes(company: Company, log_in: LogIn) -> None:
@@ -83,3 +84,23 @@ def test_before_the_first_statement_the_page_says_when_it_comes(company: Company
 
 def test_a_developer_is_not_offered_statements(company: Company, log_in: LogIn) -> None:
     assert "/statements/" not in log_in("developer").get("/").content.decode()
+
+
+def test_statements_are_shown_a_month_at_a_time_the_newest_first(busy_company: Company, log_in: LogIn) -> None:
+    newest = Statement.objects.order_by("-month")[0]
+    older = Statement.objects.create(
+        organisation=newest.organisation,
+        cost_centre=newest.cost_centre,
+        month=date(2025, 3, 1),
+        total_nano=77_770_000_000,
+        content=b"",
+        sha256="0" * 64,
+    )
+    client = log_in("finance")
+    first = client.get("/statements/").content.decode()
+    assert f"/statements/{newest.pk}/download/" in first
+    assert f"/statements/{older.pk}/download/" not in first
+    assert "March 2025" in first
+    assert "$77.77" in client.get("/statements/?month=2025-03").content.decode()
+    for nowhere in ("2025-04", "soon"):
+        assert f"/statements/{newest.pk}/download/" in client.get(f"/statements/?month={nowhere}").content.decode()

@@ -1,5 +1,8 @@
 """People in the console: what they may do, keeping them out, their sessions and second factors."""
 
+import html
+import re
+
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
@@ -8,6 +11,7 @@ from django.test import Client
 
 from governance.audit.models import AuditEvent
 from governance.budgets.models import Budget
+from governance.console.pages import people as pages
 from governance.identity.people import change_sign_in_rules
 from governance.identity.second_factor import SecondFactorAdapter
 from governance.keys.models import VirtualKey
@@ -198,3 +202,21 @@ def test_nobody_but_an_administrator_changes_people(company: Company, log_in: Lo
     assert client.post("/people/invite/", {"email": "x@acme.example", "roles": ["admin"]}).status_code == 403
     assert client.post("/people/rules/", {}).status_code == 403
     assert (Membership.objects.count(), User.objects.filter(is_active=False).count()) == (before, 0)
+
+
+def test_many_people_come_in_pages_and_are_found_by_their_address(
+    company: Company, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "PAGE_SIZE", 2)
+    everybody = sorted(person.email for person in company.people.values())
+    client, address, seen = log_in("admin"), "/people/", []
+    while address:
+        text = client.get(address).content.decode()
+        seen += re.findall(r'<th scope="row"><a href="/people/\d+/">([^<]+)</a>', text)
+        more = re.search(r'rel="next" href="([^"]+)"', text)
+        address = f"/people/{html.unescape(more[1])}" if more else ""
+    assert seen == everybody
+    found = client.get("/people/?q=FINANCE").content.decode()
+    assert company.person("finance").email in found
+    assert company.person("auditor").email not in found
+    assert "Nobody is found" in client.get("/people/?q=nobody-at-all").content.decode()

@@ -1,12 +1,12 @@
 """What the pages of people show."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
-from django.db.models import QuerySet
 
 from governance.identity.invitations import open_invitations
 from governance.identity.models import Invitation
@@ -16,6 +16,7 @@ from governance.keys.models import VirtualKey
 from governance.teams.models import BusinessUnit, Membership, User
 from governance.viewing.viewer import Viewer
 
+PAGE_SIZE = 100
 _FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
@@ -28,6 +29,15 @@ class PersonLine:
     units: list[BusinessUnit]
     memberships: list[Membership]
     has_second_factor: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeoplePage:
+    """One page of people. `next_after` is empty on the last one."""
+
+    lines: list[PersonLine]
+    next_after: str
+    is_first: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +58,22 @@ class InvitationLine:
     is_expired: bool
 
 
-def person_lines(*, viewer: Viewer) -> list[PersonLine]:
-    """Return everybody of the organisation, by address."""
-    return _lines(viewer, people_of(organisation_id=viewer.organisation.pk))
+def people_page(*, viewer: Viewer, search: str, after: str) -> PeoplePage:
+    """Return people of the organisation by address: those whose address holds the search text, after this address."""
+    found = people_of(organisation_id=viewer.organisation.pk)
+    if search:
+        found = found.filter(email__icontains=search)
+    if after:
+        found = found.filter(email__gt=after)
+    shown = list(found[: PAGE_SIZE + 1])
+    lines = _lines(viewer, shown[:PAGE_SIZE])
+    next_after = lines[-1].person.email if len(shown) > PAGE_SIZE else ""
+    return PeoplePage(lines=lines, next_after=next_after, is_first=not after)
 
 
 def person_page(*, viewer: Viewer, user_id: int) -> PersonPage | None:
     """Return one of them, or None."""
-    lines = _lines(viewer, people_of(organisation_id=viewer.organisation.pk).filter(pk=user_id))
+    lines = _lines(viewer, list(people_of(organisation_id=viewer.organisation.pk).filter(pk=user_id)))
     if not lines:
         return None
     keys = VirtualKey.objects.filter(user_id=user_id, organisation=viewer.organisation, revoked_at=None)
@@ -75,7 +93,7 @@ def invitation_lines(*, viewer: Viewer, now: datetime) -> list[InvitationLine]:
     ]
 
 
-def _lines(viewer: Viewer, people: QuerySet[User]) -> list[PersonLine]:
+def _lines(viewer: Viewer, people: Collection[User]) -> list[PersonLine]:
     here = viewer.organisation.pk
     safe = set(Authenticator.objects.filter(user__in=people, type__in=_FACTORS).values_list("user_id", flat=True))
     return [

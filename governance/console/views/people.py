@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from governance.console.forms.people import PersonForm, SignInRulesForm
 from governance.console.forms.reason import ReasonForm
-from governance.console.pages.people import PersonPage, invitation_lines, person_lines, person_page
+from governance.console.pages.people import PersonPage, invitation_lines, people_page, person_page
 from governance.console.viewer import for_viewer
 from governance.core.clock import utc_now
 from governance.core.errors import BursarError
@@ -16,18 +16,23 @@ from governance.identity import arrivals, people, sessions
 from governance.teams.models import User
 from governance.viewing.viewer import Viewer
 
+_LONGEST_SEARCH = 254
+
 
 @require_safe
 @for_viewer
 def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     """List people and the invitations that wait."""
     _ensure_sees(viewer)
+    search = request.GET.get("q", "").strip()[:_LONGEST_SEARCH]
+    page = people_page(viewer=viewer, search=search, after=request.GET.get("after", "")[:_LONGEST_SEARCH])
     return render(
         request,
         "console/people.html",
         {
-            "lines": person_lines(viewer=viewer),
-            "invitations": invitation_lines(viewer=viewer, now=utc_now()),
+            "page": page,
+            "search": search,
+            "invitations": invitation_lines(viewer=viewer, now=utc_now()) if page.is_first and not search else [],
             "rules": people.sign_in_rules(organisation_id=viewer.organisation.pk),
             "viewer": viewer,
         },

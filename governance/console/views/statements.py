@@ -1,5 +1,7 @@
 """Statements for finance: the list, and one as the file that was written once."""
 
+from datetime import date
+
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -7,9 +9,10 @@ from django.views.decorators.http import require_safe
 
 from governance.chargeback.errors import StatementNotFound
 from governance.chargeback.models import Statement
-from governance.chargeback.queries import spreadsheet_of, statement_for, statements_visible_to
+from governance.chargeback.queries import spreadsheet_of, statement_for, statements_of
 from governance.chargeback.spreadsheet import XLSX
 from governance.console.viewer import for_viewer
+from governance.core.months import MonthInvalid, parse_month
 from governance.viewing.viewer import Viewer
 
 _REFUSAL = "Statements are for administrators, finance and auditors. An administrator of Bursar can give you that role."
@@ -18,10 +21,13 @@ _REFUSAL = "Statements are for administrators, finance and auditors. An administ
 @require_safe
 @for_viewer
 def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
-    """List the statements, newest month first."""
+    """List the statements of a month, every version: of the newest one that has any, or of `?month=2026-11`."""
     if not viewer.sees_all:
         raise PermissionDenied(_REFUSAL)
-    context = {"statements": statements_visible_to(viewer.user), "viewer": viewer}
+    found = statements_of(organisation=viewer.organisation)
+    months = list(found.order_by("-month").values_list("month", flat=True).distinct())
+    month = _chosen(request.GET.get("month", ""), months)
+    context = {"statements": found.filter(month=month), "month": month, "months": months, "viewer": viewer}
     return render(request, "console/statements.html", context)
 
 
@@ -39,6 +45,14 @@ def spreadsheet(request: HttpRequest, viewer: Viewer, statement_id: int) -> Http
     """Answer with the same as a spreadsheet."""
     statement = _statement(viewer, statement_id)
     return _file(spreadsheet_of(statement), statement.spreadsheet_name, XLSX)
+
+
+def _chosen(text: str, months: list[date]) -> date | None:
+    try:
+        wanted = parse_month(text)
+    except MonthInvalid:
+        wanted = None
+    return wanted if wanted in months else next(iter(months), None)
 
 
 def _statement(viewer: Viewer, statement_id: int) -> Statement:
