@@ -27,7 +27,8 @@ def index(request: HttpRequest, viewer: Viewer) -> HttpResponse:
     found = statements_of(organisation=viewer.organisation)
     months = list(found.order_by("-month").values_list("month", flat=True).distinct())
     month = _chosen(request.GET.get("month", ""), months)
-    context = {"statements": found.filter(month=month), "month": month, "months": months, "viewer": viewer}
+    shown = found.filter(month=month) if month is not None else found.none()
+    context = {"statements": shown, "month": month, "months": months, "viewer": viewer}
     return render(request, "console/statements.html", context)
 
 
