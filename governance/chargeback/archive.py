@@ -8,6 +8,7 @@ import msgspec
 
 from governance.chargeback.closing import final_statements
 from governance.chargeback.errors import MonthNotReady
+from governance.chargeback.manifest import file_names
 from governance.chargeback.models import MonthClose
 
 _WHEN = (1980, 1, 1, 0, 0, 0)
@@ -31,8 +32,9 @@ def month_archive(*, close: MonthClose) -> Archive:
     # Stored, not compressed: what a compressor makes of the same bytes changes with its version.
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         _add(archive, "manifest.json", bytes(close.manifest))
-        for statement in final_statements(organisation=close.organisation, month=close.month):
-            _add(archive, statement.file_name, bytes(statement.content))
+        statements = final_statements(organisation=close.organisation, month=close.month)
+        for name, statement in zip(file_names(statements), statements, strict=True):
+            _add(archive, name, bytes(statement.content))
     content = out.getvalue()
     name = f"statements-{close.month:%Y-%m}.zip"
     return Archive(name=name, content=content, sha256=hashlib.sha256(content).hexdigest())

@@ -25,7 +25,7 @@ from governance.chargeback.manifest import make_manifest
 from governance.chargeback.models import CloseRules, MonthClose, Statement
 from governance.chargeback.operations import write_statements
 from governance.core.money import usd_text
-from governance.core.months import month_period
+from governance.core.months import month_after, month_period
 from governance.ledger import operations as ledger
 from governance.ledger.monthly import first_month, month_expense_nano
 from governance.teams.models import Organisation
@@ -110,6 +110,10 @@ def close(*, actor: Actor, organisation: Organisation, month: date, at: datetime
         raise MonthNotReady(
             f"{month:%Y-%m} is {found.get_state_display()}: it is closed once somebody has reviewed it."
         )
+    earlier = MonthClose.objects.filter(organisation=organisation, month__lt=month)
+    unclosed = earlier.exclude(state=MonthClose.State.CLOSED).order_by("month").first()
+    if unclosed is not None:
+        raise MonthNotReady(f"{unclosed.month:%Y-%m} is {unclosed.state}: months are closed in their order.")
     if needs_second_person(organisation=organisation) and actor.name == found.reviewed_by:
         raise SecondPersonNeeded(
             f"{actor.name} has reviewed {month:%Y-%m}, and this organisation has months closed by a second person."
@@ -183,7 +187,7 @@ def _refuse_gap(organisation: Organisation, month: date) -> None:
     closed = set(MonthClose.objects.filter(organisation=organisation, month__lt=month).values_list("month", flat=True))
     missing = first
     while missing is not None and missing < month and missing in closed:
-        missing = _next(missing)
+        missing = month_after(missing)
     if missing is not None and missing < month:
         raise MonthNotReady(
             f"{missing:%Y-%m} is still open: months are closed in their order, so close that one first."
@@ -219,7 +223,3 @@ def _note(close: MonthClose, actor: Actor, action: str, *, reason: str = "", **f
         after={"organisation_id": close.organisation_id, **facts},
         reason=reason,
     )
-
-
-def _next(month: date) -> date:
-    return (month + timedelta(days=31)).replace(day=1)

@@ -24,6 +24,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+def file_names(statements: "Sequence[Statement]") -> list[str]:
+    """Return a name for each statement's file: its own, with the cost centre's id where two codes make the same."""
+    own = [statement.file_name for statement in statements]
+    return [
+        name if own.count(name) == 1 else f"{name.removesuffix('.csv')}-{statement.cost_centre_id}.csv"
+        for name, statement in zip(own, statements, strict=True)
+    ]
+
+
 def make_manifest(*, close: "MonthClose", statements: "Sequence[Statement]") -> Manifest:
     """Return the manifest of a month that is closed now. `statements` by the cost centre's code."""
     said = {
@@ -39,13 +48,13 @@ def make_manifest(*, close: "MonthClose", statements: "Sequence[Statement]") -> 
         "findings": close.findings,
         "files": [
             {
-                "name": statement.file_name,
+                "name": name,
                 "cost_centre": statement.cost_centre.code,
                 "version": statement.version,
                 "total": usd_text(statement.total_nano),
                 "sha256": statement.sha256,
             }
-            for statement in statements
+            for name, statement in zip(file_names(statements), statements, strict=True)
         ],
     }
     content = msgspec.json.format(msgspec.json.encode(said), indent=2) + b"\n"

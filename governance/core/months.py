@@ -31,6 +31,11 @@ def month_before(month: date) -> date:
     return (month - timedelta(days=1)).replace(day=1)
 
 
+def month_after(month: date) -> date:
+    """Return the first day of the month after."""
+    return (month + timedelta(days=31)).replace(day=1)
+
+
 def month_period(month: date, *, zone: str) -> Period:
     """Return when the month begins and ends, in UTC."""
     middle = datetime.combine(month, time(12), tzinfo=UTC) + timedelta(days=14)

@@ -1,6 +1,7 @@
 """Closing months."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime
 
 from drf_spectacular.types import OpenApiTypes
@@ -10,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from governance.api.base import ApiView, Shape, changes, read_body, read_query
+from governance.api.caller import Caller
 from governance.api.fields import UsdField
 from governance.api.files import ZipRenderer
-from governance.api.lookups import ensure
+from governance.api.lookups import ensure, named_month
 from governance.api.pages import PageQuery, answer, page_by_id
 from governance.api.resources.keys import ReasonBody
 from governance.api.schema import described, paged
@@ -22,8 +24,6 @@ from governance.chargeback.findings import look
 from governance.chargeback.models import MonthClose
 from governance.chargeback.queries import close_of, closes_of
 from governance.core.clock import utc_now
-from governance.core.errors import NotFound
-from governance.core.months import MonthInvalid, parse_month
 from governance.viewing.viewer import Viewer
 
 _READERS = "Months are for administrators, finance and auditors."
@@ -81,7 +81,7 @@ class MonthFindings(ApiView):
     def get(self, request: Request, month: str) -> Response:
         """Say what stands against closing a month now, which is written 2026-11."""
         viewer = _reader(self.caller.viewer)
-        found = look(organisation=viewer.organisation, month=_month(month), at=utc_now())
+        found = look(organisation=viewer.organisation, month=named_month(month), at=utc_now())
         return Response(FindingShape(list(found), many=True).data)
 
 
@@ -93,7 +93,7 @@ class OneMonth(ApiView):
     @described(answer=MonthShape)
     def get(self, request: Request, month: str) -> Response:
         """Show how far the closing of a month is; one that is open is not found."""
-        return _shown(_reader(self.caller.viewer), _month(month))
+        return _shown(_reader(self.caller.viewer), named_month(month))
 
 
 class MonthBeginning(ApiView):
@@ -119,8 +119,8 @@ class MonthReview(ApiView):
     @described(answer=MonthShape, body=ReasonBody, example={"reason": "Compared with the vendors' invoices."})
     @changes
     def post(self, request: Request, month: str) -> Response:
-        """Say that you looked at the statements and found them right."""
-        return _step(self.caller.viewer, month, _review, reason=read_body(ReasonBody, request)["reason"])
+        """Say that you looked at the statements and found them right. A service cannot."""
+        return _step(_answering(self.caller), month, _review, reason=read_body(ReasonBody, request)["reason"])
 
 
 class MonthClosing(ApiView):
@@ -131,8 +131,8 @@ class MonthClosing(ApiView):
     @described(answer=MonthShape)
     @changes
     def post(self, request: Request, month: str) -> Response:
-        """Close a reviewed month for good: a correction is booked in the next open one."""
-        return _step(self.caller.viewer, month, _close, reason="")
+        """Close a reviewed month for good: a correction is booked in the next open one. A service cannot."""
+        return _step(_answering(self.caller), month, _close, reason="")
 
 
 class MonthReopening(ApiView):
@@ -145,7 +145,7 @@ class MonthReopening(ApiView):
     def post(self, request: Request, month: str) -> Response:
         """Book in a month again that is not closed yet."""
         viewer, reason = _closer(self.caller.viewer), read_body(ReasonBody, request)["reason"]
-        closing.reopen(actor=viewer.actor, organisation=viewer.organisation, month=_month(month), reason=reason)
+        closing.reopen(actor=viewer.actor, organisation=viewer.organisation, month=named_month(month), reason=reason)
         return Response(status=204)
 
 
@@ -159,7 +159,7 @@ class MonthFiles(ApiView):
     def get(self, request: Request, month: str) -> Response:
         """Download a closed month's statements and manifest in one ZIP file: the same bytes each time."""
         viewer = _reader(self.caller.viewer)
-        archive = month_archive(close=close_of(organisation=viewer.organisation, month=_month(month)))
+        archive = month_archive(close=close_of(organisation=viewer.organisation, month=named_month(month)))
         headers = {"Content-Disposition": f'attachment; filename="{archive.name}"'}
         return Response(archive.content, headers=headers, content_type="application/zip")
 
@@ -181,7 +181,7 @@ def _close(viewer: Viewer, month: date, now: datetime, _: str) -> MonthClose:
 
 def _step(viewer: Viewer, text: str, take: _Step, *, reason: str) -> Response:
     _closer(viewer)
-    month = _month(text)
+    month = named_month(text)
     take(viewer, month, utc_now(), reason)
     return _shown(viewer, month)
 
@@ -190,16 +190,15 @@ def _shown(viewer: Viewer, month: date) -> Response:
     return Response(MonthShape(close_of(organisation=viewer.organisation, month=month)).data)
 
 
-def _month(text: str) -> date:
-    try:
-        return parse_month(text)
-    except MonthInvalid as error:
-        raise NotFound(str(error)) from error
-
-
 def _reader(viewer: Viewer) -> Viewer:
     ensure(viewer.sees_all, _READERS)
     return viewer
+
+
+def _answering(caller: Caller) -> Viewer:
+    """Return the view of a person who closes months. Raises Forbidden for anybody else, and for a service."""
+    viewer = _closer(caller.viewer)
+    return replace(viewer, user=caller.person)
 
 
 def _closer(viewer: Viewer) -> Viewer:

@@ -19,14 +19,12 @@ from governance.catalog.models import LanguageModel
 from governance.catalog.operations import NewModel
 from governance.core.clock import utc_now
 from governance.plugin.media import LARGEST_BOUND
-from governance.plugin.usage import MAX_COUNT, TokenClass
+from governance.plugin.usage import MAX_COUNT, UNPRICED, TokenClass
 from governance.policy.dry_run import Asked, dry_run
 from governance.viewing.installed import installed_providers, installed_strategies
 from governance.viewing.viewer import Viewer
 
-_PRICED = [
-    each.value for each in TokenClass if each not in (TokenClass.UNKNOWN, TokenClass.OWN_ACCOUNT, TokenClass.FROM_CACHE)
-]
+_PRICED = [each.value for each in TokenClass if each not in UNPRICED]
 _LONGEST_PRICE = 40
 _PRICE = re.compile(r"[0-9]+(\.[0-9]+)?")
 _READERS = "Only administrators and auditors see what would become of a call."

@@ -1,7 +1,5 @@
 """Statements, and a month's spend by team, key and model."""
 
-from datetime import date
-
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
@@ -11,14 +9,12 @@ from rest_framework.response import Response
 from governance.api.base import ApiView, Shape, read_query
 from governance.api.fields import UsdField
 from governance.api.files import FileRenderer, SpreadsheetRenderer
-from governance.api.lookups import ensure, found
+from governance.api.lookups import ensure, found, named_month
 from governance.api.pages import PageQuery, answer, page_by_id
 from governance.api.schema import described, paged
 from governance.chargeback.models import Statement
 from governance.chargeback.queries import monthly_report, spreadsheet_of, statements_of
 from governance.chargeback.spreadsheet import XLSX
-from governance.core.errors import NotFound
-from governance.core.months import MonthInvalid, parse_month
 from governance.viewing.viewer import Viewer
 
 _READERS = "Statements and reports are for administrators, finance and auditors."
@@ -120,19 +116,12 @@ class Report(ApiView):
     def get(self, request: Request, month: str) -> Response:
         """Report a month's spend by team, key and model; the month is written 2026-11."""
         viewer = _reader(self.caller.viewer)
-        return Response(ReportShape(monthly_report(organisation=viewer.organisation, month=_month(month))).data)
+        return Response(ReportShape(monthly_report(organisation=viewer.organisation, month=named_month(month))).data)
 
 
 def _reader(viewer: Viewer) -> Viewer:
     ensure(viewer.sees_all, _READERS)
     return viewer
-
-
-def _month(text: str) -> date:
-    try:
-        return parse_month(text)
-    except MonthInvalid as error:
-        raise NotFound(str(error)) from error
 
 
 def _statement(viewer: Viewer, statement_id: int) -> Statement:

@@ -9,12 +9,11 @@ from typing import Any
 from django import forms
 from django.forms import BoundField
 
-from governance.plugin.usage import TokenClass
+from governance.plugin.usage import UNPRICED, TokenClass
 from governance.viewing.explanation import CLASS_WORDS
 
 _PRICE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,21})?")
 _ALWAYS = (TokenClass.INPUT, TokenClass.CACHE_READ, TokenClass.CACHE_WRITE, TokenClass.OUTPUT)
-_NEVER = frozenset({TokenClass.UNKNOWN, TokenClass.OWN_ACCOUNT, TokenClass.FROM_CACHE})
 _BY_THE_PIECE = frozenset({TokenClass.REQUEST, TokenClass.WEB_SEARCH})
 
 
@@ -52,7 +51,7 @@ class PricesForm(forms.Form):
 
     def __init__(self, data: Any, *, present: dict[str, Decimal]) -> None:
         super().__init__(data)
-        self._classes = [each for each in TokenClass if each not in _NEVER]
+        self._classes = [each for each in TokenClass if each not in UNPRICED]
         self._shown = {each for each in self._classes if each in _ALWAYS or str(each) in present}
         for each in self._classes:
             self.fields[f"price_{each}"] = PriceField(
